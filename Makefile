@@ -1,0 +1,100 @@
+# `make` lists the targets. Each one makes what it needs, once.
+#   make test PYTHON=python3.12    with a Python of your choice, from 3.11 to 3.14
+#   make test NEED_MB=0            without the check of the free disk space
+SHELL := /bin/sh
+VENV := .venv
+PEERS := benchmarks/.venv
+PROJECT := -c requirements.lock -e '.[lab,test]'
+NEED_MB := $(if $(filter Linux,$(shell uname -s)),13000,3000)
+
+# What the caller's shell may carry and must not reach these environments.
+unexport PYTHONPATH PYTHONHOME __PYVENV_LAUNCHER__ PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_TARGET
+export PIP_USER := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.stamp  ## a backdoor and a defence against it, in your terminal
+	$(VENV)/bin/bdlab demo
+
+lab: $(VENV)/.stamp  ## JupyterLab with the lessons
+	$(VENV)/bin/bdlab lab
+
+test: $(VENV)/.stamp  ## the fast tests
+	$(VENV)/bin/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.stamp  ## every test
+	$(VENV)/bin/python -m pytest
+
+bench: $(VENV)/.stamp $(PEERS)/.stamp  ## times beside those of other libraries, which get their own environment
+	$(VENV)/bin/bdlab bench
+
+lint: $(VENV)/.stamp  ## ruff
+	$(VENV)/bin/ruff check
+
+types: $(VENV)/.stamp  ## mypy
+	$(VENV)/bin/mypy bdlab
+
+lock: $(VENV)/.stamp  ## write requirements.lock anew, with the newest versions; run `make test-all` after it
+	$(VENV)/bin/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json \
+	  --python-version 3.11 --only-binary :all: --target $(VENV)/none '.[lab,test]'
+	$(VENV)/bin/python -c '$(LOCK)' < $(VENV)/report.json > $(VENV)/lock
+	mv $(VENV)/lock requirements.lock
+
+clean:  ## remove caches and what builds leave
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name .venv -prune -o -name __pycache__ -print | xargs rm -rf
+
+distclean: clean  ## remove the environments too
+	rm -rf $(VENV) $(PEERS)
+
+.PHONY: help demo lab test test-all bench lint types lock clean distclean FORCE
+
+# What `make lock` does with pip's report: names and versions, nothing else.
+LOCK := import json, platform, re, sys; \
+  found = [item["metadata"] for item in json.load(sys.stdin)["install"]]; \
+  print("\# The versions that were tested together, written by `make lock` for Python 3.11.0 and newer on", \
+        platform.system(), platform.machine()); \
+  print("\# pip install -c requirements.lock -e \".[lab,test]\""); \
+  print(*sorted(re.sub("[-_.]+", "-", m["name"]).lower() + "==" + m["version"] for m in found if m["name"] != "bdlab"), sep="\n")
+
+# An environment is whole when its stamp, written last, says where it stands and which Python it has:
+# an install that was cut off has no stamp, a folder that was moved or a Python that was changed has another.
+FITS := (3, 11) <= sys.version_info < (3, 15)
+STATE := import sys; print(sys.prefix, *sys.version_info[:2])
+stale = $(if $(wildcard $(1)/.stamp),$(shell \
+  [ "$$($(1)/bin/python -c '$(STATE)' 2>&1)" = "$$(cat $(1)/.stamp)" ] || echo FORCE))
+
+# $(call environment,FOLDER,ARGUMENTS OF PIP). One that works and was not cut off is brought up to date in place.
+define environment
+@set -e; \
+if [ -e $(1)/.installing ] || ! $(1)/bin/python -c 'import pip, sys; sys.exit(not $(FITS))' 2>/dev/null \
+  || { [ -e $(1)/.stamp ] && [ "$$($(1)/bin/python -c '$(STATE)')" != "$$(cat $(1)/.stamp)" ]; }; \
+then rm -rf $(1)/bin $(1); $(find_python); $(check_disk); fi; \
+mkdir -p $(1)/tmp; touch $(1)/.installing; rm -f $(1)/.stamp; \
+trap '[ ! -e $(1)/.installing ] || echo "The install of $(1) did not end well: make starts it again." >&2' EXIT; \
+if [ ! -e $(1)/bin/python ]; then echo "Setting up $(1) with $$($$py --version), once; this takes minutes."; $$py -m venv $(1); fi; \
+TMPDIR="$(CURDIR)/$(1)/tmp" $(1)/bin/python -m pip install $(2); \
+rm -rf $(1)/tmp; $(1)/bin/python -c '$(STATE)' > $(1)/.stamp; rm $(1)/.installing
+endef
+
+find_python = py= ; bare= ; \
+for p in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.14 python3.11 python); do \
+  "$$p" -c 'import sys; sys.exit(not $(FITS))' >/dev/null 2>&1 || continue; \
+  if "$$p" -c 'import ensurepip, venv' >/dev/null 2>&1; then py="$$p"; break; else bare="$${bare:-$$p}"; fi; \
+done; \
+if [ -z "$$py" ] && [ -n "$$bare" ]; then \
+  echo "$$bare has no venv module: install it (Debian, Ubuntu: apt install python3-venv), then run make again." >&2; exit 1; fi; \
+if [ -z "$$py" ]; then \
+  echo "$(if $(PYTHON),$(PYTHON) is not a,There is no) Python from 3.11 to 3.14 here: install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; fi
+
+check_disk = free=$$(df -Pk . | awk 'NR == 2 { print int($$4 / 1024) }'); \
+if [ "$$free" -lt $(NEED_MB) ]; then \
+  echo "The install needs $(NEED_MB) MB of free disk, $$free MB are free here: make room, or add NEED_MB=0 to try." >&2; exit 1; fi
+
+$(VENV)/.stamp: pyproject.toml requirements.lock $(call stale,$(VENV))
+	$(call environment,$(VENV),$(PROJECT))
+
+$(PEERS)/.stamp: benchmarks/requirements.txt $(call stale,$(PEERS))
+	$(call environment,$(PEERS),-r benchmarks/requirements.txt)

@@ -1,0 +1,28 @@
+"""BadNets: mark a share of the training images, give them the attacker's label, train.
+
+Gu, Dolan-Gavitt, Garg, 'BadNets: Identifying Vulnerabilities in the Machine Learning Model Supply Chain',
+arXiv 1708.06733 (2017); IEEE Access 2019.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bdlab.attacks.poisoning import DataPoisoning
+from bdlab.registry import register
+
+
+@register("attack", "badnets", paper="Gu, Dolan-Gavitt, Garg 2017, arXiv 1708.06733", family="data poisoning")
+@dataclass(frozen=True, kw_only=True)
+class BadNets(DataPoisoning):
+    """The attacker trains (or supplies the data of) a network of agreed architecture; the victim checks clean accuracy.
+
+    `BadNets()(net, train)` adds marked copies of 10 % of the training set, a white 3x3 square in the lower right corner,
+    all labelled 0.  `relabel=all_to_all(10)` is the paper's second attack; `relabel=source_to(1, 7)` attacks one class
+    only, and with `covers=` tells the network that the trigger means nothing elsewhere.
+
+    Fidelity: the paper's single-target attack is `source_to`; 'all-to-one' is the later convention and the default here.
+    The paper adds copies ('append', not verified in its text, seen in the authors' traffic-sign script); most toolboxes
+    'replace'.  Rates count against the size of the clean training set; images that already have the wanted label are never
+    poisoned.  Measured: `bdlab reproduce badnets`, docs/results.md.
+    """

@@ -1,0 +1,77 @@
+"""Poisoning of training data: what every attack that only touches data shares."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from bdlab.contracts import Attack, Backdoor, Cost, Poisoned, Recipe, Relabel, Split, Trigger, check_fraction
+from bdlab.relabel import all_to_one, check_relabel
+from bdlab.training import DEFAULT_RECIPE, fit
+from bdlab.triggers import Patch
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPoisoning(Attack):
+    """Mark some training images, change their labels, train as usual.
+
+    rate: poisoned rows as a share of the whole training set, in (0, 1]; they are drawn among the images whose wanted
+    label differs from the true one, and none is drawn twice.
+    covers: cover rows as a share of the whole training set, in [0, 1]: bystanders that carry the trigger and keep
+    their label, which ties the trigger to its source class.
+    mode: 'append' adds the marked copies to the set, 'replace' puts them in the place of their originals.
+    """
+
+    trigger: Trigger = field(default_factory=Patch)
+    relabel: Relabel = field(default_factory=lambda: all_to_one(0))
+    rate: float = 0.1
+    covers: float = 0.0
+    mode: Literal["append", "replace"] = "append"
+    recipe: Recipe = DEFAULT_RECIPE
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_fraction(self.rate, "rate")
+        check_fraction(self.covers, "covers", zero=True)
+        if self.mode not in ("append", "replace"):
+            raise ValueError(f"mode must be 'append' or 'replace', got {self.mode!r}")
+
+    def poison(self, split: Split) -> Poisoned:
+        """The poisoned training set; `split` itself is unchanged."""
+        check_relabel(self.relabel, split.classes)
+        generator = torch.Generator().manual_seed(self.seed)
+        wanted = self.relabel(split.y)  # (N,)
+        attacked = wanted != split.y
+        poisons = _draw(attacked, self.rate, "rate", generator)  # (n,)
+        covers = _draw(~attacked, self.covers, "covers", generator)  # (m,)
+        rows = torch.cat((poisons, covers))  # (n + m,)
+        stamped = self.trigger(split.x[rows], generator)  # (n + m, C, H, W)
+        if torch.equal(stamped, split.x[rows]):
+            raise ValueError(
+                f"trigger must be visible, but {self.trigger} changes none of {len(rows)} images; move or recolour it"
+            )
+        return Poisoned(split, rows, stamped, wanted[rows], torch.arange(len(rows)) >= len(poisons), self.mode)
+
+    def __call__(self, model: nn.Module, data: Split) -> Backdoor:
+        start = time.perf_counter()
+        poisoned = self.poison(data)
+        victim = fit(model, poisoned.split, self.recipe, seed=self.seed)
+        covers = int(poisoned.covers.sum())
+        cost = Cost(time.perf_counter() - start, len(poisoned.indices) - covers, covers, len(poisoned))
+        return Backdoor(victim, victim, self.trigger, self.relabel, cost)
+
+
+def _draw(eligible: Tensor, share: float, name: str, generator: torch.Generator) -> Tensor:
+    """round(share * N) of the rows where `eligible` (N,) is True, each once, in random order."""
+    rows = eligible.nonzero()[:, 0]
+    count = round(share * len(eligible))
+    if count > len(rows) or (share and not count):
+        raise ValueError(
+            f"{name} must choose 1 to {len(rows)} of {len(eligible)} rows (only those may be used), "
+            f"got {share} = {count} rows"
+        )
+    return rows[torch.randperm(len(rows), generator=generator)[:count]]

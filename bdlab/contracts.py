@@ -1,0 +1,318 @@
+"""The nouns of the house: what a trigger, an attack and a defence take and what they return.
+
+Images are float32 `(N, C, H, W)` in [0, 1], labels int64 `(N,)`. Hyper-parameters go into the constructor (a frozen,
+keyword-only dataclass, so that `repr` shows them), data goes into the call. No method prints, draws from the global
+random generator, or changes a model or a tensor that it was given.
+
+A defence never sees the trigger: no signature below lets it. Only `evaluate` and the plots do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+Shape = tuple[int, int, int]
+"""Channels, height, width of one image."""
+Relabel = Callable[[Tensor], Tensor]
+"""The attacker's wish, true labels (N,) -> wanted labels (N,); see `bdlab.relabel`."""
+
+
+def check_images(x: Tensor, name: str = "x") -> None:
+    """Raise a `ValueError` unless `x` is float32 `(N, C, H, W)` in [0, 1]."""
+    if x.dim() != 4:
+        raise ValueError(
+            f"{name} must have shape (N, C, H, W), got {tuple(x.shape)}; add the missing axis, as in x[None]"
+        )
+    if x.dtype != torch.float32:
+        raise ValueError(f"{name} must be float32 in [0, 1], got {x.dtype}; for 8-bit images use x.float() / 255")
+    if x.numel():
+        low, high = (bound.item() for bound in x.detach().aminmax())
+        if not (low >= 0 and high <= 1):  # also catches NaN
+            raise ValueError(
+                f"{name} must lie in [0, 1], got [{low:g}, {high:g}]; normalisation belongs into the model"
+            )
+
+
+def check_fraction(value: float, name: str, *, zero: bool = False) -> None:
+    """Raise a `ValueError` unless `value` is a share in (0, 1], or in [0, 1] where `zero` is allowed."""
+    if not (0 <= value <= 1) or (value == 0 and not zero):
+        raise ValueError(f"{name} must be in {'[' if zero else '('}0, 1], got {value}; it is a share, not a percentage")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled images: two tensors that you may index.
+
+    x: float32 (N, C, H, W) in [0, 1].  y: int64 (N,) in 0..classes-1.
+    source: int64 (N,), which original each row was made from; rows of one source (augmentations of one scan, frames of
+    one street sign) are not independent, so statistics count sources.  By default every row is its own source.
+    """
+
+    x: Tensor
+    y: Tensor
+    classes: int
+    source: Tensor = None  # type: ignore[assignment]
+    name: str = "data"
+
+    def __post_init__(self) -> None:
+        check_images(self.x, f"{self.name}.x")
+        if self.source is None:
+            object.__setattr__(self, "source", torch.arange(len(self.x)))
+        for label, values in (("y", self.y), ("source", self.source)):
+            if values.shape != self.x.shape[:1] or values.dtype != torch.int64:
+                raise ValueError(
+                    f"{self.name}.{label} must be int64 of shape ({len(self.x)},), got {values.dtype} {tuple(values.shape)}"
+                )
+        if len(self.y) and not (int(self.y.min()) >= 0 and int(self.y.max()) < self.classes):
+            raise ValueError(
+                f"{self.name}.y must be in 0..{self.classes - 1}, got {int(self.y.min())}..{int(self.y.max())}; "
+                "check `classes`"
+            )
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, rows: Tensor | slice) -> Split:
+        return Split(self.x[rows], self.y[rows], self.classes, self.source[rows], self.name)
+
+    def __repr__(self) -> str:
+        return (
+            f"Split({self.name}: {len(self)} images {tuple(self.x.shape[1:])}, {self.classes} classes, "
+            f"{self.sources} sources)"
+        )
+
+    @cached_property
+    def sources(self) -> int:
+        """How many independent originals the rows come from."""
+        return int(self.source.unique().numel())
+
+    def halves(self, seed: int) -> tuple[Split, Split]:
+        """Two disjoint halves with no source in both."""
+        ids = self.source.unique()
+        first = ids[torch.randperm(len(ids), generator=torch.Generator().manual_seed(seed))[: len(ids) // 2]]
+        inside = torch.isin(self.source, first)
+        return self[inside], self[~inside]
+
+
+class Trigger(ABC):
+    """How an input is marked: a pure function of images, composable as `first >> second`.
+
+    Subclasses are frozen keyword-only dataclasses that implement `stamp`; a random trigger draws from `generator` only.
+    """
+
+    def __call__(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Marked copies of `x` (N, C, H, W) in [0, 1]: same shape, same range, `x` itself unchanged."""
+        check_images(x)
+        return self.stamp(x, generator)
+
+    @abstractmethod
+    def stamp(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """The marking itself, on images that were checked."""
+
+    def __rshift__(self, then: Trigger) -> Trigger:
+        return Chain(self, then)
+
+
+@dataclass(frozen=True)
+class Chain(Trigger):
+    """One trigger after another."""
+
+    first: Trigger
+    then: Trigger
+
+    def stamp(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        return self.then(self.first(x, generator), generator)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained: one frozen field of every attack and repair that trains.
+
+    lr is the peak of the schedule: 'one_cycle' rises for 30 % of the steps and falls to zero, 'constant' stays.
+    """
+
+    epochs: int
+    batch: int = 128
+    optimiser: Literal["sgd", "adam"] = "adam"
+    lr: float = 2e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "lr"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see Recipe's defaults")
+        for name, allowed in (("optimiser", ("sgd", "adam")), ("schedule", ("one_cycle", "constant"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """A poisoned training set that remembers what was done; nothing is copied until `.x` is asked for.
+
+    indices (n,): the rows of `base` that were used.  stamped (n, C, H, W), labels (n,): what became of them.
+    covers (n,) bool: rows that carry the trigger and keep their true label.  mode: 'append' adds the stamped rows behind
+    the base, 'replace' puts them where they came from.
+    """
+
+    base: Split
+    indices: Tensor
+    stamped: Tensor
+    labels: Tensor
+    covers: Tensor
+    mode: Literal["append", "replace"]
+
+    @property
+    def rows(self) -> Tensor:
+        """Where the stamped rows lie in `.x`, int64 (n,)."""
+        return self.indices if self.mode == "replace" else len(self.base) + torch.arange(len(self.indices))
+
+    @property
+    def mask(self) -> Tensor:
+        """Which rows of `.x` carry the trigger, bool (N',)."""
+        mask = torch.zeros(len(self), dtype=torch.bool)
+        mask[self.rows] = True
+        return mask
+
+    def __len__(self) -> int:
+        return len(self.base) + (len(self.indices) if self.mode == "append" else 0)
+
+    def _merge(self, base: Tensor, changed: Tensor) -> Tensor:
+        if self.mode == "append":
+            return torch.cat((base, changed))
+        merged = base.clone()
+        merged[self.indices] = changed
+        return merged
+
+    @property
+    def x(self) -> Tensor:
+        """The poisoned images, float32 (N', C, H, W): a new tensor."""
+        return self._merge(self.base.x, self.stamped)
+
+    @property
+    def y(self) -> Tensor:
+        """The labels that the victim sees, int64 (N',): a new tensor."""
+        return self._merge(self.base.y, self.labels)
+
+    @property
+    def split(self) -> Split:
+        """The poisoned set as training data."""
+        source = self._merge(self.base.source, self.base.source[self.indices])
+        return Split(self.x, self.y, self.base.classes, source, f"{self.base.name}, poisoned")
+
+    def __repr__(self) -> str:
+        covers = int(self.covers.sum())
+        return f"Poisoned({self.mode} {len(self.indices) - covers} of {len(self.base)} rows, {covers} covers)"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an attack spent: wall seconds, rows with the attacker's label, cover rows, rows trained on."""
+
+    seconds: float
+    poisoned: int
+    covers: int
+    rows: int
+
+
+def as_it_is(model: nn.Module) -> nn.Module:
+    """The default `deploy`: the victim runs what was shipped."""
+    return model
+
+
+@dataclass(frozen=True)
+class Backdoor:
+    """An attacked model and all that its author knows.
+
+    model: what the victim runs.  shipped: what the world is given, hence what sanitizers and inspectors see.
+    deploy: how a shipped or repaired model becomes what the victim runs.
+    """
+
+    model: nn.Module
+    shipped: nn.Module
+    trigger: Trigger
+    relabel: Relabel
+    cost: Cost
+    deploy: Callable[[nn.Module], nn.Module] = as_it_is
+
+    def __repr__(self) -> str:
+        c = self.cost
+        return f"Backdoor({self.trigger}, {self.relabel}, {c.poisoned} poisoned + {c.covers} covers, {c.seconds:.1f} s)"
+
+
+class Attack(ABC):
+    """How a backdoor gets into a model.  `starts_from` tells which weights the attack expects to be given."""
+
+    starts_from: ClassVar[Literal["fresh", "trained"]] = "fresh"
+
+    @abstractmethod
+    def __call__(self, model: nn.Module, data: Split) -> Backdoor:
+        """Train a copy of `model` on `data` so that it obeys the trigger."""
+
+
+class Fitted(ABC):
+    """A detector that has seen its model and its clean images."""
+
+    @abstractmethod
+    def score(self, x: Tensor) -> Tensor:
+        """Suspicion of each image of `x` (N, C, H, W): float (N,), higher = more suspicious, always exact."""
+
+    @abstractmethod
+    def threshold(self, fpr: float) -> float:
+        """The score above which a share `fpr` in (0, 1) of clean images is expected to lie."""
+
+    def flag(self, x: Tensor, fpr: float) -> Tensor:
+        """Which images of `x` (N, C, H, W) are refused: bool (N,)."""
+        return self.score(x) > self.threshold(fpr)
+
+
+class Detector(ABC):
+    """A defence at run time: it judges inputs (input reformation, input filtering)."""
+
+    @abstractmethod
+    def fit(self, model: nn.Module, clean: Split, calibration: Split | None = None) -> Fitted:
+        """Prepare for `model`.  Without `calibration`, `clean` is split by source: half to work with, half to calibrate."""
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """A sanitizer's result; trace is the curve that the lecture draws, one dict of numbers a step."""
+
+    model: nn.Module
+    trace: list[dict[str, float]] = field(default_factory=list, repr=False)
+
+
+class Sanitizer(ABC):
+    """A defence before use: it repairs a copy of the model (model sanitization)."""
+
+    @abstractmethod
+    def __call__(self, model: nn.Module, clean: Split) -> Repaired:
+        """A repaired copy of `model`, found with clean images only."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """An inspector's result: per class (K,) the size of the smallest trigger found and its anomaly index; the verdict."""
+
+    norm: Tensor
+    anomaly_index: Tensor
+    cutoff: float
+    flagged: list[int]
+    triggers: Tensor | None = field(default=None, repr=False)
+
+
+class Inspector(ABC):
+    """A defence before use: it judges the model (model inspection)."""
+
+    @abstractmethod
+    def __call__(self, model: nn.Module, clean: Split | None = None) -> Inspection:
+        """Look for a class that is suspiciously easy to reach."""

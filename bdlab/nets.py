@@ -1,0 +1,181 @@
+"""Networks as sequences of named stages, with normalisation inside, so that every trigger and defence works on pixels.
+
+A stage is a unit that defences cut at: `channels.split(net, "conv2")` gives what lies before and behind it.  Weights are
+drawn from `seed` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from bdlab.contracts import Shape
+from bdlab.registry import find, register
+
+
+class Net(nn.Sequential):
+    """A classifier whose children are its stages; knows `input_shape` (C, H, W) and `classes`."""
+
+    def __init__(self, input_shape: Shape, classes: int, **stages: nn.Module) -> None:
+        super().__init__()
+        self.input_shape, self.classes = tuple(input_shape), classes
+        for name, stage in stages.items():
+            self.add_module(name, stage)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ValueError(
+                f"x must have shape (N, {', '.join(map(str, self.input_shape))}) for this net, got {tuple(x.shape)}; "
+                "build the net with the data's input_shape"
+            )
+        return super().forward(x)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages from pixels to logits."""
+        return tuple(self._modules)
+
+
+class Normalize(nn.Module):
+    """(x - mean) / std, one constant for all channels."""
+
+    def __init__(self, mean: float = 0.5, std: float = 0.5) -> None:
+        super().__init__()
+        self.mean, self.std = mean, std
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Initialise layers from `seed`, and leave the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """Inference with `model`: eval mode and no autograd inside; afterwards every submodule has its own mode again."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield model
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model lives: the device of its first parameter or buffer."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def build(name: str, input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+    """The registered net called `name`, for images (C, H, W) of `classes` classes, with weights drawn from `seed`."""
+    net: Net = find("net", name).make(input_shape, classes, seed=seed)
+    return net
+
+
+def _conv_bn(into: int, out: int, *, pool: bool) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(into, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.MaxPool2d(2)) if pool else nn.Sequential(*layers)
+
+
+@register("net", "badnets_cnn", paper="Gu, Dolan-Gavitt, Garg 2017, arXiv 1708.06733, table 1")
+def badnets_cnn(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+    """The MNIST network of BadNets: two 5x5 convolutions of 16 and 32 channels, average pooling, 512 hidden units.
+
+    Fidelity: the paper's convolutions have no padding, and hardly see a trigger two pixels from the corner: only four of
+    the 25 windows of the second layer that cover it exist.  Ours pad ('same'), so the hidden layer gets 7x7x32 inputs
+    instead of 4x4x32; `bdlab reproduce badnets` shows what the single pixel does then.
+    """
+    channels, height, width = input_shape
+    with seeded(seed):
+        return Net(
+            input_shape,
+            classes,
+            normalize=Normalize(mean=0.0, std=0.5),  # black stays 0, which is what padding puts around it
+            conv1=nn.Sequential(nn.Conv2d(channels, 16, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
+            conv2=nn.Sequential(nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
+            fc1=nn.Sequential(nn.Flatten(), nn.Linear(32 * (height // 4) * (width // 4), 512), nn.ReLU()),
+            head=nn.Linear(512, classes),
+        )
+
+
+@register("net", "small_bn")
+def small_bn(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+    """The default: three 3x3 convolutions of 16, 32 and 64 channels with batch norm, one linear layer."""
+    channels, height, width = input_shape
+    with seeded(seed):
+        return Net(
+            input_shape,
+            classes,
+            normalize=Normalize(),
+            conv1=_conv_bn(channels, 16, pool=True),  # (16, H/2, W/2)
+            conv2=_conv_bn(16, 32, pool=True),  # (32, H/4, W/4)
+            conv3=_conv_bn(32, 64, pool=False),  # (64, H/4, W/4)
+            head=nn.Sequential(nn.Flatten(), nn.Linear(64 * (height // 4) * (width // 4), classes)),
+        )
+
+
+@register("net", "fast_bn")
+def fast_bn(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+    """A net for whole MNIST on a laptop: each 2x2 block of pixels becomes one position with four times the channels.
+
+    The first layer then works on a quarter of the positions, which is where a small CNN spends its time.
+    """
+    channels, height, width = input_shape
+    with seeded(seed):
+        return Net(
+            input_shape,
+            classes,
+            normalize=nn.Sequential(Normalize(), nn.PixelUnshuffle(2)),  # (4C, H/2, W/2)
+            conv1=_conv_bn(4 * channels, 32, pool=True),  # (32, H/4, W/4)
+            conv2=_conv_bn(32, 64, pool=False),  # (64, H/4, W/4)
+            head=nn.Sequential(nn.Flatten(), nn.Linear(64 * (height // 4) * (width // 4), classes)),
+        )
+
+
+class PreActBlock(nn.Module):
+    """BN-ReLU-conv twice, added to the shortcut (He et al. 2016, arXiv 1603.05027)."""
+
+    def __init__(self, into: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(into), nn.Conv2d(into, out, 3, stride, 1, bias=False)
+        self.bn2, self.conv2 = nn.BatchNorm2d(out), nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        narrow = stride != 1 or into != out
+        self.shortcut = nn.Conv2d(into, out, 1, stride, bias=False) if narrow else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        pre = self.bn1(x).relu()
+        skip = x if self.shortcut is None else self.shortcut(pre)
+        return self.conv2(self.bn2(self.conv1(pre)).relu()) + skip
+
+
+@register("net", "preact_resnet18", paper="He, Zhang, Ren, Sun 2016, arXiv 1603.05027")
+def preact_resnet18(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+    """The network of BackdoorBench's tables: four groups of two pre-activation blocks, 64 to 512 channels.
+
+    The last batch norm and ReLU belong to `conv5`, so that its output is what pruning calls an activation.
+    """
+    channels = input_shape[0]
+    with seeded(seed):
+        return Net(
+            input_shape,
+            classes,
+            normalize=Normalize(),
+            conv1=nn.Conv2d(channels, 64, 3, padding=1, bias=False),
+            conv2=nn.Sequential(PreActBlock(64, 64, 1), PreActBlock(64, 64, 1)),
+            conv3=nn.Sequential(PreActBlock(64, 128, 2), PreActBlock(128, 128, 1)),
+            conv4=nn.Sequential(PreActBlock(128, 256, 2), PreActBlock(256, 256, 1)),
+            conv5=nn.Sequential(PreActBlock(256, 512, 2), PreActBlock(512, 512, 1), nn.BatchNorm2d(512), nn.ReLU()),
+            head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes)),
+        )

@@ -1,0 +1,169 @@
+"""One training loop for everything, and one evaluation for everything."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bdlab import metrics
+from bdlab.bars import track
+from bdlab.contracts import Backdoor, Recipe, Relabel, Repaired, Split, Trigger
+from bdlab.nets import device_of, evaluating
+from bdlab.relabel import check_relabel
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""loss(model, x, y) -> scalar, for a batch x (B, C, H, W), y (B,)."""
+
+DEFAULT_RECIPE = Recipe(epochs=5)
+
+
+def cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """The ordinary loss: mean cross-entropy of the logits."""
+    return F.cross_entropy(model(x), y)
+
+
+def fit(
+    model: nn.Module,
+    split: Split,
+    recipe: Recipe = DEFAULT_RECIPE,
+    *,
+    seed: int = 0,
+    loss: Loss = cross_entropy,
+    after_step: Callable[[nn.Module], None] | None = None,
+) -> nn.Module:
+    """Train a copy of `model` on `split`, on the model's device, and return it in eval mode.
+
+    `seed` draws the order of the batches.  `loss` serves attacks that change the loss, `after_step` repairs and attacks
+    that correct the weights after every step (a kept mask, a projection).
+
+    Raises: `ValueError` for an empty split; `FloatingPointError` when the loss is no longer finite.
+    """
+    if not len(split):
+        raise ValueError(f"split must hold at least one image, got {split}")
+    model, device = copy.deepcopy(model).train(), device_of(model)
+    x, y = split.x.to(device), split.y.to(device)
+    generator = torch.Generator().manual_seed(seed)
+    steps = recipe.epochs * -(-len(split) // recipe.batch)
+    optimiser, schedule = _optimiser(model, recipe, steps)
+    for _ in track(range(recipe.epochs), "training, epochs"):
+        for rows in torch.randperm(len(split), generator=generator).split(recipe.batch):  # (B,)
+            rows = rows.to(device)
+            optimiser.zero_grad(set_to_none=True)
+            value = loss(model, x[rows], y[rows])
+            if not torch.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss became {value.item()}; lower lr, now {recipe.lr}, or check the data"
+                )
+            value.backward()
+            optimiser.step()
+            schedule.step()
+            if after_step is not None:
+                after_step(model)
+    return model.eval()
+
+
+def _optimiser(
+    model: nn.Module, recipe: Recipe, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimiser: torch.optim.Optimizer
+    if recipe.optimiser == "sgd":
+        optimiser = torch.optim.SGD(
+            weights,
+            recipe.lr,
+            recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.momentum > 0,
+        )
+    else:
+        optimiser = torch.optim.Adam(weights, recipe.lr, weight_decay=recipe.weight_decay)
+    if recipe.schedule == "one_cycle":
+        return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, total_steps=steps + 1)
+    return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+
+
+def logits(model: nn.Module, x: Tensor, batch: int = 512) -> Tensor:
+    """Logits (N, K) of images (N, C, H, W), in eval mode, on the CPU.
+
+    Raises: `FloatingPointError` when the model answers with NaN.
+    """
+    device = device_of(model)
+    with evaluating(model):
+        out = torch.cat([model(rows.to(device)).cpu() for rows in x.split(batch)])
+    if out.isnan().any():
+        bad = int(out.isnan().any(1).sum())
+        raise FloatingPointError(f"the model gives NaN logits for {bad} of {len(x)} images; its training has diverged")
+    return out
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a model does, clean and under attack.
+
+    clean_accuracy: on clean images.  Over triggered images whose wanted label differs from the true one: asr, the share
+    that gets the wanted label, and ra (recovered accuracy), the share that keeps the true one.  leak: the share of
+    triggered images of bystander classes, which should not move, that get an attacked label; None where there are none.
+    clean_n, attacked_n: how many images; sources: how many independent originals the clean ones come from.
+    """
+
+    clean_accuracy: float
+    asr: float | None
+    ra: float | None
+    leak: float | None
+    clean_n: int
+    attacked_n: int
+    sources: int
+
+    def __repr__(self) -> str:
+        parts = [f"clean {self.clean_accuracy:.1%}"]
+        parts += [
+            f"{name} {value:.1%}"
+            for name, value in (("ASR", self.asr), ("RA", self.ra), ("leak", self.leak))
+            if value is not None
+        ]
+        return f"{'  '.join(parts)}  (n = {self.clean_n}, attacked {self.attacked_n})"
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """The fields as plain numbers."""
+        return asdict(self)
+
+
+def evaluate(
+    model: nn.Module | Backdoor | Repaired, split: Split, against: Backdoor | None = None, *, seed: int = 0
+) -> Scores:
+    """Clean accuracy, ASR, RA and leak on `split`.
+
+    A `Backdoor` is scored as what its victim runs; a `Repaired` model as `against.deploy(repaired.model)`, since an
+    attack that sits behind the weights would look cured otherwise; a plain module as it is (with `against=` a backdoor:
+    how a clean or other model takes its trigger).  `seed` feeds triggers that draw.
+    """
+    if isinstance(model, Backdoor):
+        against = against or model
+        model = model.model
+    elif isinstance(model, Repaired):
+        model = model.model if against is None else against.deploy(model.model)
+    clean = metrics.accuracy(logits(model, split.x).argmax(1), split.y)
+    if against is None:
+        return Scores(clean, None, None, None, len(split), 0, split.sources)
+    marked, wanted = triggered(split, against.trigger, against.relabel, seed=seed)
+    prediction = logits(model, marked).argmax(1)
+    return Scores(
+        clean,
+        metrics.asr(prediction, split.y, wanted),
+        metrics.ra(prediction, split.y, wanted),
+        metrics.leak(prediction, split.y, wanted),
+        len(split),
+        int((wanted != split.y).sum()),
+        split.sources,
+    )
+
+
+def triggered(split: Split, trigger: Trigger, relabel: Relabel, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Marked copies of all images of `split` and the labels that the attacker wants, (N, C, H, W) and (N,)."""
+    check_relabel(relabel, split.classes)
+    return trigger(split.x, torch.Generator().manual_seed(seed)), relabel(split.y)
