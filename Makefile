@@ -39,12 +39,12 @@ types: $(VENV)/.stamp  ## mypy
 lock: $(VENV)/.stamp  ## write requirements.lock anew, with the newest versions; run `make test-all` after it
 	$(VENV)/bin/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json \
 	  --python-version 3.11 --only-binary :all: --target $(VENV)/none '.[lab,test]'
-	$(VENV)/bin/python -c '$(LOCK)' < $(VENV)/report.json > $(VENV)/lock
+	@$(VENV)/bin/python -c '$(LOCK)' < $(VENV)/report.json > $(VENV)/lock
 	mv $(VENV)/lock requirements.lock
 
 clean:  ## remove caches and what builds leave
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
-	find . -name .venv -prune -o -name __pycache__ -print | xargs rm -rf
+	find . -name .venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environments too
 	rm -rf $(VENV) $(PEERS)
@@ -66,17 +66,18 @@ STATE := import sys; print(sys.prefix, *sys.version_info[:2])
 stale = $(if $(wildcard $(1)/.stamp),$(shell \
   [ "$$($(1)/bin/python -c '$(STATE)' 2>&1)" = "$$(cat $(1)/.stamp)" ] || echo FORCE))
 
-# $(call environment,FOLDER,ARGUMENTS OF PIP). One that works and was not cut off is brought up to date in place.
+# $(call environment,FOLDER,ARGUMENTS OF PIP). One that works and was not cut off is brought up to date in place,
+# and kept where pip refuses (without a network, say).
 define environment
-@set -e; \
+@set -e; new= ; \
 if [ -e $(1)/.installing ] || ! $(1)/bin/python -c 'import pip, sys; sys.exit(not $(FITS))' 2>/dev/null \
   || { [ -e $(1)/.stamp ] && [ "$$($(1)/bin/python -c '$(STATE)')" != "$$(cat $(1)/.stamp)" ]; }; \
-then rm -rf $(1)/bin $(1); $(find_python); $(check_disk); fi; \
+then new=yes; rm -rf $(1)/bin $(1); $(find_python); $(check_disk); fi; \
 mkdir -p $(1)/tmp; touch $(1)/.installing; rm -f $(1)/.stamp; \
-trap '[ ! -e $(1)/.installing ] || echo "The install of $(1) did not end well: make starts it again." >&2' EXIT; \
-if [ ! -e $(1)/bin/python ]; then echo "Setting up $(1) with $$($$py --version), once; this takes minutes."; $$py -m venv $(1); fi; \
-TMPDIR="$(CURDIR)/$(1)/tmp" $(1)/bin/python -m pip install $(2); \
-rm -rf $(1)/tmp; $(1)/bin/python -c '$(STATE)' > $(1)/.stamp; rm $(1)/.installing
+trap '[ -e $(1)/.stamp ] || echo "The install of $(1) did not end well: make starts it again." >&2' EXIT; \
+if [ "$$new" ]; then echo "Setting up $(1) with $$("$$py" --version), once; this takes minutes."; "$$py" -m venv $(1); fi; \
+TMPDIR="$(CURDIR)/$(1)/tmp" $(1)/bin/python -m pip install $(2) || { [ "$$new" ] || rm $(1)/.installing; exit 1; }; \
+rm -rf $(1)/tmp $(1)/.installing; $(1)/bin/python -c '$(STATE)' > $(1)/.stamp
 endef
 
 find_python = py= ; bare= ; \

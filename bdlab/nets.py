@@ -24,6 +24,7 @@ class Net(nn.Sequential):
         self.input_shape, self.classes = tuple(input_shape), classes
         for name, stage in stages.items():
             self.add_module(name, stage)
+        self.to(memory_format=torch.channels_last)  # the same numbers, up to twice as fast on a CPU
 
     def forward(self, x: Tensor) -> Tensor:
         if tuple(x.shape[1:]) != self.input_shape:
@@ -90,22 +91,24 @@ def _conv_bn(into: int, out: int, *, pool: bool) -> nn.Sequential:
 
 
 @register("net", "badnets_cnn", paper="Gu, Dolan-Gavitt, Garg 2017, arXiv 1708.06733, table 1")
-def badnets_cnn(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+def badnets_cnn(input_shape: Shape, classes: int, *, seed: int = 0, padded: bool = True) -> Net:
     """The MNIST network of BadNets: two 5x5 convolutions of 16 and 32 channels, average pooling, 512 hidden units.
 
-    Fidelity: the paper's convolutions have no padding, and hardly see a trigger two pixels from the corner: only four of
-    the 25 windows of the second layer that cover it exist.  Ours pad ('same'), so the hidden layer gets 7x7x32 inputs
-    instead of 4x4x32; `bdlab reproduce badnets` shows what the single pixel does then.
+    Fidelity: the paper's convolutions have no padding, and hardly see a pixel two steps from the corner: of the 25
+    positions at which a 5x5 window could cover it, the image leaves four.  Ours pad ('same'), so that the hidden layer
+    gets 7x7x32 inputs instead of 4x4x32.  `padded=False` is the paper's; `bdlab reproduce badnets` shows the difference.
     """
     channels, height, width = input_shape
+    pad, lost = (2, 0) if padded else (0, 3)  # each unpadded layer takes 4 pixels off, 3 positions in all after pooling
+    flat = 32 * (height // 4 - lost) * (width // 4 - lost)
     with seeded(seed):
         return Net(
             input_shape,
             classes,
             normalize=Normalize(mean=0.0, std=0.5),  # black stays 0, which is what padding puts around it
-            conv1=nn.Sequential(nn.Conv2d(channels, 16, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
-            conv2=nn.Sequential(nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
-            fc1=nn.Sequential(nn.Flatten(), nn.Linear(32 * (height // 4) * (width // 4), 512), nn.ReLU()),
+            conv1=nn.Sequential(nn.Conv2d(channels, 16, 5, padding=pad), nn.ReLU(), nn.AvgPool2d(2)),
+            conv2=nn.Sequential(nn.Conv2d(16, 32, 5, padding=pad), nn.ReLU(), nn.AvgPool2d(2)),
+            fc1=nn.Sequential(nn.Flatten(), nn.Linear(flat, 512), nn.ReLU()),
             head=nn.Linear(512, classes),
         )
 

@@ -32,6 +32,11 @@ class Entry:
     family: str
     module: str
 
+    @property
+    def about(self) -> str:
+        """The first line of its docstring."""
+        return (self.make.__doc__ or "").strip().splitlines()[0]
+
 
 def register(kind: Kind, name: str, *, paper: str = "", family: str = "") -> Callable[[T], T]:
     """Class or function decorator that lists its object under `name`."""

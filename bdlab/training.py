@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from bdlab import metrics
 from bdlab.bars import track
-from bdlab.contracts import Backdoor, Recipe, Relabel, Repaired, Split, Trigger
+from bdlab.contracts import Backdoor, Fitted, Recipe, Relabel, Repaired, Split, Trigger
 from bdlab.nets import device_of, evaluating
 from bdlab.relabel import check_relabel
 
@@ -167,3 +167,67 @@ def triggered(split: Split, trigger: Trigger, relabel: Relabel, *, seed: int = 0
     """Marked copies of all images of `split` and the labels that the attacker wants, (N, C, H, W) and (N,)."""
     check_relabel(relabel, split.classes)
     return trigger(split.x, torch.Generator().manual_seed(seed)), relabel(split.y)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How a detector does at one nominal false-positive rate.
+
+    frr: share of clean images refused.  far: share of triggered images accepted, counting those that do fool the model,
+    since a trigger that fails is no attack.  auroc: over all thresholds.  far and auroc are None where nothing fools it.
+    clean_n, bad_n: how many images; sources: how many independent originals the clean ones come from.
+    """
+
+    fpr: float
+    threshold: float
+    frr: float
+    far: float | None
+    auroc: float | None
+    clean_n: int
+    bad_n: int
+    sources: int
+
+    def __repr__(self) -> str:
+        parts = [f"FPR {self.fpr:.1%}: FRR {self.frr:.1%}"]
+        parts += [
+            f"{name} {value}" for name, value in (("FAR", _percent(self.far)), ("AUROC", _digits(self.auroc))) if value
+        ]
+        return f"{'  '.join(parts)}  (n = {self.clean_n} clean, {self.bad_n} bad)"
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """The fields as plain numbers."""
+        return asdict(self)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+@dataclass(frozen=True)
+class Suspicions:
+    """A detector's scores: clean images (N,) and triggered images that fool the model (M,); sources of the clean ones."""
+
+    clean: Tensor
+    bad: Tensor
+    sources: int
+
+
+def suspicions(fitted: Fitted, model: nn.Module, split: Split, against: Backdoor, *, seed: int = 0) -> Suspicions:
+    """Score `split`, clean and triggered by `against`; `model` decides which triggered images count."""
+    marked, wanted = triggered(split, against.trigger, against.relabel, seed=seed)
+    fooled = (wanted != split.y) & (logits(model, marked).argmax(1) == wanted)
+    bad = fitted.score(marked[fooled]) if fooled.any() else torch.empty(0)
+    return Suspicions(fitted.score(split.x), bad, split.sources)
+
+
+def detection(fitted: Fitted, scores: Suspicions, fpr: float) -> Detection:
+    """FRR, FAR and AUROC of `fitted` at the nominal false-positive rate `fpr`."""
+    threshold, some = fitted.threshold(fpr), len(scores.bad) > 0
+    frr, far = metrics.frr_far(scores.clean, scores.bad, threshold)
+    auroc = metrics.auroc(scores.clean, scores.bad) if some else None
+    counts = len(scores.clean), len(scores.bad), scores.sources
+    return Detection(fpr, threshold, frr, far if some else None, auroc, *counts)

@@ -1,0 +1,118 @@
+"""Every figure of the library.  Each call wants `alt=`: what the figure shows, for those who cannot see it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+"""Okabe and Ito's palette, which colour-blind readers can tell apart; lines carry markers or dashes as well."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with its description; a notebook shows both."""
+
+    figure: Figure
+    alt: str
+
+    def png(self) -> bytes:
+        """The picture as PNG, with the description inside."""
+        out = io.BytesIO()
+        self.figure.savefig(out, format="png", dpi=150, metadata={"Description": self.alt})
+        return out.getvalue()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the PNG, making its folder where needed."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.png())
+        return path
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.png()).decode()
+        return f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}" style="max-width: 100%">'
+
+
+def _axes(rows: int, columns: int, size: tuple[float, float], alt: str) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    if not alt.strip():
+        raise ValueError("alt must say what the figure shows, got an empty text; describe it in a sentence")
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(axes.ravel())
+
+
+def images(rows: Sequence[tuple[str, Tensor]], *, alt: str, title: str = "") -> Plot:
+    """Rows of pictures, each named: (name, images (n, C, H, W) in [0, 1]); the same n in every row."""
+    columns = len(rows[0][1])
+    if any(len(x) != columns for _, x in rows):
+        raise ValueError(f"rows must hold the same number of images, got {[len(x) for _, x in rows]}")
+    figure, axes = _axes(len(rows), columns, (1.1 * columns + 1.2, 1.15 * len(rows) + 0.4), alt)
+    for r, (name, x) in enumerate(rows):
+        for c in range(columns):
+            axis = axes[r * columns + c]
+            axis.imshow(x[c].permute(1, 2, 0).squeeze(-1).cpu(), cmap="gray", vmin=0, vmax=1)
+            axis.set_xticks([])
+            axis.set_yticks([])
+        axes[r * columns].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title, fontsize="medium")
+    return Plot(figure, alt)
+
+
+def scores(
+    panels: Sequence[tuple[str, Tensor, Tensor]], thresholds: Sequence[tuple[str, float]], *, label: str, alt: str
+) -> Plot:
+    """Histograms of a detector's scores: panels (title, clean (N,), bad (M,)), one vertical line per named threshold.
+
+    The thresholds belong to the last panel.  label: the axis text, with its unit.
+    """
+    import numpy as np
+
+    figure, axes = _axes(1, len(panels), (4.6 * len(panels), 3.4), alt)
+    for axis, (title, clean, bad) in zip(axes, panels, strict=True):
+        both = np.concatenate((clean.cpu().numpy(), bad.cpu().numpy()))
+        bins = np.linspace(both.min(), both.max() + 1e-9, 41).tolist()
+        for values, colour, hatch, name in ((clean, BLUE, "", "clean"), (bad, ORANGE, "///", "triggered")):
+            if len(values):
+                weights = np.full(len(values), 1 / len(values))
+                text = f"{name}, n = {len(values)}"
+                axis.hist(values.cpu().numpy(), bins, weights=weights, color=colour, alpha=0.6, hatch=hatch, label=text)
+        axis.set(title=title, xlabel=label, ylabel="share of images")
+    for (name, value), style in zip(thresholds, ("--", ":", "-."), strict=False):
+        axes[-1].axvline(value, color="black", linestyle=style, label=name)
+    for axis in axes:
+        axis.legend(fontsize="small")
+    return Plot(figure, alt)
+
+
+def rate_curve(
+    rates: Sequence[float], curves: Sequence[tuple[str, Sequence[Sequence[float]]]], *, alt: str, title: str
+) -> Plot:
+    """Shares over poisoning rates: curves (name, one sequence of seeds per rate), mean with the range over the seeds."""
+    figure, (axis,) = _axes(1, 1, (5.6, 3.8), alt)
+    looks = zip((BLUE, ORANGE, GREEN, GREY), "osD^", strict=True)
+    for (name, seeds), (colour, marker) in zip(curves, looks, strict=False):
+        means = [sum(values) / len(values) for values in seeds]
+        axis.plot(rates, means, color=colour, marker=marker, label=name)
+        axis.fill_between(rates, [min(v) for v in seeds], [max(v) for v in seeds], color=colour, alpha=0.2, linewidth=0)
+    axis.set(xscale="log", xlabel="poisoning rate (share of the training set)", ylabel="share of test images")
+    axis.set_xticks(list(rates), [f"{rate:g}" for rate in rates], rotation=45)
+    axis.minorticks_off()
+    axis.set(ylim=(-0.03, 1.03), title=title)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return Plot(figure, alt)

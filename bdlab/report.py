@@ -1,0 +1,118 @@
+"""What the commands print and write: tables, figures, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from bdlab.experiments.claims import Reproduction
+    from bdlab.experiments.duel import Duel
+    from bdlab.plots import Plot
+    from bdlab.training import Detection, Scores
+
+
+def percent(value: float | None) -> str:
+    """98.7 %, or a dash for None."""
+    return "-" if value is None else f"{value:.1%}"
+
+
+def duel_tables(result: Duel) -> list[Table]:
+    """Accuracy, ASR and RA of both models; then the detector's error rates."""
+    tables = [_score_table({"clean": result.clean, "attacked": result.attacked})]
+    if result.detections:
+        tables.append(_detection_table(result.detections))
+    return tables
+
+
+def _score_table(rows: dict[str, Scores]) -> Table:
+    some = next(iter(rows.values()))
+    table = Table(
+        "model", "clean accuracy", "ASR", "RA", "leak",
+        title="The models",
+        caption=f"{some.clean_n} test images from {some.sources} sources, {some.attacked_n} of them attacked",
+    )  # fmt: skip
+    for name, s in rows.items():
+        table.add_row(name, *(percent(value) for value in (s.clean_accuracy, s.asr, s.ra, s.leak)))
+    return table
+
+
+def _detection_table(rows: dict[str, list[Detection]]) -> Table:
+    bad = {name: found[0].bad_n for name, found in rows.items()}
+    some = next(iter(rows.values()))[0]
+    table = Table(
+        "model", "nominal FPR", "FRR (clean refused)", "FAR (triggered accepted)", "AUROC",
+        title="The detector",
+        caption=f"{some.clean_n} clean images from {some.sources} sources; triggered images that fool the model: "
+        + ", ".join(f"{n} for the {name} one" for name, n in bad.items()),
+    )  # fmt: skip
+    for name, found in rows.items():
+        for d in found:
+            auroc = "-" if d.auroc is None else f"{d.auroc:.3f}"
+            table.add_row(name, f"{d.fpr:.0%}", percent(d.frr), percent(d.far), auroc)
+    return table
+
+
+def write_run(folder: Path, command: dict[str, Any], numbers: dict[str, Any], figures: dict[str, Plot]) -> list[Path]:
+    """Figures and results.json into `folder`; returns the paths."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise OSError(f"out folder {folder} cannot be written ({reason.strerror}); name another with --out") from reason
+    paths = [figure.save(folder / name) for name, figure in figures.items()]
+    record = {"command": command, "versions": versions(), **numbers}
+    part = folder / "results.json.part"
+    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, folder / "results.json")
+    return [*paths, folder / "results.json"]
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on besides its command."""
+    from bdlab import __version__
+
+    return {"bdlab": __version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def write_section(page: Path, key: str, text: str) -> None:
+    """Replace the part of a Markdown page between the marks of `key`, or add it at the end."""
+    start, end = f"<!-- {key} -->", f"<!-- end of {key} -->"
+    block = f"{start}\n{text.rstrip()}\n{end}"
+    old = page.read_text(encoding="utf-8") if page.exists() else "# Results\n"
+    pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
+    new = pattern.sub(lambda _: block, old) if pattern.search(old) else f"{old.rstrip()}\n\n{block}\n"
+    part = page.with_suffix(".part")
+    part.write_text(new, encoding="utf-8")
+    os.replace(part, page)
+
+
+def reproduction_section(result: Reproduction, command: str) -> str:
+    """The Markdown of one reproduction: heading, setting, table, figures."""
+    from bdlab.experiments.claims import markdown
+
+    pictures = "\n\n".join(f"![{figure.alt}](figures/{name})" for name, figure in result.figures.items())
+    setting = f"{result.setting}. Printed by `{command}` (torch {torch.__version__.split('+')[0]}, CPU)."
+    return "\n\n".join(part for part in (f"## {result.title}", setting, markdown(result.claims), pictures) if part)
+
+
+def claims_table(result: Reproduction) -> Table:
+    """The rows of a reproduction for the terminal."""
+    from bdlab.experiments.claims import HEADER
+
+    return rows_table(HEADER, [claim.row() for claim in result.claims], result.title, result.setting)
+
+
+def rows_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, caption: str = "") -> Table:
+    """A plain table of text."""
+    table = Table(*header, title=title, caption=caption, show_lines=False)
+    for row in rows:
+        table.add_row(*row)
+    return table
