@@ -4,10 +4,12 @@ FROM ${BASE}
 RUN useradd --create-home --uid 1000 student
 
 # The dependencies first, with an empty package: a change of bdlab then costs seconds, not gigabytes.
+# Its build/ has to go: setuptools would take the empty file there for the newer one.
 WORKDIR /src
 COPY pyproject.toml requirements.lock LICENSE ./
 RUN mkdir bdlab && touch bdlab/__init__.py \
- && pip install --no-cache-dir -c requirements.lock '.[lab]'
+ && pip install --no-cache-dir -c requirements.lock '.[lab]' \
+ && rm -rf bdlab build *.egg-info
 
 COPY bdlab bdlab
 RUN pip install --no-cache-dir --no-deps --force-reinstall . && rm -rf build *.egg-info

@@ -65,7 +65,7 @@ def images(rows: Sequence[tuple[str, Tensor]], *, alt: str, title: str = "") -> 
     for r, (name, x) in enumerate(rows):
         for c in range(columns):
             axis = axes[r * columns + c]
-            axis.imshow(x[c].permute(1, 2, 0).squeeze(-1).cpu(), cmap="gray", vmin=0, vmax=1)
+            axis.imshow(x[c].permute(1, 2, 0).squeeze(-1).cpu().numpy(), cmap="gray", vmin=0, vmax=1)
             axis.set_xticks([])
             axis.set_yticks([])
         axes[r * columns].set_ylabel(name, rotation=0, ha="right", va="center")

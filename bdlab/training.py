@@ -169,12 +169,16 @@ def triggered(split: Split, trigger: Trigger, relabel: Relabel, *, seed: int = 0
     return trigger(split.x, torch.Generator().manual_seed(seed)), relabel(split.y)
 
 
+ENOUGH = 20
+"""Triggered images that must fool the model before a share of them is reported."""
+
+
 @dataclass(frozen=True)
 class Detection:
     """How a detector does at one nominal false-positive rate.
 
     frr: share of clean images refused.  far: share of triggered images accepted, counting those that do fool the model,
-    since a trigger that fails is no attack.  auroc: over all thresholds.  far and auroc are None where nothing fools it.
+    since a trigger that fails is no attack.  auroc: over all thresholds.  far and auroc are None where fewer than 20 do.
     clean_n, bad_n: how many images; sources: how many independent originals the clean ones come from.
     """
 
@@ -226,7 +230,7 @@ def suspicions(fitted: Fitted, model: nn.Module, split: Split, against: Backdoor
 
 def detection(fitted: Fitted, scores: Suspicions, fpr: float) -> Detection:
     """FRR, FAR and AUROC of `fitted` at the nominal false-positive rate `fpr`."""
-    threshold, some = fitted.threshold(fpr), len(scores.bad) > 0
+    threshold, some = fitted.threshold(fpr), len(scores.bad) >= ENOUGH
     frr, far = metrics.frr_far(scores.clean, scores.bad, threshold)
     auroc = metrics.auroc(scores.clean, scores.bad) if some else None
     counts = len(scores.clean), len(scores.bad), scores.sources

@@ -7,6 +7,7 @@ arXiv 1902.06531.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -107,8 +108,17 @@ class FittedStrip(Fitted):
         return -_entropies(self.model, x, self.overlays, self.strip.mode).mean(1)
 
     def threshold(self, fpr: float) -> float:
-        find = metrics.empirical_threshold if self.strip.boundary == "empirical" else metrics.normal_threshold
-        return find(-self.calibration.mean(1), fpr)
+        """The score above which a share `fpr` of clean images is expected: by rank or by the normal fit, see `Strip`.
+
+        Warns where the normal fit asks for an entropy below zero: nothing can be flagged then (the paper's footnote).
+        """
+        if self.strip.boundary == "empirical":
+            return metrics.empirical_threshold(-self.calibration.mean(1), fpr)
+        boundary = metrics.normal_threshold(-self.calibration.mean(1), fpr)
+        if boundary >= 0:
+            warnings.warn(f"the normal fit has its boundary for fpr {fpr} below zero entropy, so nothing is flagged; use "
+                          "boundary='empirical'", stacklevel=2)  # fmt: skip
+        return boundary
 
     def flag(self, x: Tensor, fpr: float) -> Tensor:
         """Which images of `x` are refused: bool (N,).  With early stopping a verdict may differ from the exact one.

@@ -11,7 +11,7 @@ from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.contracts import Attack, Backdoor, Detector, Split
 from bdlab.data import Dataset
 from bdlab.nets import Net
-from bdlab.training import DEFAULT_RECIPE, Detection, Scores, Suspicions, detection, evaluate, fit, suspicions
+from bdlab.training import DEFAULT_RECIPE, ENOUGH, Detection, Scores, Suspicions, detection, evaluate, fit, suspicions
 
 FPRS = (0.01, 0.05)
 """Nominal false-positive rates of every detection table."""
@@ -45,11 +45,12 @@ def duel(data: Dataset, net: Net, attack: Attack, detector: Detector | None, *, 
 
     The detector works with `data.held_out`, sets its thresholds on `data.calibration`, and is judged on `data.test`.
     """
-    seconds, start = {}, time.perf_counter()
     recipe = attack.recipe if isinstance(attack, DataPoisoning) else DEFAULT_RECIPE
+    early = attack(net, data.train) if attack.starts_from == "fresh" else None  # first, for it may refuse its settings
+    start = time.perf_counter()
     clean = fit(net, data.train, recipe, seed=seed)
-    seconds["train the clean model"] = time.perf_counter() - start
-    backdoor = attack(clean if attack.starts_from == "trained" else net, data.train)
+    seconds = {"train the clean model": time.perf_counter() - start}
+    backdoor = early or attack(clean, data.train)
     seconds["attack"] = backdoor.cost.seconds
     rows: dict[str, list[Detection]] = {}
     scores: dict[str, Suspicions] = {}
@@ -79,7 +80,10 @@ def pictures(result: Duel, data: Dataset, seed: int) -> dict[str, plots.Plot]:
         attacked, (low, high) = result.scores["attacked"], result.detections["attacked"]
         found = "nothing fooled the model" if high.auroc is None else f"AUROC {high.auroc:.3f}"
         drawn["scores.png"] = plots.scores(
-            [(f"{data.name}, {name} model, seed {seed}", s.clean, s.bad) for name, s in result.scores.items()],
+            [
+                (f"{data.name}, {name} model, seed {seed}", s.clean, s.bad if len(s.bad) >= ENOUGH else s.bad[:0])
+                for name, s in result.scores.items()
+            ],
             [(f"threshold, FPR {d.fpr:.0%}", d.threshold) for d in (low, high)],
             label="suspicion (minus mean entropy, bits)",
             alt=f"Suspicion of {len(attacked.clean)} clean images of {data.name} under the clean model, and of clean and "

@@ -1,0 +1,146 @@
+"""The command line as a user meets it, in a folder of its own; `main` runs in this process to save the import of torch."""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from bdlab import BadNets, Patch, all_to_all, cli, source_to
+from bdlab.settings import with_settings
+
+COMMANDS = ("demo", "run", "reproduce", "list", "doctor", "lab", "bench")
+
+
+@pytest.fixture
+def bdlab(tmp_path, monkeypatch, capsys):
+    """Call the command in an empty folder: returns its exit status and what it printed."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["bdlab", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=end.value.code or 0, stdout=printed.out, stderr=printed.err)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BDLAB_DATA", str(tmp_path))
+    monkeypatch.setattr(cli.console, "width", 200)
+    return call
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """One small run: `bdlab run badnets --data digits --defense strip`, and the same again."""
+    folder = tmp_path_factory.mktemp("run")
+    arguments = ["run", "badnets", "--defense", "strip", "--net", "fast_bn", "--seed", "3", "--device", "cpu"]
+    arguments += ["--set", "recipe.epochs=2", "--set-defense", "overlays=20"]
+    command = [sys.executable, "-m", "bdlab.cli", *arguments]
+    return folder, [
+        subprocess.run([*command, "--out", name], cwd=folder, capture_output=True, text=True) for name in ("one", "two")
+    ]
+
+
+def test_run_prints_tables_and_writes_figures_and_json(ran):
+    folder, (first, _) = ran
+    assert first.returncode == 0, first.stderr
+    for word in ("clean accuracy", "ASR", "RA", "FRR", "FAR", "AUROC", "results.json"):
+        assert word in first.stdout
+    assert {path.name for path in (folder / "one").iterdir()} == {"triggers.png", "scores.png", "results.json"}
+    numbers = json.loads((folder / "one" / "results.json").read_text())
+    assert numbers["attacked"]["asr"] > 0.9 > 0.05 > numbers["clean"]["asr"]
+    assert numbers["command"]["seed"] == 3 and "epochs=2" in numbers["command"]["attack"]
+
+
+def test_two_runs_with_one_seed_give_the_same_numbers(ran):
+    folder, _ = ran
+    one, two = (json.loads((folder / name / "results.json").read_text()) for name in ("one", "two"))
+    for numbers in (one, two):
+        numbers.pop("seconds")
+    assert one == two
+
+
+def test_list_json_has_the_agreed_shape(bdlab):
+    done = bdlab("list", "--json")
+    contents = json.loads(done.stdout)
+    assert list(contents) == [
+        "datasets", "nets", "triggers", "attacks", "defenses", "evasion", "lessons", "exercises",
+    ]  # fmt: skip
+    assert all(thing["name"] for things in contents.values() for thing in things)
+    for kind in ("attacks", "defenses"):
+        assert all(thing[key] for thing in contents[kind] for key in ("paper", "family", "module"))
+    names = {thing["name"] for thing in contents["datasets"]}
+    assert names == {"digits", "signs", "mnist", "fashion_mnist", "cifar10", "gtsrb", "speech"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command, bdlab):
+    done = bdlab(command, "--help")
+    assert done.returncode == 0 and f"bdlab {command}" in done.stdout.split("Example:")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "badnet"], "error: attack must be one of badnets; got 'badnet'"),
+        (["run", "badnets", "--set", "rate=1.5"], "error: rate must be in (0, 1], got 1.5"),
+        (["run", "badnets", "--set", "rat=0.1"], "error: BadNets has no setting 'rat'; it has trigger, relabel"),
+        (["run", "badnets", "--data", "digit"], "error: dataset must be one of"),
+        (["run", "badnets", "--data", "speech"], "error: data set 'speech' needs fsdd/fsdd.npz below"),
+        (["reproduce", "stripe"], "error: paper must be one of badnets, strip; got 'stripe'"),
+        (["run", "badnets", "--set", "relabel=all_to_one(77)"], "error: target must be in 0..9 for 10 classes, got 77"),
+    ],
+)
+def test_bad_input_is_one_line_on_stderr(arguments, message, bdlab, tmp_path):
+    done = bdlab(*arguments)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error")]
+    assert done.returncode == 2 and len(lines) == 1 and lines[0].startswith(message), done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "runs").exists()
+
+
+def test_cuda_that_is_not_there_is_refused(bdlab, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = bdlab("demo", "--device", "cuda")
+    assert done.returncode == 2 and "--device must be auto or cpu here, got cuda" in done.stderr
+
+
+def test_doctor_tells_of_an_unwritable_cache(bdlab, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BDLAB_CACHE", str(tmp_path / "file" / "cache"))
+    done = bdlab("doctor")
+    assert done.returncode == 1 and "PROBLEM" in done.stdout and "set BDLAB_CACHE" in done.stdout
+
+
+def test_settings_reach_nested_fields_and_keep_types():
+    attack = with_settings(
+        BadNets(),
+        [
+            "rate=1",
+            "trigger.shape=pixel",
+            "trigger.at=(5, 6)",
+            "relabel=source_to(1, 7)",
+            "recipe.epochs=2",
+            "mode=replace",
+        ],
+    )
+    assert attack.trigger == Patch(shape="pixel", at=(5, 6)) and attack.relabel == source_to(1, 7)
+    assert (attack.rate, attack.recipe.epochs, attack.mode) == (1.0, 2, "replace") and isinstance(attack.rate, float)
+    assert with_settings(BadNets(), ["relabel=all_to_all(10)"]).relabel == all_to_all(10)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("rate", "name=value"),
+        ("rate=much", "rate must be of type float, got 'much'"),
+        ("recipe.epochs=2.5", "epochs must be of type int"),
+        ("relabel=7", "relabel must be a relabel such as"),
+        ("trigger=square", "set field by field"),
+        ("relabel=all_to_one(x)", "relabel must look like"),
+        ("trigger.shape=blob", "shape must be one of pixel, pattern, square"),
+    ],
+)
+def test_settings_name_what_is_wrong(setting, message):
+    with pytest.raises(ValueError, match=message):
+        with_settings(BadNets(), [setting])
