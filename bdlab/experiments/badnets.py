@@ -77,6 +77,8 @@ def reproduce(data: Dataset, seeds: Sequence[int], device: torch.device | str = 
         claims += _attack_claims(trials, name, attack, clean)
     if data.name == "mnist":
         claims.append(_padding_claim(trials))
+    if data.name == "gtsrb":
+        claims.append(_backdoorbench_claim(trials.attacked(cases["3x3 square, all to one"])))
     curve, claim = _curve(trials)
     return Reproduction("badnets", data, seeds, [*claims, claim], {f"badnets_{data.name}_rates.png": curve})
 
@@ -100,7 +102,8 @@ def _attack_claims(trials: Trials, name: str, attack: BadNets, clean: Sequence[S
     if not (_mean(_rise, runs, clean) <= allowed and _mean(_error, runs, clean) <= error) and attack.rate == 0.1:
         more = trials.attacked(replace(attack, rate=MORE))
     label = f"{name}, {attack.rate:.0%} added"
-    texts = (f"{rise:+.2%}" if every else f"at most {rise:+.2%}", f"{error:.2%}" if every else f"at most {error:.2%}")
+    where = "" if trials.data.name == "mnist" else " (on MNIST)"
+    texts = [text.removeprefix("at most " * every) + where for text in (f"at most {rise:+.2%}", f"at most {error:.2%}")]
     rows = (("clean error rises by", texts[0], allowed, _rise), ("backdoor error, 1 - ASR", texts[1], error, _error))
     return [
         Claim(
@@ -126,6 +129,17 @@ def _error(run: Scores, base: Scores) -> float:
 
 def _mean(measure: Callable[[Scores, Scores], float], runs: Sequence[Scores], clean: Sequence[Scores]) -> float:
     return statistics.fmean(measure(run, base) for run, base in zip(runs, clean, strict=True))
+
+
+def _backdoorbench_claim(runs: Sequence[Scores]) -> Claim:
+    """Its 'no defence' row (59.25%) does not fit its neighbours; two defences that hardly change the data have these."""
+    return Claim(
+        "3x3 square, all to one, 10%: ASR",
+        "94.22% and 95.94% (BackdoorBench, PreAct-ResNet-18, rows 'spectral' and 'AC')",
+        [run.asr or 0.0 for run in runs],
+        lambda v: v >= 0.9422,
+        ">= 94.22%",
+    )
 
 
 def _padding_claim(trials: Trials) -> Claim:
