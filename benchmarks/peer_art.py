@@ -1,0 +1,62 @@
+"""adversarial-robustness-toolbox, run by the peers' interpreter: its own classes, called as its documentation does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from art.attacks.poisoning import PoisoningAttackBackdoor
+from art.attacks.poisoning.perturbations import add_pattern_bd
+from art.defences.transformer.poisoning import STRIP
+from art.estimators.classification import PyTorchClassifier
+from common import load_strip, serve
+from torch import nn
+
+LABEL = np.zeros(10, np.float32)
+LABEL[0] = 1
+"""The attacker's label, one-hot as ART wants it."""
+
+
+def _mark(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A tenth of the images (N, C, H, W), drawn and marked: row numbers (n,) and what became of them (n, C, H, W)."""
+    attack = PoisoningAttackBackdoor(lambda images: add_pattern_bd(images, channels_first=True))
+    rows = np.random.permutation(len(x))[: len(x) // 10]
+    marked, _ = attack.poison(x[rows], y=LABEL, broadcast=True)
+    return rows, marked
+
+
+def marked(path: str) -> Callable[[], Any]:
+    """The marked rows alone."""
+    x = np.load(path)
+    return lambda: _mark(x)
+
+
+def poison(path: str) -> Callable[[], np.ndarray]:
+    """The poisoned training set: the marked rows in the place of their originals, in a copy."""
+    x = np.load(path)
+
+    def work() -> np.ndarray:
+        rows, changed = _mark(x)
+        poisoned = np.copy(x)
+        poisoned[rows] = changed
+        return poisoned
+
+    return work
+
+
+def strip(path: str) -> Callable[[], np.ndarray]:
+    """Its STRIP wrapped around its classifier; every input's verdict costs 100 overlays.
+
+    Threshold and overlays are set by hand, so that its calibration is not counted.
+    """
+    net, tensors = load_strip(path)
+    plain = PyTorchClassifier(net, nn.CrossEntropyLoss(), (1, 28, 28), 10, clip_values=(0, 1), device_type="cpu")
+    guarded = STRIP(plain)(num_samples=100)
+    guarded.validation_data, guarded.entropy_threshold = tensors["pool"].numpy(), 0.0
+    x = tensors["x"].numpy()
+    return lambda: guarded.predict(x)
+
+
+if __name__ == "__main__":
+    serve({"poison": poison, "marked": marked, "strip": strip})

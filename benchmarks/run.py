@@ -1,0 +1,93 @@
+"""Times bdlab beside other libraries: `make bench`, or `python benchmarks/run.py --help`.
+
+CPU seconds on one thread; parties run in turn, and what is held is the median ratio of these pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common import one_thread
+
+if TYPE_CHECKING:
+    from table import Line
+
+ROWS = {
+    "poison": "poison 10 % of 50,000 images of CIFAR-10's size (random tensors, float32)",
+    "mnist": "BadNets on all of MNIST, seeds 0-2, one epoch of fast_bn",
+    "strip": "STRIP, 1,000 inputs x 100 overlays, BadNets' network on MNIST",
+}
+
+
+def main() -> int:
+    """Run the rows that were asked for; 1 where one is not held."""
+    options = _options()
+    if os.environ.get("OMP_NUM_THREADS") != "1":  # libraries read it when they are imported
+        os.execve(sys.executable, [sys.executable, *sys.argv], one_thread())
+    if options.data:
+        os.environ["BDLAB_DATA"] = options.data
+    import torch
+
+    torch.set_num_threads(1)
+    print(f"CPU seconds, one thread, {options.repeats} paired runs; {platform.machine()}, torch {torch.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        results = [_run(row, options.repeats, Path(folder)) for row in options.rows.split(",")]
+    return 0 if all(results) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", default=",".join(ROWS), type=_rows, help=f"comma between, of {', '.join(ROWS)}")
+    parser.add_argument("--repeats", default=5, type=int, help="paired runs; the median counts [default: 5]")
+    parser.add_argument("--data", help="folder of the real data sets [default: $BDLAB_DATA]")
+    options = parser.parse_args()
+    if options.repeats < 1:
+        parser.error(f"--repeats must be at least 1, got {options.repeats}")
+    return options
+
+
+def _rows(text: str) -> str:
+    unknown = [row for row in text.split(",") if row not in ROWS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"rows must be among {', '.join(ROWS)}; got {', '.join(unknown)}")
+    return text
+
+
+def _run(row: str, repeats: int, folder: Path) -> bool:
+    """Print one row; whether it is held.  A row that cannot run says why and counts as held."""
+    print(f"\n{row}: {ROWS[row]}", flush=True)
+    held = True
+    try:
+        for line in _lines(row, repeats, folder):
+            print(line, flush=True)
+            held = held and line.held
+    except FileNotFoundError as absent:
+        print(f"  not run: {absent}")
+        return True
+    print(f"  {row}: {'held' if held else 'NOT HELD'}", flush=True)
+    return held
+
+
+def _lines(row: str, repeats: int, folder: Path) -> Iterator[Line]:
+    import row_strip
+    import rows
+    from peers import together
+
+    if row == "mnist":
+        yield from rows.mnist(repeats)
+        return
+    with together() as peers:
+        if not peers:
+            print("  peers not run: make bench builds benchmarks/.venv for them")
+        yield from (rows.poison if row == "poison" else row_strip.strip)(peers, repeats, folder)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
