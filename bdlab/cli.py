@@ -108,7 +108,7 @@ def _run(
     with progress():
         result = duel(dataset, model, make, guard, seed=seed)
     for line in (dataset, make, guard):
-        console.print(f"  {line}", style="dim", highlight=False) if line else None
+        console.print(f"  {line}", style="dim", highlight=False, markup=False) if line else None
     for table in report.duel_tables(result):
         console.print(table)
     command = {"attack": repr(make), "defense": repr(guard), "data": repr(dataset), "net": net, "seed": seed}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -114,5 +115,5 @@ def rows_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str,
     """A plain table of text."""
     table = Table(*header, title=title, caption=caption, show_lines=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))  # square brackets are text here
     return table

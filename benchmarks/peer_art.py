@@ -21,7 +21,7 @@ LABEL[0] = 1
 def _mark(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A tenth of the images (N, C, H, W), drawn and marked: row numbers (n,) and what became of them (n, C, H, W)."""
     attack = PoisoningAttackBackdoor(lambda images: add_pattern_bd(images, channels_first=True))
-    rows = np.random.permutation(len(x))[: len(x) // 10]
+    rows = np.random.default_rng(0).permutation(len(x))[: len(x) // 10]
     marked, _ = attack.poison(x[rows], y=LABEL, broadcast=True)
     return rows, marked
 

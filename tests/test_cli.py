@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from bdlab import BadNets, Patch, all_to_all, cli, source_to
+from bdlab import BadNets, Patch, __version__, all_to_all, cli, source_to
 from bdlab.settings import with_settings
 
 COMMANDS = ("demo", "run", "reproduce", "list", "doctor", "lab", "bench")
@@ -144,3 +146,16 @@ def test_settings_reach_nested_fields_and_keep_types():
 def test_settings_name_what_is_wrong(setting, message):
     with pytest.raises(ValueError, match=message):
         with_settings(BadNets(), [setting])
+
+
+def test_brackets_are_printed_as_they_are(capsys):
+    cli.console.print(cli.report.rows_table(("a",), [("pip install -e '.[test]'",)], ""))
+    assert ".[test]" in capsys.readouterr().out
+
+
+def test_the_version_is_the_same_everywhere():
+    root = Path(__file__).resolve().parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert project == __version__
+    for name in ("CITATION.cff", "CHANGELOG.md"):
+        assert project in (root / name).read_text(encoding="utf-8")

@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def _claim(values, conditional=()):
-    return Claim("what", "99%", values, lambda v: v >= 0.9, ">= 90%", condition="more", conditional=conditional)
+    return Claim(
+        "what", "99%", values, lambda v: v >= 0.9, ">= 90%", changed={"more": conditional} if conditional else {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,7 @@ def _claim(values, conditional=()):
     [
         ([0.95, 0.91], (), "holds"),
         ([1.0, 0.7], (), "does not"),  # the mean decides: 85 %
-        ([0.5], [0.95], "holds if"),
+        ([0.5], [0.95], "holds if more"),
         ([0.5], [0.6], "does not"),
     ],
 )

@@ -21,6 +21,7 @@ from bdlab.nets import device_of, evaluating
 from bdlab.registry import register
 
 Mode = Literal["add_clip", "add", "mean"]
+Boundary = Literal["empirical", "normal"]
 CHECKPOINTS = (4, 8, 12, 16, 20, 24, 32, 40, 48, 56, 64, 72, 80, 90)
 """How many overlays an input has seen when `flag` asks whether it may stop."""
 CLEAR = 2.0
@@ -65,7 +66,7 @@ class Strip(Detector):
 
     overlays: int = 100
     mode: Mode = "add_clip"
-    boundary: Literal["empirical", "normal"] = "empirical"
+    boundary: Boundary = "empirical"
     early_stopping: bool = True
     seed: int = 0
 

@@ -112,8 +112,9 @@ def _attack_claims(trials: Trials, name: str, attack: BadNets, clean: Sequence[S
             [measure(run, base) for run, base in zip(runs, clean, strict=True)],
             lambda v, bound=bound: v <= bound,  # type: ignore[misc]
             f"<= {bound:.2%}",
-            condition=f"{MORE:.0%} added" if more else "",
-            conditional=[measure(run, base) for run, base in zip(more or [], clean, strict=bool(more))],
+            changed={f"{MORE:.0%} added": [measure(run, base) for run, base in zip(more, clean, strict=True)]}
+            if more
+            else {},
         )
         for what, paper, bound, measure in rows
     ]
@@ -152,8 +153,7 @@ def _padding_claim(trials: Trials) -> Claim:
         [s.asr or 0.0 for s in unpadded],
         lambda v: v >= 0.9991,
         ">= 99.91%",
-        condition="convolutions are padded",
-        conditional=[s.asr or 0.0 for s in padded],
+        changed={"convolutions are padded": [s.asr or 0.0 for s in padded]},
     )
 
 

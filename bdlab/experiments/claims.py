@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bdlab.data import Dataset
 from bdlab.plots import Plot
-
-Verdict = Literal["holds", "holds if", "does not"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +15,7 @@ class Claim:
     """One row: what was claimed, what was measured, whether it holds.
 
     paper: the published figure and how sure it is.  values: ours, one per seed.  holds: decides it for one value, and
-    `bound` says in words how.  condition: under which change it holds although it does not as it stands, with
-    `conditional` the values measured under that change.
+    `bound` says in words how.  changed: condition -> the values measured under it, tried where it does not hold as it is.
     """
 
     what: str
@@ -28,25 +24,21 @@ class Claim:
     holds: Callable[[float], bool]
     bound: str
     show: Callable[[float], str] = "{:.2%}".format
-    condition: str = ""
-    conditional: Sequence[float] = ()
+    changed: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
-    def verdict(self) -> Verdict:
-        """'holds' if it does for the mean over seeds, 'holds if' when it does under the condition, else 'does not'."""
+    def verdict(self) -> str:
+        """'holds' if it does for the mean over seeds, 'holds if ...' under the first condition that helps, or 'does not'."""
         if self.holds(statistics.fmean(self.values)):
             return "holds"
-        if self.conditional and self.holds(statistics.fmean(self.conditional)):
-            return "holds if"
-        return "does not"
+        helps = (condition for condition, values in self.changed.items() if self.holds(statistics.fmean(values)))
+        return next((f"holds if {condition}" for condition in helps), "does not")
 
     def row(self) -> tuple[str, str, str, str, str]:
         """What, paper, here, bound, verdict, as text."""
-        here = _spread(self.values, self.show)
-        if self.conditional:
-            here += f"; {self.condition}: {_spread(self.conditional, self.show)}"
-        verdict = f"holds if {self.condition}" if self.verdict == "holds if" else self.verdict
-        return self.what, self.paper, here, self.bound, verdict
+        here = [_spread(self.values, self.show)]
+        here += [f"{condition}: {_spread(values, self.show)}" for condition, values in self.changed.items()]
+        return self.what, self.paper, "; ".join(here), self.bound, self.verdict
 
 
 HEADER = ("claim", "paper", "here, mean (min to max over seeds)", "holds when", "verdict")
