@@ -85,7 +85,7 @@ def test_the_residual_net_is_a_resnet18():
 
 
 def test_an_unknown_net_gets_the_list():
-    with pytest.raises(ValueError, match="net must be one of badnets_cnn, small_bn.*; got 'resnet'"):
+    with pytest.raises(ValueError, match=r"net must be one of badnets_cnn, small_bn.*; got 'resnet'"):
         nets.build("resnet", (1, 28, 28), 10)
 
 
