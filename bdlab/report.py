@@ -100,7 +100,8 @@ def reproduction_section(result: Reproduction, command: str) -> str:
     from bdlab.experiments.claims import markdown
 
     pictures = "\n\n".join(f"![{figure.alt}](figures/{name})" for name, figure in result.figures.items())
-    setting = f"{result.setting}. Printed by `{command}` (torch {torch.__version__.split('+')[0]}, CPU)."
+    versions = f"torch {torch.__version__.split('+')[0]}, CPU threads: {torch.get_num_threads()}"
+    setting = f"{result.setting}. Printed by `{command}` ({versions})."
     return "\n\n".join(part for part in (f"## {result.title}", setting, markdown(result.claims), pictures) if part)
 
 
