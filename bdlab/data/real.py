@@ -65,7 +65,8 @@ def _array_set(name: str, kind: str, about: str, seed: int, download: bool) -> D
     parts = {"train": train.sort().values, "held_out": held, "calibration": calibration}
     classes = len(official[True].classes)
     splits = {part: Split(x[rows], y[rows], classes, rows, f"{name}.{part}") for part, rows in parts.items()}
-    test = Split(*_arrays(official[False]), classes, name=f"{name}.test")
+    test_x, test_y = _arrays(official[False])
+    test = Split(test_x, test_y, classes, len(y) + torch.arange(len(test_y)), f"{name}.test")  # sources of its own
     return Dataset(name, test=test, **splits, labels=tuple(official[True].classes), about=about)
 
 
@@ -106,7 +107,8 @@ def gtsrb(*, seed: int = 0, download: bool = False) -> Dataset:
         part: Split(x["train"][part_of == k], y["train"][part_of == k], 43, track[part_of == k], f"gtsrb.{part}")
         for k, part in enumerate(("train", "held_out", "calibration"))
     }
-    test = Split(x["test"], y["test"], 43, name="gtsrb.test")  # the official list does not tell the tracks
+    alone = int(track.max()) + 1 + torch.arange(len(y["test"]))  # the official list does not tell the test's tracks
+    test = Split(x["test"], y["test"], 43, alone, "gtsrb.test")
     about = "Stallkamp et al. 2012, INI Bochum, for research; whole pictures, bilinear to 32x32"
     return Dataset("gtsrb", test=test, **splits, labels=tuple(f"sign {c}" for c in range(43)), about=about)
 

@@ -24,10 +24,9 @@ def signs(*, seed: int = 0, download: bool = False) -> Dataset:
 
     kept = cached(f"signs-1-seed{seed}", make)
     x, y = torch.from_numpy(kept["x"]), torch.from_numpy(kept["y"])
-    splits, start = {}, 0
-    for part, count in PARTS.items():
-        rows = slice(start, start + count)
-        splits[part] = Split(x[rows].float() / 255, y[rows], len(CLASSES), name=f"signs.{part}")
-        start += count
+    rows = dict(zip(PARTS, torch.arange(len(y)).split(list(PARTS.values())), strict=True))
+    splits = {
+        part: Split(x[mine].float() / 255, y[mine], len(CLASSES), mine, f"signs.{part}") for part, mine in rows.items()
+    }
     about = "drawn by bdlab from polygons and strokes; free to use"
     return Dataset("signs", **splits, labels=CLASSES, about=about)

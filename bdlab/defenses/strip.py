@@ -131,23 +131,25 @@ class FittedStrip(Fitted):
         if not self.strip.early_stopping:
             return super().flag(x, fpr)
         check_images(x)
-        boundary = -self.threshold(fpr)  # in bits of mean entropy
-        usual = self.calibration.mean(0)  # (n,)
+        threshold, usual = self.threshold(fpr), self.calibration.mean(0)  # (n,)
         differed = self.calibration - usual  # (m, n)
-        flagged = torch.zeros(len(x), dtype=torch.bool)
-        active, total, seen = torch.arange(len(x)), torch.zeros(len(x)), 0
-        for k in (*(c for c in CHECKPOINTS if c < len(usual)), len(usual)):
-            block = slice(seen, k)
-            new = _entropies(self.model, x[active], self.overlays[block], self.strip.mode)  # (a, k - seen)
-            total, seen = total + (new - usual[block]).sum(1), k  # (a,)
-            distance = usual.mean() + total / k - boundary  # (a,) bits above the boundary
+        flagged, active = torch.zeros(len(x), dtype=torch.bool), torch.arange(len(x))
+        seen = torch.empty(len(x), 0)  # entropies of the active inputs so far, (a, k)
+        for k in (c for c in CHECKPOINTS if c < len(usual)):
+            seen = torch.cat((seen, self._entropies(x[active], slice(seen.shape[1], k))), 1)
+            estimate = -(usual.mean() + (seen - usual[:k]).mean(1))  # (a,) of the final score
             error = (differed[:, :k].mean(1) - differed.mean(1)).std()
-            flagged[active] = distance < 0
-            unclear = distance.abs() <= CLEAR * error
-            active, total = active[unclear], total[unclear]
+            unclear = (estimate - threshold).abs() <= CLEAR * error + 1e-6
+            flagged[active] = estimate > threshold
+            active, seen = active[unclear], seen[unclear]
             if not len(active):
-                break
+                return flagged
+        seen = torch.cat((seen, self._entropies(x[active], slice(seen.shape[1], None))), 1)
+        flagged[active] = -seen.mean(1) > threshold
         return flagged
+
+    def _entropies(self, x: Tensor, block: slice) -> Tensor:
+        return _entropies(self.model, x, self.overlays[block], self.strip.mode)
 
 
 def _entropies(model: nn.Module, x: Tensor, overlays: Tensor, mode: Mode) -> Tensor:
