@@ -28,4 +28,4 @@ def track(steps: Sequence[T], label: str) -> Iterator[T]:
         return
     from tqdm import tqdm
 
-    yield from tqdm(steps, desc=label, leave=False, dynamic_ncols=True)
+    yield from tqdm(steps, desc=label, leave=False, dynamic_ncols=True, disable=None)  # None: not into a file

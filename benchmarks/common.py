@@ -77,6 +77,13 @@ def serve(prepare: dict[str, Callable[[str], Callable[[], Any]]]) -> None:
         print(json.dumps({"seconds": seconds}), file=answers, flush=True)
 
 
-def one_thread() -> dict[str, str]:
-    """The environment for a process that may use one thread only."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+def environment(*, keep_memory: bool) -> dict[str, str]:
+    """What every party of a row runs in: one thread and, where `keep_memory`, a glibc that keeps what is freed.
+
+    For a batch's activations it gives memory back or not as earlier allocations have it, and fetching it again costs
+    up to as much as a forward pass: an accident of each process that would drown the ratios.  Arrays above 32 MB, which
+    are what poisoning makes, are always fetched anew: nothing to even out there.
+    """
+    kept = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    return {**os.environ, **threads, **(kept if keep_memory else {})}

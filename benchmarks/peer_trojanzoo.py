@@ -14,7 +14,7 @@ import torch
 import trojanzoo.environ
 from common import load_strip, serve
 from torch import Tensor
-from torch.utils.data import ConcatDataset, DataLoader
+from torch.utils.data import DataLoader
 from trojanvision.attacks import BadNet
 from trojanvision.defenses import Strip
 from trojanvision.marks import Watermark
@@ -24,18 +24,27 @@ BATCH = 100
 """Its own default for validation."""
 
 
-def poison(path: str) -> Callable[[], ConcatDataset]:
-    """The poisoned training set as its train_mode 'dataset' makes it: the clean one and, behind it, the marked rows."""
-    x = torch.from_numpy(np.load(path))  # (N, C, H, W)
-    train = TensorListDataset(x, [0] * len(x))
+def _attack(x: Tensor) -> BadNet:
+    """Its BadNets over images (N, C, H, W) that lie in memory; its own CIFAR-10 would decode pictures."""
     attack = BadNet.__new__(BadNet)
-    attack.target_class, attack.dataset = 0, SimpleNamespace(loader={"train": SimpleNamespace(dataset=train)})
+    attack.target_class = 0
+    attack.dataset = SimpleNamespace(loader={"train": SimpleNamespace(dataset=TensorListDataset(x, [0] * len(x)))})
     attack.mark = Watermark(data_shape=list(x.shape[1:]), mark_height_offset=28, mark_width_offset=28)
+    return attack
 
-    def work() -> ConcatDataset:
-        return ConcatDataset([train, attack.get_poison_dataset(poison_num=len(x) // 10, seed=0)])
 
-    return work
+def marked(path: str) -> Callable[[], TensorListDataset]:
+    """The marked rows alone; its training chains them behind the clean set, item by item."""
+    x = torch.from_numpy(np.load(path))
+    attack = _attack(x)
+    return lambda: attack.get_poison_dataset(poison_num=len(x) // 10, seed=0)
+
+
+def poison(path: str) -> Callable[[], Tensor]:
+    """The poisoned training set as one tensor: the clean images and, behind them, the marked ones."""
+    x = torch.from_numpy(np.load(path))
+    attack = _attack(x)
+    return lambda: torch.cat((x, attack.get_poison_dataset(poison_num=len(x) // 10, seed=0).data))
 
 
 def strip(path: str) -> Callable[[], Tensor]:
@@ -69,4 +78,4 @@ class _Model:
 
 if __name__ == "__main__":
     trojanzoo.environ.create(device="cpu", data_seed=0)
-    serve({"poison": poison, "strip": strip})
+    serve({"marked": marked, "poison": poison, "strip": strip})

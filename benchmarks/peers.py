@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common import one_thread
-
 HERE = Path(__file__).resolve().parent
 SCRIPTS = {"ART": "peer_art.py", "TrojanZoo": "peer_trojanzoo.py"}
 
@@ -32,7 +30,6 @@ class Peer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=one_thread(),
         )
 
     def seconds(self, task: str, path: Path) -> float:

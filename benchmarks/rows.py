@@ -40,10 +40,10 @@ def poison(peers: Sequence[Peer], repeats: int, folder: Path) -> Iterator[Line]:
         for peer in peers:
             runs[peer.name].append(peer.seconds("poison", folder / "cifar.npy"))
     yield from _poison_lines(runs, [peer.name for peer in peers])
-    for peer in peers:
-        if peer.name == "ART":
-            alone = [peer.seconds("marked", folder / "cifar.npy") for _ in range(repeats)]
-            yield Line("told: ART's marked rows alone", medians({"bdlab": runs["replace"], "ART": alone}))
+    if peers:
+        alone = {peer.name: [peer.seconds("marked", folder / "cifar.npy") for _ in range(repeats)] for peer in peers}
+        value = ratio(runs["replace"], alone[fastest(alone)])
+        yield Line("told: Poisoned / a peer's marked rows alone", medians({"bdlab": runs["replace"], **alone}), value)
 
 
 def _poison_lines(runs: dict[str, list[float]], names: list[str]) -> Iterator[Line]:
@@ -51,7 +51,9 @@ def _poison_lines(runs: dict[str, list[float]], names: list[str]) -> Iterator[Li
     for mode in ("replace", "append"):
         if theirs:
             value = ratio(runs[mode], theirs[fastest(theirs)])
-            yield Line(f"Poisoned ({mode}) / fastest peer", medians({"bdlab": runs[mode], **theirs}), value, 0.5)
+            yield Line(
+                f"Poisoned ({mode}) / fastest peer's array", medians({"bdlab": runs[mode], **theirs}), value, 0.5
+            )
         both = {"bdlab": runs[f"{mode} .x"], "copy": runs["copy"]}
         yield Line(f"Poisoned ({mode}) and .x / copy of the base", medians(both), ratio(*both.values()), 1.3)
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from common import one_thread
-
-if TYPE_CHECKING:
-    from table import Line
+import row_strip
+import rows
+import torch
+from common import environment
+from peers import together
+from table import Line
 
 ROWS = {
     "poison": "poison 10 % of 50,000 images of CIFAR-10's size (random tensors, float32)",
@@ -27,25 +29,25 @@ ROWS = {
 
 
 def main() -> int:
-    """Run the rows that were asked for; 1 where one is not held."""
+    """Run the rows that were asked for, each in a process of its own; 1 where one is not held."""
     options = _options()
-    if os.environ.get("OMP_NUM_THREADS") != "1":  # libraries read it when they are imported
-        os.execve(sys.executable, [sys.executable, *sys.argv], one_thread())
+    if options.in_place:
+        return 0 if _run(options.rows, options.repeats) else 1
     if options.data:
         os.environ["BDLAB_DATA"] = options.data
-    import torch
-
-    torch.set_num_threads(1)
-    print(f"CPU seconds, one thread, {options.repeats} paired runs; {platform.machine()}, torch {torch.__version__}")
-    with tempfile.TemporaryDirectory() as folder:
-        results = [_run(row, options.repeats, Path(folder)) for row in options.rows.split(",")]
-    return 0 if all(results) else 1
+    print(f"CPU seconds, one thread, {options.repeats} paired runs, {platform.machine()}", flush=True)
+    failed = False
+    for row in options.rows.split(","):
+        command = [sys.executable, __file__, "--in-place", "--rows", row, "--repeats", str(options.repeats)]
+        failed |= bool(subprocess.call(command, env=environment(keep_memory=row != "poison")))
+    return int(failed)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", default=",".join(ROWS), type=_rows, help=f"comma between, of {', '.join(ROWS)}")
     parser.add_argument("--repeats", default=5, type=int, help="paired runs; the median counts [default: 5]")
+    parser.add_argument("--in-place", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--data", help="folder of the real data sets [default: $BDLAB_DATA]")
     options = parser.parse_args()
     if options.repeats < 1:
@@ -60,14 +62,16 @@ def _rows(text: str) -> str:
     return text
 
 
-def _run(row: str, repeats: int, folder: Path) -> bool:
+def _run(row: str, repeats: int) -> bool:
     """Print one row; whether it is held.  A row that cannot run says why and counts as held."""
+    torch.set_num_threads(1)
     print(f"\n{row}: {ROWS[row]}", flush=True)
     held = True
     try:
-        for line in _lines(row, repeats, folder):
-            print(line, flush=True)
-            held = held and line.held
+        with tempfile.TemporaryDirectory() as folder:
+            for line in _lines(row, repeats, Path(folder)):
+                print(line, flush=True)
+                held = held and line.held
     except FileNotFoundError as absent:
         print(f"  not run: {absent}")
         return True
@@ -76,10 +80,6 @@ def _run(row: str, repeats: int, folder: Path) -> bool:
 
 
 def _lines(row: str, repeats: int, folder: Path) -> Iterator[Line]:
-    import row_strip
-    import rows
-    from peers import together
-
     if row == "mnist":
         yield from rows.mnist(repeats)
         return

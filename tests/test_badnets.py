@@ -84,13 +84,21 @@ def test_wrong_settings_are_named_at_once(settings, message):
         ({"relabel": source_to(1, 7), "rate": 0.2}, r"rate must choose 1 to [56]\d\d of 6000 .*, got 0\.2 = 1200 rows"),
         ({"covers": 0.5}, r"covers must choose 1 to [56]\d\d of 6000 rows .*, got 0\.5 = 3000 rows"),
         ({"covers": 1e-6}, "covers must choose 1 to"),
-        ({"trigger": Patch(colour=0.0, at=(0, 0))}, "trigger must be visible, but Patch.* changes none of 600 images"),
         ({"trigger": Patch(at=(27, 27))}, "at must keep the 3x3 patch inside the 28x28 image"),
     ],
 )
 def test_what_the_data_cannot_give_is_named(settings, message, digits):
     with pytest.raises(ValueError, match=message):
         BadNets(**settings).poison(digits.train)
+
+
+def test_a_trigger_that_changes_nothing_is_refused(digits):
+    corner = (digits.train.x[:, 0, :3, :3] == 0).flatten(1).all(1)  # the corner is black in nearly all of them
+    data, black = digits.train[corner], Patch(colour=0.0, at=(0, 0))
+    assert len(data) > 5500
+    with pytest.raises(ValueError, match=r"trigger must be visible, but Patch\(.*\) changes none of \d+ images; move or"):
+        BadNets(trigger=black).poison(data)
+    assert len(BadNets(trigger=Patch(colour=0.0, at=(12, 12))).poison(data).indices) == round(0.1 * len(data))
 
 
 def test_a_source_class_that_the_data_does_not_have():

@@ -26,7 +26,7 @@ def toy():
     """A small net whose batch norms have seen data, and 120 random images for it."""
     net = nets.build("small_bn", (1, 8, 8), 5, seed=1)
     with torch.no_grad():
-        net.head[1].weight.mul_(8)  # confident answers, so that entropies differ
+        net.head[1].weight.mul_(60)  # confident answers, so that entropies differ
     x = torch.rand(120, 1, 8, 8, generator=torch.Generator().manual_seed(2))
     net.train()(x)
     return net.eval(), Split(x, torch.arange(120) % 5, 5)

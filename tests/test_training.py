@@ -50,9 +50,10 @@ def readable():
 
 
 CORNER = Patch(shape="pixel", at=(-1, -1))
+TO_THREE = all_to_one(3)
 
 
-def _hidden(relabel=all_to_one(3)):
+def _hidden(relabel=TO_THREE):
     """A backdoor that sits behind the weights: what is shipped is honest, what runs is not."""
     return Backdoor(Obeys(Reads()), Reads(), CORNER, relabel, Cost(0.0, 0, 0, 0), deploy=Obeys)
 
