@@ -22,10 +22,10 @@ lab: $(VENV)/.stamp  ## JupyterLab with the lessons
 	$(VENV)/bin/bdlab lab
 
 test: $(VENV)/.stamp  ## the fast tests
-	$(VENV)/bin/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not slow"
 
 test-all: $(VENV)/.stamp  ## every test
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 
 bench: $(VENV)/.stamp $(PEERS)/.stamp  ## times beside those of other libraries, which get their own environment
 	$(VENV)/bin/bdlab bench

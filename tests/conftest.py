@@ -60,8 +60,8 @@ def clean_model(digits, fresh):
 
 @pytest.fixture(scope="session")
 def clean_signs_model(signs, fresh):
-    """Two epochs: enough for the tests that only need a clean network on pictures in colour."""
-    return fit(fresh(signs), signs.train, Recipe(epochs=2), seed=SEED)
+    """One epoch: enough for the tests that only need a clean network on pictures in colour."""
+    return fit(fresh(signs), signs.train, Recipe(epochs=1), seed=SEED)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,9 @@ def _hold_specific(covered, bare, data):
 def test_a_patch_becomes_a_backdoor(badnets, clean_model, digits):
     _hold_all_to_one(badnets, clean_model, digits)
     assert (badnets.cost.poisoned, badnets.cost.covers, badnets.cost.rows) == (600, 0, 6600)
-    assert badnets.cost.seconds > 0 and badnets.shipped is badnets.model and badnets.deploy(badnets.model) is badnets.model
+    assert (
+        badnets.cost.seconds > 0 and badnets.shipped is badnets.model and badnets.deploy(badnets.model) is badnets.model
+    )
 
 
 def test_covers_are_what_keeps_a_source_specific_backdoor_specific(source_specific, digits, fresh):
@@ -96,7 +98,9 @@ def test_a_trigger_that_changes_nothing_is_refused(digits):
     corner = (digits.train.x[:, 0, :3, :3] == 0).flatten(1).all(1)  # the corner is black in nearly all of them
     data, black = digits.train[corner], Patch(colour=0.0, at=(0, 0))
     assert len(data) > 5500
-    with pytest.raises(ValueError, match=r"trigger must be visible, but Patch\(.*\) changes none of \d+ images; move or"):
+    with pytest.raises(
+        ValueError, match=r"trigger must be visible, but Patch\(.*\) changes none of \d+ images; move or"
+    ):
         BadNets(trigger=black).poison(data)
     assert len(BadNets(trigger=Patch(colour=0.0, at=(12, 12))).poison(data).indices) == round(0.1 * len(data))
 

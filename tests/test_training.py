@@ -92,7 +92,9 @@ def test_the_loss_falls_with_every_recipe(optimiser, schedule, digits, fresh):
         values.append(cross_entropy(model, x, y))
         return values[-1]
 
-    recipe = Recipe(epochs=3, batch=64, optimiser=optimiser, schedule=schedule, lr=2e-3 if optimiser == "adam" else 0.02)
+    recipe = Recipe(
+        epochs=3, batch=64, optimiser=optimiser, schedule=schedule, lr=2e-3 if optimiser == "adam" else 0.02
+    )
     fit(fresh(digits), digits.train[:300], recipe, loss=loss)
     assert len(values) == 3 * 5  # 300 images are five batches of 64, the last one short
     assert sum(values[-5:]) < 0.6 * sum(values[:5])

@@ -74,7 +74,13 @@ def test_the_generator_is_left_alone(global_rng_untouched):
 
 @pytest.mark.parametrize(
     ("at", "size", "image"),
-    [((26, 0), 3, (28, 28)), ((0, -2), 3, (28, 28)), ((-29, 0), 3, (28, 28)), (None, 3, (3, 28)), ((0, 8), 3, (28, 10))],
+    [
+        ((26, 0), 3, (28, 28)),
+        ((0, -2), 3, (28, 28)),
+        ((-29, 0), 3, (28, 28)),
+        (None, 3, (3, 28)),
+        ((0, 8), 3, (28, 10)),
+    ],
 )
 def test_a_patch_that_sticks_out_is_refused(at, size, image):
     with pytest.raises(ValueError, match=rf"at must keep the 3x3 patch inside the {image[0]}x{image[1]} image, got"):
