@@ -253,13 +253,13 @@ def test_it_finds_the_patch(judged, guarded):
 
 
 def test_it_misses_the_source_specific_backdoor(judged, source_specific, digits):
-    """The paper concedes it: at a nominal 5 % most get through.  AUROC .88 here (seed 100), for ones are simple shapes."""
+    """The paper concedes it.  Seeds 100-104: FAR .71 to 1.00 at a nominal 5 %, AUROC .56 to .88; seed 100 has .71, .88."""
     rows = (digits.test.y == 1) | (torch.arange(1500) < 300)
     blind = Strip(overlays=20, seed=100).fit(source_specific.model, digits.held_out, digits.calibration)
     missed = suspicions(blind, source_specific.model, digits.test[rows], source_specific)
     assert len(missed.bad) > 130
     assert metrics.auroc(missed.clean, missed.bad) < 0.95 < metrics.auroc(*judged[1].split([250, 150]))
-    assert metrics.frr_far(missed.clean, missed.bad, blind.threshold(0.05))[1] > 0.5  # .71 here
+    assert metrics.frr_far(missed.clean, missed.bad, blind.threshold(0.05))[1] > 0.5
 
 
 @pytest.mark.parametrize("fpr", FPRS)

@@ -49,8 +49,12 @@ class DataPoisoning(Attack):
         poisons = _draw(attacked, self.rate, "rate", generator)  # (n,)
         covers = _draw(~attacked, self.covers, "covers", generator)  # (m,)
         rows = torch.cat((poisons, covers))  # (n + m,)
-        stamped = self.trigger(split.x[rows], generator)  # (n + m, C, H, W)
-        if torch.equal(stamped, split.x[rows]):
+        stamped, visible = split.x[rows], False  # (n + m, C, H, W), a copy
+        for part in stamped.split(64):  # stays in the processor's cache
+            marked = self.trigger(part, generator)
+            visible = visible or not torch.equal(marked, part)
+            part.copy_(marked)
+        if not visible:
             raise ValueError(
                 f"trigger must be visible, but {self.trigger} changes none of {len(rows)} images; move or recolour it"
             )

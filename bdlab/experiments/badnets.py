@@ -25,7 +25,7 @@ from bdlab.training import Scores, evaluate, fit
 from bdlab.triggers import Patch
 
 RECIPE = Recipe(epochs=3)
-RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.33)
+RATES = (0.0002, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.33)
 MORE = 0.33
 """The paper's second poisoning rate: the condition under which a claim is tried again."""
 
@@ -167,7 +167,7 @@ def _curve(trials: Trials) -> tuple[plots.Plot, Claim]:
             net = fast_bn(data.input_shape, data.classes, seed=seed).to(trials.device)
             runs[-1].append(evaluate(BadNets(rate=rate, recipe=RECIPE, seed=seed)(net, data.train), data.test))
     means = [statistics.fmean(s.asr or 0.0 for s in row) for row in runs]
-    ordered = ", ".join(f"{rate:.1%}: {mean:.1%}" for rate, mean in zip(RATES, means, strict=True))
+    ordered = ", ".join(f"{100 * rate:g}%: {mean:.1%}" for rate, mean in zip(RATES, means, strict=True))
     plot = plots.rate_curve(
         RATES,
         [
