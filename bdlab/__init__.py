@@ -30,6 +30,9 @@ _HOMES = {
     "Scores": "training",
     "progress": "bars",
     "registered": "registry",
+    "check": "exercises",
+    "check_all": "exercises",
+    "hint": "exercises",
 }
 _MODULES = {
     "attacks",
@@ -42,6 +45,7 @@ _MODULES = {
     "relabel",
     "training",
     "triggers",
+    "widgets",
 }
 __all__ = sorted([*_HOMES, *_MODULES])
 

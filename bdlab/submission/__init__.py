@@ -1,0 +1,8 @@
+"""How a check reaches a student's code: through a `Submission`, which sends requests and gets plain values back."""
+
+from bdlab.submission.executor import Executor
+from bdlab.submission.frames import Ref
+from bdlab.submission.piped import Piped
+from bdlab.submission.submission import Local, Raised, Submission
+
+__all__ = ["Executor", "Local", "Piped", "Raised", "Ref", "Submission"]

@@ -1,0 +1,107 @@
+"""The trusted side: what a check may ask of a student's code, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from bdlab.submission.executor import Executor
+from bdlab.submission.fixtures import FIXTURES
+from bdlab.submission.frames import Ref, decode, encode
+
+
+class Raised(Exception):
+    """The student's code raised: `name` is the exception's class; `detail` says more, in the student's own notebook only."""
+
+    def __init__(self, name: str, detail: str = "") -> None:
+        super().__init__(detail or name)
+        self.name, self.detail = name, detail
+
+
+class Transport(Protocol):
+    """Carries one frame there and one back."""
+
+    def __call__(self, frame: bytes) -> bytes: ...
+
+    @property
+    def detail(self) -> str:
+        """What the student may be told of the last exception."""
+
+    def renew(self) -> None:
+        """Be ready again, also after the other side died."""
+
+
+class Local:
+    """Plain call: the student's namespace is in this process.  Every value is copied on its way all the same."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.executor = Executor(namespace)
+
+    def __call__(self, frame: bytes) -> bytes:
+        return self.executor.answer(frame)
+
+    @property
+    def detail(self) -> str:
+        """Class, message and line of the last exception."""
+        return self.executor.detail
+
+    def renew(self) -> None:
+        """Nothing to do: a plain call does not die alone."""
+
+
+class Submission:
+    """A student's code behind a transport.  Every method raises `Raised` when the student's code did.
+
+    fixtures: the kinds that this exercise may use; others are refused.
+    """
+
+    def __init__(self, transport: Transport, fixtures: Sequence[str] = tuple(FIXTURES)) -> None:
+        unknown = set(fixtures) - set(FIXTURES)
+        if unknown:
+            raise ValueError(f"fixtures must be among {', '.join(FIXTURES)}; got {', '.join(sorted(unknown))}")
+        self.transport, self.fixtures = transport, tuple(fixtures)
+        self._requests = 0
+
+    def call(self, name: str, *args: Any, **named: Any) -> Any:
+        """The student's function `name` on plain values and `Ref`s."""
+        return self._ask("call", name, *args, **named)
+
+    def make(self, name: str, *args: Any, **named: Any) -> Ref:
+        """An instance of the student's class `name`; it stays there."""
+        return self._ask("make", name, *args, **named)
+
+    def fixture(self, kind: str, *args: Any, **named: Any) -> Ref:
+        """A thing of the closed list in `fixtures.py`, built on the student's side."""
+        if kind not in self.fixtures:
+            raise ValueError(f"kind must be one of {', '.join(self.fixtures) or 'none'} here, got {kind!r}")
+        return self._ask("fixture", kind, *args, **named)
+
+    def invoke(self, target: Ref, *args: Any, method: str = "__call__") -> Any:
+        """What `target` gives on fresh inputs: a module's forward pass, a callable's result, or one of its methods."""
+        return self._ask("invoke", target, *args, method=method)
+
+    def state(self, target: Ref) -> dict[str, Any]:
+        """The state_dict of a module or an optimiser."""
+        return self._ask("state", target)
+
+    def value(self, target: str | Ref) -> Any:
+        """A variable of the student by its name, or what stands behind a `Ref`."""
+        return self._ask("value", target)
+
+    def load(self, cells: Sequence[str]) -> list[str | None]:
+        """Start from an empty namespace and run `cells`; for each the class name of what it raised, or None."""
+        return self._ask("load", list(cells))
+
+    def renew(self) -> None:
+        """Drop every `Ref`; a side that died is started again."""
+        self.transport.renew()
+        self._ask("forget")
+
+    def _ask(self, op: str, *args: Any, **named: Any) -> Any:
+        self._requests += 1
+        reply = decode(self.transport(encode({"id": self._requests, "op": op, "args": list(args), "named": named})))
+        if not isinstance(reply, dict) or reply.get("id") != self._requests:
+            raise Raised("ProtocolError")
+        if "raised" in reply:
+            raise Raised(str(reply["raised"])[:60], self.transport.detail)
+        return reply["value"]
