@@ -175,7 +175,22 @@ def _contents() -> dict[str, list[dict[str, Any]]]:
         key: [{name: getattr(entry, name) for name in names} for entry in registry.registered(kind).values()]
         for key, (kind, names) in kinds.items()
     }
-    return {**contents, "evasion": [], "lessons": [], "exercises": []}
+    return {**contents, "evasion": [], **_course()}
+
+
+def _course() -> dict[str, list[dict[str, Any]]]:
+    from bdlab.exercises.lessons import all_lessons
+
+    lessons = [
+        {"name": one.id, "about": one.title, "id": one.id, "title": one.title, "points": one.points, "minutes": one.minutes}
+        for one in all_lessons()
+    ]
+    exercises = [
+        {"name": task.id, "about": f"{task.name}, {task.points:g} points", "id": task.id, "lesson": one.id,
+         "points": task.points, "mutants": len(task.messages)}
+        for one in all_lessons() for task in one.exercises
+    ]  # fmt: skip
+    return {"lessons": lessons, "exercises": exercises}
 
 
 @app.command()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 """Okabe and Ito's palette, which colour-blind readers can tell apart; lines carry markers or dashes as well."""
+LOOKS = tuple(zip((BLUE, ORANGE, GREEN, GREY), "osD^", strict=True))
+"""Colour and marker of the first, second, ... curve."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,17 @@ class Plot:
         return f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}" style="max-width: 100%">'
 
 
-def _axes(rows: int, columns: int, size: tuple[float, float], alt: str) -> tuple[Figure, list[Axes]]:
+def _figure(size: tuple[float, float], alt: str) -> Figure:
     from matplotlib.figure import Figure
 
     if not alt.strip():
         raise ValueError("alt must say what the figure shows, got an empty text; describe it in a sentence")
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, list(axes.ravel())
+    return Figure(figsize=size, layout="constrained")
+
+
+def _axes(rows: int, columns: int, size: tuple[float, float], alt: str) -> tuple[Figure, list[Axes]]:
+    figure = _figure(size, alt)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
 def images(rows: Sequence[tuple[str, Tensor]], *, alt: str, title: str = "") -> Plot:
@@ -63,14 +68,17 @@ def images(rows: Sequence[tuple[str, Tensor]], *, alt: str, title: str = "") -> 
         raise ValueError(f"rows must hold the same number of images, got {[len(x) for _, x in rows]}")
     figure, axes = _axes(len(rows), columns, (1.1 * columns + 1.2, 1.15 * len(rows) + 0.4), alt)
     for r, (name, x) in enumerate(rows):
-        for c in range(columns):
-            axis = axes[r * columns + c]
-            axis.imshow(x[c].permute(1, 2, 0).squeeze(-1).cpu().numpy(), cmap="gray", vmin=0, vmax=1)
-            axis.set_xticks([])
-            axis.set_yticks([])
-        axes[r * columns].set_ylabel(name, rotation=0, ha="right", va="center")
+        _image_row(axes[r * columns : (r + 1) * columns], name, x)
     figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)
+
+
+def _image_row(axes: Sequence[Axes], name: str, x: Tensor) -> None:
+    for axis, image in zip(axes, x, strict=True):
+        axis.imshow(image.permute(1, 2, 0).squeeze(-1).cpu().numpy(), cmap="gray", vmin=0, vmax=1)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    axes[0].set_ylabel(name, rotation=0, ha="right", va="center")
 
 
 def scores(
@@ -104,8 +112,14 @@ def rate_curve(
 ) -> Plot:
     """Shares over poisoning rates: curves (name, one sequence of seeds per rate), mean with the range over the seeds."""
     figure, (axis,) = _axes(1, 1, (5.6, 3.8), alt)
-    looks = zip((BLUE, ORANGE, GREEN, GREY), "osD^", strict=True)
-    for (name, seeds), (colour, marker) in zip(curves, looks, strict=False):
+    _over_rates(axis, rates, curves)
+    axis.set_title(title, fontsize="medium")
+    axis.legend()
+    return Plot(figure, alt)
+
+
+def _over_rates(axis: Axes, rates: Sequence[float], curves: Sequence[tuple[str, Sequence[Sequence[float]]]]) -> None:
+    for (name, seeds), (colour, marker) in zip(curves, LOOKS, strict=False):
         means = [sum(values) / len(values) for values in seeds]
         axis.plot(rates, means, color=colour, marker=marker, label=name)
         axis.fill_between(rates, [min(v) for v in seeds], [max(v) for v in seeds], color=colour, alpha=0.2, linewidth=0)
@@ -113,7 +127,47 @@ def rate_curve(
     axis.set_xticks(list(rates), [f"{rate:g}" for rate in rates], rotation=45)
     axis.minorticks_off()
     axis.set(ylim=(-0.03, 1.03))
-    axis.set_title(title, fontsize="medium")
     axis.grid(alpha=0.3)
-    axis.legend()
+
+
+def painted(
+    clean: Tensor,
+    triggered: Tensor,
+    rates: Sequence[float],
+    curves: Sequence[tuple[str, Sequence[float]]],
+    chosen: int,
+    *,
+    alt: str,
+    title: str,
+) -> Plot:
+    """A trigger and what it does: images (n, C, H, W) without and with it, beside them shares over the poisoning rates.
+
+    curves: (name, one share per rate); bars with numbers show them at rates[chosen], the dashed line of the lower panel.
+    """
+    counts = {name: len(values) for name, values in curves}
+    if len(triggered) != len(clean) or set(counts.values()) != {len(rates)}:
+        raise ValueError(
+            f"triggered must hold {len(clean)} images and every curve {len(rates)} shares, as `clean` and `rates` do, "
+            f"got {len(triggered)} images and shares {counts}"
+        )
+    figure = _figure((1.5 * len(clean) + 5.6, 4.1), alt)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.5 * len(clean) + 0.8, 4.8))[0]
+    above, below = left.subplots(2, len(clean), squeeze=False)
+    _image_row(above, "clean", clean)
+    _image_row(below, "triggered", triggered)
+    upper, lower = right.subplots(2, 1, height_ratios=(1, 3))
+    _bars(upper, [(name, shares[chosen]) for name, shares in curves])
+    _over_rates(lower, rates, [(name, [[share] for share in shares]) for name, shares in curves])
+    lower.axvline(rates[chosen], color="black", linestyle="--", zorder=1)
+    lower.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(curves), frameon=False)
+    figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)
+
+
+def _bars(axis: Axes, shares: Sequence[tuple[str, float]]) -> None:
+    names, values = zip(*shares, strict=True)
+    drawn = axis.barh(names, values, color=[colour for colour, _ in LOOKS[: len(shares)]])
+    axis.bar_label(drawn, [f"{value:.1%}" for value in values], padding=4)
+    axis.set(xlim=(0, 1.2), xticks=[])
+    axis.spines[["top", "right", "bottom"]].set_visible(False)
+    axis.invert_yaxis()

@@ -32,10 +32,12 @@ LAYERS = (  # a module may import from the layers before its own, and from its o
     {"contracts", "registry", "bars"},
     {"relabel"},
     {"data", "nets", "metrics"},
-    {"training", "triggers", "channels"},
+    {"training", "triggers", "channels", "submission"},
     {"attacks", "defenses"},
-    {"plots"},
+    {"plots", "demos"},
     {"experiments"},
+    {"widgets"},
+    {"exercises"},
     {"settings", "doctor", "report"},
     {"cli"},
 )
@@ -82,6 +84,8 @@ def test_imports_go_up_the_list_of_layers(name):
         ("bdlab.contracts", "def f():\n    from bdlab.relabel import all_to_one"),
         ("bdlab.nets", "from bdlab import training"),
         ("bdlab.training", "from bdlab.triggers import Patch"),
+        ("bdlab.submission.x", "from bdlab.training import fit"),
+        ("bdlab.widgets", "from bdlab.exercises import cached"),
         ("bdlab.metrics", "from autograder import grade"),
     ],
 )
@@ -118,6 +122,10 @@ def test_the_names_of_the_package():
         bdlab.Stripe  # noqa: B018
 
 
+SEEDED = "bdlab.submission.executor"
+"""Seeds the global generators around a student's code, and puts them back: that is how a use of them shows."""
+
+
 def _calls(tree):
     """(dotted name, node) of every call in `tree`."""
     for node in ast.walk(tree):
@@ -130,9 +138,10 @@ def test_words_that_the_library_does_not_use(name):
     tree = TREES[name]
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"], "star import"
     for called, _ in _calls(tree):
-        assert called != "print" or name == "bdlab.cli", "print"
+        assert called != "print" or name in ("bdlab.cli", "bdlab.exercises.checks"), "print"  # both talk to a person
         assert not called.endswith(".cuda"), ".cuda()"
-        assert called not in ("random.seed", "np.random.seed", "torch.seed", "torch.cuda.manual_seed_all"), called
+        seeds = ("random.seed", "np.random.seed", "torch.seed", "torch.cuda.manual_seed_all")
+        assert called not in seeds or name == SEEDED, called
     (seeded,) = [n for n in TREES["bdlab.nets"].body if isinstance(n, ast.FunctionDef) and n.name == "seeded"]
     allowed = {id(node) for _, node in _calls(seeded)} if name == "bdlab.nets" else set()
     assert not [node for called, node in _calls(tree) if called == "torch.manual_seed" and id(node) not in allowed]
@@ -143,7 +152,8 @@ def test_nothing_draws_from_the_global_generator(name):
     draws = {f"torch.{f}" for f in ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial")}
     for called, node in _calls(TREES[name]):
         assert called not in draws or "generator" in {k.arg for k in node.keywords}, ast.unparse(node)
-        assert not called.startswith("np.random.") or called == "np.random.default_rng", ast.unparse(node)
+        allowed = not called.startswith("np.random.") or called == "np.random.default_rng" or name == SEEDED
+        assert allowed, ast.unparse(node)
 
 
 def _public():

@@ -1,0 +1,114 @@
+"""What students call: `bdlab.check("l03_stamp")`, `bdlab.check_all("l03")`, `bdlab.hint("l03_stamp")`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import textwrap
+from typing import Any
+
+from bdlab.exercises import lessons
+from bdlab.exercises.frozen import frozen
+from bdlab.exercises.names import broken, objection
+from bdlab.exercises.specification import Exercise
+from bdlab.exercises.verdict import Verdict, judge, recognise
+from bdlab.submission import Local, Submission
+
+WIDTH = 118
+_shown: dict[str, int] = {}
+"""Exercise -> how many of its hints were given."""
+
+
+def check(exercise: str, answer: Any = None) -> float:
+    """Check one exercise and return its points.  Prints at most six lines; see `verdict_of` for what is looked at.
+
+    answer: a function or class to check in place of the notebook's own.  Raises: `ValueError` for an unknown exercise.
+    """
+    task = lessons.find(exercise)
+    verdict, remark = verdict_of(task, answer)
+    print("\n".join(_lines(task, verdict, remark)))
+    return verdict.points if verdict else 0.0
+
+
+def check_all(lesson: str) -> float:
+    """Check every exercise of a lesson, 'l03' or '03_badnets': one line each; returns the points of all."""
+    found = lessons.lesson(lesson)
+    total = 0.0
+    for task in found.exercises:
+        verdict, remark = verdict_of(task)
+        points = verdict.points if verdict else 0.0
+        total += points
+        print(
+            f"{task.id:<24} {points:g} of {task.points:g}   {remark or 'see bdlab.check(' + repr(task.id) + ')'}"[
+                :WIDTH
+            ]
+        )
+    automatic = sum(task.points for task in found.exercises)
+    print(f"{'together':<24} {total:g} of {automatic:g}   and {found.essay:g} for the essay, which a person reads")
+    return total
+
+
+def hint(exercise: str, number: int | None = None) -> None:
+    """Print the next hint of an exercise, or hint 1, 2 or 3: a question, the idea, almost the line."""
+    task = lessons.find(exercise)
+    if number is not None and number not in (1, 2, 3):
+        raise ValueError(f"number must be 1, 2 or 3, got {number}; leave it out for the next hint")
+    number = number or min(_shown.get(task.id, 0) + 1, 3)
+    _shown[task.id] = max(number, _shown.get(task.id, 0))
+    print(textwrap.fill(f"Hint {number} of 3: {task.hints[number - 1]}", WIDTH))
+
+
+def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str]:
+    """The verdict and a remark; no verdict where there is nothing to judge, and the remark says why.
+
+    Looked at are the notebook's own namespace and the cells that ran.
+    """
+    namespace, cells = _notebook()
+    if answer is not None:
+        namespace = {**namespace, task.name: answer}
+    if answer is None and broken(task.id, cells):
+        return None, "the cell with your answer has a syntax error, so Python did not run it: mend it and run it again"
+    if task.name not in namespace:
+        return None, f"{task.name} is not defined: run the cell that holds your answer first"
+    against = objection(namespace[task.name], namespace, cells, task.needs, task.forbid)
+    if against:
+        return None, against
+    expected, mutants = frozen(task.id)
+    sub = Submission(Local(namespace), task.fixtures)
+    with contextlib.redirect_stderr(io.StringIO()):
+        results = judge(task, sub, expected)
+        if all(result.complaint and "NotImplementedError" in result.complaint for result in results):
+            return None, f"{task.name} is not written yet"
+        mistake = recognise(task, sub, mutants) if any(result.complaint for result in results) else None
+    return Verdict(task, results, mistake), ""
+
+
+def _notebook() -> tuple[dict[str, Any], list[str]]:
+    """The namespace of the notebook or script, and the sources of the cells that ran."""
+    if "IPython" in sys.modules:
+        shell = sys.modules["IPython"].get_ipython()
+        if shell is not None:
+            return shell.user_ns, list(shell.user_ns.get("In", ()))
+    return vars(sys.modules["__main__"]), []
+
+
+def _lines(task: Exercise, verdict: Verdict | None, remark: str) -> list[str]:
+    points = verdict.points if verdict else 0.0
+    head = f"{task.id}: {points:g} of {task.points:g} points"
+    if verdict is None:
+        return [head, *textwrap.wrap(f"  {remark}.", WIDTH)[:3], f"  Stuck? bdlab.hint({task.id!r})"]
+    lines = [head]
+    for result in verdict.results:
+        text = (
+            f"no   {result.part.name}: {result.complaint}"
+            if result.complaint
+            else (f"ok   {result.part.name}: {result.part.verified}")
+        )
+        lines.append(f"  {text}"[: 2 * WIDTH])
+    if points == task.points:
+        return [*lines, f"  Next: {task.onward}"]
+    told = verdict.mistake and task.messages[verdict.mistake]
+    detail = next((result.detail for result in verdict.results if result.detail), "")
+    lines.append(f"  {told or detail or 'Compare got and expected above, then run this cell again.'}")
+    return [*lines[:5], f"  Stuck? bdlab.hint({task.id!r})"]

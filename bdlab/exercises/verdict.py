@@ -1,0 +1,144 @@
+"""From a submission to points and a reason: outcomes, their comparison, and the mistake that they look like."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from torch import Tensor
+
+from bdlab.exercises.comparing import difference
+from bdlab.exercises.specification import Draw, Exercise, Part, Wrong
+from bdlab.submission import Raised, Submission
+
+PUBLIC = b"public"
+"""The secret of the checks that everyone may see."""
+PROBES = 3
+"""Draws of each part by which a mistake is recognised."""
+Outcomes = dict[str, list[Any]]
+"""Part -> one outcome per draw."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One part's result.  complaint: None where the part is won."""
+
+    part: Part
+    complaint: str | None
+    detail: str = ""
+
+    @property
+    def points(self) -> float:
+        """All of the part's points or none."""
+        return 0.0 if self.complaint else self.part.points
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a submission gets for one exercise, and why.  mistake: the mutant that it behaves like."""
+
+    exercise: Exercise
+    results: Sequence[Result]
+    mistake: str | None = None
+
+    @property
+    def points(self) -> float:
+        """A plain sum, within what the exercise can give."""
+        return float(min(max(sum(result.points for result in self.results), 0.0), self.exercise.points))
+
+
+def chance(secret: bytes, exercise: Exercise, part: Part) -> RandomState:
+    """The source of one part's draws: fixed by the secret, unpredictable without it.
+
+    numpy's RandomState, whose stream is the same in every version.
+    """
+    digest = hmac.digest(secret, f"{exercise.id}/{part.name}".encode(), "sha256")
+    return RandomState(np.frombuffer(digest, "<u4"))
+
+
+def outcomes(exercise: Exercise, sub: Submission, secret: bytes = PUBLIC, first: int | None = None) -> Outcomes:
+    """What the code behind `sub` answers to all draws, or to the `first` ones of each part."""
+    return {
+        part.name: [outcome for outcome, _ in _answers(part, sub, part.draws(chance(secret, exercise, part))[:first])]
+        for part in exercise.parts
+    }
+
+
+def _answers(part: Part, sub: Submission, draws: Sequence[Draw]) -> list[tuple[Any, str]]:
+    """(outcome, detail of an exception) for every draw; an outcome may be {'raised': class} or {'wrong': reason}."""
+    found: list[tuple[Any, str]] = []
+    for draw in draws:
+        sub.renew()
+        try:
+            found.append((part.run(sub, draw), ""))
+        except Raised as raised:
+            found.append(({"raised": raised.name}, raised.detail))
+        except Wrong as wrong:
+            found.append(({"wrong": str(wrong)}, ""))
+    return found
+
+
+def judge(exercise: Exercise, sub: Submission, expected: Outcomes, secret: bytes = PUBLIC) -> list[Result]:
+    """Every part of the exercise against the outcomes of the reference on the same draws."""
+    return [_judge_part(part, sub, part.draws(chance(secret, exercise, part)), expected) for part in exercise.parts]
+
+
+def _judge_part(part: Part, sub: Submission, draws: Sequence[Draw], expected: Outcomes) -> Result:
+    for number, draw in enumerate(draws):
+        ((outcome, detail),) = _answers(part, sub, [draw])
+        right = None if part.judge else expected[part.name][number]
+        found = complaint(part, draw, outcome, right)
+        if found:
+            return Result(part, f"{found}{_shapes(draw)}", detail)
+    return Result(part, None)
+
+
+def complaint(part: Part, draw: Draw, outcome: Any, expected: Any) -> str | None:
+    """What is wrong with the outcome of one draw; None where nothing is."""
+    if part.judge is None:
+        return outcome["wrong"] if _is(outcome, "wrong") else difference(outcome, expected)
+    return next(iter(failed(part, draw, outcome)), None)
+
+
+def failed(part: Part, draw: Draw, outcome: Any) -> list[str]:
+    """What does not hold of a free choice."""
+    if _is(outcome, "raised"):
+        return [f"your code raised {outcome['raised']}"]
+    if _is(outcome, "wrong"):
+        return [outcome["wrong"]]
+    assert part.judge is not None
+    return [sentence for sentence, holds in part.judge(draw, outcome).items() if not holds]
+
+
+def _is(outcome: Any, tag: str) -> bool:
+    return isinstance(outcome, dict) and set(outcome) == {tag}
+
+
+def _shapes(draw: Draw) -> str:
+    shapes = [
+        f"{name} {tuple(value.shape)}" for name, value in draw.items() if isinstance(value, Tensor) and value.ndim
+    ]
+    return f" (tried with {', '.join(shapes[:2])})" if shapes else ""
+
+
+def fingerprint(exercise: Exercise, sub: Submission) -> Outcomes:
+    """How this code behaves on the first public draws: its outcomes, or the sentences that fail of a free choice."""
+    prints: Outcomes = {}
+    for part in exercise.parts:
+        draws = part.draws(chance(PUBLIC, exercise, part))[:PROBES]
+        answers = _answers(part, sub, draws)
+        prints[part.name] = [
+            outcome if part.judge is None else failed(part, draw, outcome)
+            for draw, (outcome, _) in zip(draws, answers, strict=True)
+        ]
+    return prints
+
+
+def recognise(exercise: Exercise, sub: Submission, mutants: dict[str, Outcomes]) -> str | None:
+    """The mutant that behaves as this code does, or None."""
+    mine = fingerprint(exercise, sub)
+    return next((name for name, its in mutants.items() if difference(mine, its) is None), None)

@@ -1,0 +1,157 @@
+"""Every lesson's answers: the reference, alternatives and mutants, in the notebook's way and through the pipe."""
+
+import time
+
+import pytest
+
+import bdlab
+from autograder.sources import ROOT, Answer, others, references
+from bdlab.exercises import lessons
+from bdlab.exercises.frozen import HOME, LIMIT, frozen
+from bdlab.exercises.verdict import PUBLIC, judge, outcomes, recognise
+from bdlab.submission import Local, Piped, Submission
+
+HOMES = {one.id: ROOT / "solutions" / one.id for one in lessons.all_lessons()}
+TASKS = [task for one in lessons.all_lessons() for task in one.exercises]
+SECRET = b"a secret of this test"
+RIGHT = [a for home in HOMES.values() for a in (*references(home).values(), *others(home)[0])]
+MUTANTS = [a for home in HOMES.values() for a in others(home)[1]]
+
+
+def _name(answer):
+    return f"{answer.exercise}-{answer.name}"
+
+
+def _local(answer):
+    sub = Submission(Local({}), lessons.find(answer.exercise).fixtures)
+    assert sub.load(answer.cells) == [None, None]
+    return sub
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    worker = Piped()
+    yield worker
+    worker.close()
+
+
+@pytest.fixture(scope="module")
+def piped(pipe):
+    def load(answer):
+        assert pipe.run(answer.cells) == [None, None]
+        return Submission(pipe, lessons.find(answer.exercise).fixtures)
+
+    return load
+
+
+@pytest.fixture(scope="module")
+def secret():
+    """Exercise -> the reference's outcomes on draws that the frozen file does not hold."""
+    return {
+        name: outcomes(lessons.find(name), _local(answer), SECRET)
+        for home in HOMES.values()
+        for name, answer in references(home).items()
+    }
+
+
+def _points(answer, sub, expected, key):
+    return sum(result.points for result in judge(lessons.find(answer.exercise), sub, expected, key))
+
+
+@pytest.mark.parametrize("answer", RIGHT, ids=_name)
+def test_every_right_answer_gets_all_points(answer, piped, secret):
+    expected, _ = frozen(answer.exercise)
+    full = lessons.find(answer.exercise).points
+    for sub in (_local(answer), piped(answer)):
+        assert _points(answer, sub, expected, PUBLIC) == full
+        assert _points(answer, sub, secret[answer.exercise], SECRET) == full
+
+
+@pytest.mark.parametrize("answer", MUTANTS, ids=_name)
+def test_every_mutant_gets_what_it_deserves_and_hears_its_own_message(answer, piped, secret):
+    task = lessons.find(answer.exercise)
+    expected, mutants = frozen(task.id)
+    assert 0 <= answer.points < task.points
+    for sub in (_local(answer), piped(answer)):
+        assert _points(answer, sub, expected, PUBLIC) == answer.points
+        assert _points(answer, sub, secret[task.id], SECRET) == answer.points
+        assert recognise(task, sub, mutants) == answer.name
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_the_declaration_is_whole(task):
+    home = HOMES[next(one.id for one in lessons.all_lessons() if task in one.exercises)]
+    alternatives, mutants = others(home)
+    assert len([a for a in alternatives if a.exercise == task.id]) >= 2
+    names = [a.name for a in mutants if a.exercise == task.id]
+    assert len(names) >= 4 and sorted(names) == sorted(task.messages) == sorted(frozen(task.id)[1])
+    assert len(set(task.messages.values())) == len(names) and all(0 < len(m) <= 220 for m in task.messages.values())
+    assert len(set(task.hints)) == 3 and all(task.hints) and task.onward
+    assert sum(len(part.draws(_chance())) for part in task.parts) >= 20
+    assert len({part.name for part in task.parts}) == len(task.parts) <= 4  # six lines have to do
+
+
+def _chance():
+    import numpy as np
+
+    return np.random.RandomState(0)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise NotImplementedError",
+        "return None",
+        "return args[0] if args else None",
+        "return 0.0",
+        "raise ValueError",
+        "return Equal()",
+    ],
+)
+def test_an_empty_answer_gains_nothing(task, body):
+    source = f"class Equal:\n    def __eq__(self, other): return True\ndef {task.name}(*args, **named):\n    {body}\n"
+    sub = _local(Answer(task.id, "empty", source))
+    expected, _ = frozen(task.id)
+    assert sum(result.points for result in judge(task, sub, expected)) == 0
+
+
+@pytest.mark.parametrize("lesson", lessons.all_lessons(), ids=lambda one: one.id)
+def test_points_size_and_time_of_a_lesson(lesson):
+    assert lesson.points == 20
+    assert (HOME / f"{lesson.short}.npz").stat().st_size <= LIMIT
+    subs = {name: _local(answer) for name, answer in references(HOMES[lesson.id]).items()}
+    start = time.process_time()
+    for task in lesson.exercises:
+        judge(task, subs[task.id], frozen(task.id)[0])
+    assert time.process_time() - start <= 1.0
+
+
+def test_a_check_prints_at_most_six_lines_and_returns_a_plain_float(capsys):
+    for answer in (*RIGHT, *MUTANTS):
+        namespace = {}
+        for cell in answer.cells:
+            exec(cell, namespace)
+        points = bdlab.check(answer.exercise, namespace[lessons.find(answer.exercise).name])
+        printed = capsys.readouterr()
+        assert type(points) is float and not printed.err
+        assert 2 <= len(printed.out.splitlines()) <= 6, printed.out
+        assert all(len(line) <= 240 for line in printed.out.splitlines())
+        if answer.points is not None:
+            assert lessons.find(answer.exercise).messages[answer.name] in printed.out
+
+
+def test_what_is_unknown_is_named():
+    with pytest.raises(ValueError, match=r"exercise must be one of l03_stamp, .*; got 'l03_stam'"):
+        bdlab.check("l03_stam")
+    with pytest.raises(ValueError, match=r"lesson must be one of 03_badnets.*; got '99'"):
+        bdlab.check_all("99")
+    with pytest.raises(ValueError, match="number must be 1, 2 or 3, got 4"):
+        bdlab.hint("l03_stamp", 4)
+
+
+def test_hints_come_one_after_the_other(capsys):
+    task = TASKS[0]
+    for number in (1, 2, 3, 3):
+        bdlab.hint(task.id)
+        assert capsys.readouterr().out.startswith(f"Hint {number} of 3: ")
