@@ -1,0 +1,1 @@
+"""What instructors run: build lessons from their sources, release them, grade them."""

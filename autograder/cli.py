@@ -1,0 +1,171 @@
+"""The command `autograder`: build the lessons, release them, try the grading on a sample class."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder import build as building
+from autograder import release as releasing
+from autograder import samples as sampling
+from autograder.course import PRIVATE, table
+from autograder.sources import ROOT, folder
+
+app = typer.Typer(
+    name="autograder",
+    help="What instructors run: build lessons from their sources, release them, grade them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+LessonArgument = Annotated[str, typer.Argument(help="'03_badnets', '03' or 'l03'.")]
+LessonsArgument = Annotated[list[str] | None, typer.Argument(help="'03_badnets', '03' ...; none: every lesson.")]
+
+
+def main() -> None:
+    """Run the command; what is refused becomes one line on stderr and exit status 2."""
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError) as refused:
+        if os.environ.get("BDLAB_TRACEBACK"):
+            raise
+        typer.echo(f"error: {refused}", err=True)
+        raise SystemExit(2) from None
+
+
+def _homes(names: list[str] | None) -> list[Path]:
+    found = names or [path.name for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*"))]
+    return [folder(name) for name in found]
+
+
+@app.command()
+def build(
+    lessons: LessonsArgument = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit status 1 where lessons/ is stale.")
+    ] = False,
+    refresh: Annotated[bool, typer.Option(help="Also make frozen outcomes and cached demos anew.")] = False,
+    notebook: Annotated[bool, typer.Option(help="Write the instructor's notebook, to edit it in JupyterLab.")] = False,
+    from_notebook: Annotated[bool, typer.Option(help="Take the edited notebook back into the .py.")] = False,
+) -> None:
+    """Make lessons/ from solutions/: the same bytes on every machine.
+
+    Example: `autograder build 03 --refresh`
+    """
+    from autograder import editing, pages, refreshing
+
+    homes = _homes(lessons)
+    if notebook or from_notebook:
+        for home in homes:
+            print(f"Wrote {editing.write(home) if notebook else editing.take_back(home)}")
+        return
+    if check:
+        found = [line for home in homes for line in (*building.stale(home), *refreshing.stale(home))] + pages.stale()
+        print(
+            "\n".join(
+                [*found, "Run `autograder build --refresh` and commit what it writes."] if found else ["nothing to do"]
+            )
+        )
+        raise typer.Exit(bool(found))
+    for home in homes:
+        for path in refreshing.refresh(home) if refresh else ():
+            print(f"Wrote {path.relative_to(ROOT)}")
+        print(f"Wrote {building.build(home).relative_to(ROOT)}")
+    print(f"Wrote {pages.write().relative_to(ROOT)}")
+
+
+@app.command()
+def release(
+    lesson: LessonArgument,
+    as_: Annotated[str | None, typer.Option("--as", help="A new name, as in 03_badnets_v2.")] = None,
+) -> None:
+    """Enter a lesson into the live gradebook below private/; refuses when that would change what was handed in.
+
+    Example: `autograder release 03`
+    """
+    print(f"Released {releasing.release(folder(lesson), as_)}")
+
+
+@app.command()
+def publish(target: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Write the students' edition: no solutions, no instructor's pages.
+
+    Example: `autograder publish ../students`
+    """
+    print(f"Wrote {releasing.publish(target)}")
+
+
+@app.command("sample-class")
+def sample_class(
+    lesson: LessonArgument,
+    grade: Annotated[bool, typer.Option("--grade", help="Grade them with nbgrader, on a fresh gradebook.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Course folder [default: private/sample-class/LESSON].")] = None,
+) -> None:
+    """Eight invented hand-ins whose points are known; with --grade, deserved beside given.
+
+    Example: `autograder sample-class 03_badnets --grade`
+    """
+    home = folder(lesson)
+    root = (out or PRIVATE / "sample-class" / home.name).resolve()
+    print(f"Wrote eight hand-ins below {sampling.write(home, root)}", flush=True)
+    if not grade:
+        return
+    print("Grading them with nbgrader, about six seconds each ...", flush=True)
+    graded = sampling.grade(home, root)
+    rows = [
+        (g.sample.student, g.sample.about, f"{g.sample.deserved:g}", "-" if g.given is None else f"{g.given:g}",
+         "to be read" if g.essay else "empty: 0") for g in graded
+    ]  # fmt: skip
+    table(rows, ("student", "what it is", "deserved", "given", "essay"), f"{home.name}: automatic points")
+    right = sum(g.given == g.sample.deserved for g in graded)
+    print(f"given = deserved: {right} of {len(graded)}.  Feedback: {root / 'feedback'}")
+    if right < len(graded):
+        raise typer.Exit(1)
+
+
+@app.command()
+def repair(
+    submission: Annotated[Path, typer.Argument(help="A notebook that was handed in.")],
+    lesson: LessonArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it [default: beside it, as NAME.repaired.ipynb].")
+    ] = None,
+) -> None:
+    """Put a damaged hand-in together again from the released lesson and the student's text.
+
+    Example: `autograder repair inbox/ada.ipynb 03`
+    """
+    import nbformat
+
+    from autograder.repair import repair as mend
+
+    home = folder(lesson)
+    found = mend(submission, nbformat.read(ROOT / "lessons" / home.name / f"{home.name}.ipynb", as_version=4))
+    target = out or submission.with_suffix(".repaired.ipynb")
+    target.write_text(building.text(found.notebook), encoding="utf-8")
+    print("\n".join([*found.remarks, f"Wrote {target}"]))
+
+
+@app.command()
+def doctor() -> None:
+    """Whether this machine has what instructors need.
+
+    Example: `autograder doctor`
+    """
+    rows = []
+    for name in ("nbgrader", "jupytext", "alembic"):
+        found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+        rows.append((name, "ok" if found else "PROBLEM", found or "missing: pip install -e '.[teach]'"))
+    table(rows, ("what", "", "found"), "autograder doctor")
+    if any(row[1] != "ok" for row in rows):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

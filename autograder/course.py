@@ -1,0 +1,79 @@
+"""Where things lie, what course.toml says, and how nbgrader is run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.sources import ROOT
+
+CONFIG = ROOT / "nbgrader_config.py"
+PRIVATE = ROOT / "private"
+
+
+@dataclass(frozen=True)
+class Course:
+    """course.toml.  repository and ref make the Colab badge, wheel and sha256 the setup cell's download."""
+
+    repository: str = ""
+    ref: str = ""
+    wheel: str = ""
+    sha256: str = ""
+    salt: str = ""
+
+
+def course(path: Path = ROOT / "course.toml") -> Course:
+    """Read course.toml.  Raises: `ValueError` for a wheel without its checksum, or a repository without ref."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    found = Course(
+        table["repository"]["name"], table["repository"]["ref"], table["wheel"]["url"], table["wheel"]["sha256"],
+        table["term"]["salt"],
+    )  # fmt: skip
+    if found.wheel and len(found.sha256) != 64:
+        raise ValueError(
+            f"sha256 in {path.name} must be 64 hex digits for the wheel {found.wheel}, got {found.sha256!r}"
+        )
+    if found.repository and not found.ref:
+        raise ValueError(f"ref in {path.name} must name a branch or tag of {found.repository}, got an empty one")
+    return found
+
+
+def nbgrader(root: Path, *arguments: str | Path) -> None:
+    """Run `nbgrader ARGUMENTS` on the course folder `root`.  Raises: `RuntimeError` with what it said when it fails."""
+    command = [
+        sys.executable,
+        "-m",
+        "nbgrader",
+        *map(str, arguments),
+        f"--config={CONFIG}",
+        f"--CourseDirectory.root={root}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment(), cwd=root)
+    if done.returncode:
+        raise RuntimeError(f"nbgrader {arguments[0]} failed:\n{_last(done.stderr or done.stdout)}")
+
+
+def _environment() -> dict[str, str]:
+    """nbgrader runs `alembic` by name when it makes a gradebook: its folder must be on PATH.  One thread: see docs."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def _last(text: str, lines: int = 12) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def table(rows: Sequence[Sequence[object]], heads: Sequence[str], title: str = "") -> None:
+    """Print rows on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(*heads, title=title or None, title_justify="left")
+    for row in rows:
+        shown.add_row(*map(str, row))
+    Console(width=None if sys.stdout.isatty() else 120).print(shown)

@@ -1,0 +1,178 @@
+"""A student in JupyterLab: opens the lesson, runs all of it, paints a trigger, makes a typical mistake and reads why."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from test_build import HOME
+
+from autograder.sources import ROOT, others
+from bdlab.exercises import lessons
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install Debian's chromium")
+SCREENSHOTS = os.environ.get("BDLAB_SCREENSHOTS")
+"""Folder that gets the pictures; unset: none are kept."""
+QUIET = """{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false,
+ "doNotDisturbMode": true}, "@jupyterlab/docmanager-extension:plugin": {"autosave": false},
+ "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}"""
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]  # fmt: skip
+VISIBLE = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+IDLE = f'{VISIBLE} .jp-Notebook-ExecutionIndicator[data-status="idle"]'
+TRACEBACK = '[data-mime-type="application/vnd.jupyter.stderr"]'
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """JupyterLab on a copy of the lesson, with settings of its own."""
+    home = tmp_path_factory.mktemp("lab")
+    (home / "labconfig").mkdir()
+    (home / "labconfig" / "default_setting_overrides.json").write_text(QUIET)
+    shutil.copy(ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb", home / "lesson.ipynb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = {name: str(home / name) for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "HOME")}
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    cache = {"BDLAB_CACHE": os.environ["BDLAB_CACHE"]} if "BDLAB_CACHE" in os.environ else {}
+    environment = {**os.environ, **own, **cache, "JUPYTER_CONFIG_DIR": str(home), "PATH": path, "OMP_NUM_THREADS": "1"}
+    options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+               "--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={home}",
+               "--LabApp.news_url=None", "--LabApp.expose_app_in_browser=True",
+               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
+    log = (home / "server.log").open("w")
+    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
+    base = f"http://127.0.0.1:{port}"
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"{base}/api/status")
+            break
+        except OSError:
+            assert process.poll() is None, (home / "server.log").read_text()
+            time.sleep(0.25)
+    yield base
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def page(server, tmp_path_factory):
+    """The lesson, open, all cells run."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, headless=True, args=ARGUMENTS,
+            viewport={"width": 1300, "height": 1000},
+        )  # fmt: skip
+        page = context.pages[0]
+        page.outside = []
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.on("request", lambda request: page.outside.append(request.url) if _leaves(request.url) else None)
+        page.goto(f"{server}/lab/workspaces/test/tree/lesson.ipynb?reset")
+        page.wait_for_selector(f"{VISIBLE} .jp-Cell", timeout=60_000)
+        page.wait_for_selector(IDLE, timeout=60_000)
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 0 }")
+        page.wait_for_function(
+            f"() => [...document.querySelectorAll('{VISIBLE} .jp-CodeCell .jp-InputPrompt')]"
+            ".every(prompt => /\\[\\d+\\]/.test(prompt.textContent))",
+            timeout=180_000,
+        )
+        page.wait_for_selector(IDLE, timeout=60_000)
+        yield page
+        context.close()
+
+
+def _leaves(url):
+    return not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:", "chrome"))
+
+
+def _cell(page, text):
+    """The code cell whose source holds `text`."""
+    return page.locator(f"{VISIBLE} .jp-CodeCell").filter(has=page.locator(".cm-content", has_text=text)).first
+
+
+def _shot(page, cell, name):
+    if SCREENSHOTS:
+        cell.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        cell.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
+
+
+def _wait(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_the_lesson_runs_to_its_end_with_nothing_written(page):
+    assert page.locator(f"{VISIBLE} {TRACEBACK}").count() == 0
+    answered = page.locator(f"{VISIBLE} .jp-CodeCell").filter(has_text="is not written yet")
+    assert answered.count() == len(lessons.lesson(HOME.name).exercises)
+    assert page.outside == []
+    _shot(page, page.locator(VISIBLE).first, "lesson")
+
+
+def test_the_painter_paints(page):
+    cell = _cell(page, "bdlab.widgets.trigger_painter()")
+    _shot(page, cell, "painter")
+    image = cell.locator(".jp-OutputArea-output img")
+    _wait(lambda: image.count() == 1)
+    for control in range(cell.locator("select").count()):
+        before = image.first.get_attribute("src")
+        chooser = cell.locator("select").nth(control)
+        others_ = [o for o in chooser.locator("option").all_text_contents() if o != chooser.input_value()]
+        chooser.select_option(label=others_[-1])
+        _wait(lambda before=before: image.count() == 1 and image.first.get_attribute("src") != before)
+    before = image.first.get_attribute("src")
+    cell.get_by_role("slider").first.press("ArrowLeft")
+    _wait(lambda: image.count() == 1 and image.first.get_attribute("src") != before)
+    assert cell.locator(TRACEBACK).count() == 0 and "ASR" in cell.inner_text()
+    _shot(page, cell, "painter-moved")
+
+
+def test_a_quiz_explains_the_choice(page):
+    cell = page.locator(f"{VISIBLE} .jp-CodeCell").filter(has_text="Quiz 3 of 4").first
+    before = cell.inner_text()
+    cell.locator("input[type=radio]").first.click()
+    _wait(lambda: cell.inner_text() != before)
+    _shot(page, cell, "quiz")
+
+
+def _write(page, cell, source):
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(source)
+    page.keyboard.press("Shift+Enter")
+
+
+@pytest.mark.parametrize("kind", ["mutant", "syntax", "right"])
+def test_a_check_names_the_mistake(kind, page):
+    alternatives, mutants = others(HOME)
+    task = lessons.lesson(HOME.name).exercises[0]
+    wrong = next(answer for answer in mutants if answer.exercise == task.id)
+    right = next(answer for answer in alternatives if answer.exercise == task.id)
+    source, expected = {
+        "mutant": (wrong.source, task.messages[wrong.name]),
+        "syntax": ("# [l03_stamp]\ndef stamp(x, pattern, mask, pos:\n    return x", None),
+        "right": (right.source, f"{task.points:g} of {task.points:g} points"),
+    }[kind]
+    answer, check = _cell(page, "def stamp("), _cell(page, f'bdlab.check("{task.id}")')
+    _write(page, answer, source)
+    _wait(lambda: page.locator(IDLE).count() == 1)
+    if kind == "syntax":
+        _wait(lambda: "SyntaxError" in answer.inner_text())
+        _shot(page, answer, "syntax")
+        return
+    check.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    _wait(lambda: expected in check.locator(".jp-OutputArea").inner_text())
+    _shot(page, check, f"check-{kind}")

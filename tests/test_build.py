@@ -1,0 +1,262 @@
+"""From source to lesson: the same bytes, nothing of the solutions, and what is damaged is put together again."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+
+from autograder import build, editing, release, samples
+from autograder.course import Course, course
+from autograder.repair import repair
+from autograder.sources import ROOT, folder, notebook, others, references
+from bdlab.exercises import lessons
+
+HOMES = [ROOT / "solutions" / one.id for one in lessons.all_lessons()]
+HOME = HOMES[0]
+CANARY = re.compile(r"canary [\w-]+")
+
+
+@pytest.fixture(scope="module")
+def book():
+    """The released lesson as it is committed."""
+    return nbformat.read(ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb", as_version=4)
+
+
+@pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name)
+def test_what_is_committed_is_what_the_build_makes(home, tmp_path):
+    assert build.stale(home) == []
+    built = build.build(home, tmp_path)  # once more, into another folder
+    committed = (ROOT / "lessons" / home.name / f"{home.name}.ipynb").read_bytes()
+    assert (built / f"{home.name}.ipynb").read_bytes() == committed
+    (built / "notes.txt").write_text("left")
+    (built / f"{home.name}.ipynb").write_bytes(committed + b" ")
+    assert [line.partition(": ")[2] for line in build.stale(home, tmp_path)] == [
+        "the build does not make it", "is not what its source makes"
+    ]  # fmt: skip
+
+
+def test_the_cells_of_a_lesson(book):
+    ids = [cell["id"] for cell in book.cells]
+    assert len(set(ids)) == len(ids) and 45 <= len(ids) <= 70
+    marks = {cell["id"]: cell.metadata.nbgrader for cell in book.cells if "nbgrader" in cell.metadata}
+    for task in lessons.lesson(HOME.name).exercises:
+        assert marks[task.id].points == task.points and marks[task.id].locked and not marks[task.id].solution
+        assert marks[f"{task.id}_answer"].solution and not marks[f"{task.id}_answer"].grade
+    points = sum(mark.points for mark in marks.values() if mark.grade)
+    assert points == lessons.lesson(HOME.name).points == 20
+    for cell in book.cells:
+        lines = cell.source.splitlines()
+        assert len(lines) <= 40 and (cell.cell_type == "code" or len(cell.source.split()) <= 110), cell.source
+        if cell.metadata.get("bdlab", {}).get("role") == "answer":
+            assert (
+                lines[0] == f"# [{cell.metadata.bdlab.exercise}]" and lines[-1].strip() == "raise NotImplementedError"
+            )
+
+
+def _statements(source):
+    """Normalised bodies of three statements or more: what must not be found elsewhere."""
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            code = [part for part in body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))]
+            if len(code) >= 3:
+                yield ast.dump(ast.Module(code, []))
+
+
+def _secrets():
+    """(canaries, bodies) of everything under solutions/."""
+    canaries, bodies = set(), set()
+    for home in HOMES:
+        canaries |= set(CANARY.findall((home / f"{home.name}.py").read_text(encoding="utf-8")))
+        for answer in (*references(home).values(), *others(home)[0], *others(home)[1]):
+            bodies |= set(_statements(answer.source))
+    return canaries, bodies
+
+
+def test_every_solution_holds_a_canary_of_its_own():
+    for home in HOMES:
+        found = [CANARY.search(answer.source)[0] for answer in references(home).values()]
+        assert len(set(found)) == len(found) == len(lessons.lesson(home.name).exercises)
+
+
+def test_nothing_of_the_solutions_is_in_what_students_get(tmp_path):
+    canaries, bodies = _secrets()
+    assert canaries and len(bodies) > 10
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT], check=True,
+        capture_output=True,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("bdlab-*.whl")
+    packed = zipfile.ZipFile(wheel)
+    texts = {name: packed.read(name) for name in packed.namelist()}
+    for place in ("lessons", "docs"):
+        texts |= {str(path): path.read_bytes() for path in (ROOT / place).rglob("*") if path.is_file()}
+    assert any(name.endswith("exercises/frozen/l03.npz") for name in texts)
+    for name, content in texts.items():
+        assert not any(canary.encode() in content for canary in canaries), name
+        assert b"END SOLUTION" not in content or name.startswith("autograder/"), name
+        if name.endswith(".py"):
+            assert not bodies & set(_statements(content)), name
+        if name.endswith(".ipynb"):
+            for cell in json.loads(content)["cells"]:
+                if cell["cell_type"] == "code":
+                    assert not bodies & set(_statements("".join(cell["source"]))), name
+
+
+def test_the_students_edition_has_no_solutions(tmp_path):
+    edition = release.publish(tmp_path / "students")
+    names = {str(path.relative_to(edition)) for path in edition.rglob("*")}
+    assert f"lessons/{HOME.name}/{HOME.name}.ipynb" in names and "bdlab/exercises/frozen/l03.npz" in names
+    assert not any(name.split("/")[0] in ("solutions", "autograder", "private", "tests") for name in names)
+    with pytest.raises(ValueError, match="target must be a new or an empty folder"):
+        release.publish(edition)
+
+
+def test_badge_and_setup_cell_come_from_course_toml(tmp_path):
+    plain = build.source_notebook(HOME, Course())
+    assert "colab" not in json.dumps(plain).lower()
+    full = build.source_notebook(
+        HOME, Course("owner/course", "v1", "https://example.org/bdlab-0.1.0-py3-none-any.whl", "a" * 64)
+    )
+    assert (
+        f"colab.research.google.com/github/owner/course/blob/v1/lessons/{HOME.name}/{HOME.name}.ipynb"
+        in full.cells[0].source
+    )
+    setup = next(cell.source for cell in full.cells if cell["id"] == "setup")
+    assert f'WHEEL, SHA256 = "https://example.org/bdlab-0.1.0-py3-none-any.whl", "{"a" * 64}"' in setup
+    ast.parse(setup)
+    bad = (ROOT / "course.toml").read_text().replace('url = ""', 'url = "https://example.org/x.whl"')
+    (tmp_path / "course.toml").write_text(bad)
+    with pytest.raises(ValueError, match=r"sha256 in course\.toml must be 64 hex digits"):
+        course(tmp_path / "course.toml")
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the lesson's folder that a test may change."""
+    home = tmp_path / HOME.name
+    home.mkdir()
+    (home / f"{HOME.name}.py").write_text((HOME / f"{HOME.name}.py").read_text(encoding="utf-8"), encoding="utf-8")
+    return home
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('role="quiz"', 'role="quizz"', "role of cell .* must be one of setup, demo, .*, got 'quizz'"),
+        ("# [l03_stamp]\n", "# l03_stamp\n", r"must begin with the line '# \[l03_stamp\]'"),
+        ("### BEGIN SOLUTION", "### BEGIN", "must have its solution between"),
+        ("# Demo", "# Example", "a demo cell, and no other, begins with '# Demo'"),
+    ],
+)
+def test_a_wrong_source_is_refused(old, new, message, copied):
+    path = copied / f"{HOME.name}.py"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        build.source_notebook(copied)
+
+
+def test_editing_as_a_notebook_and_back(copied):
+    path = copied / f"{HOME.name}.py"
+    before = notebook(copied)
+    edited = editing.write(copied)
+    with pytest.raises(ValueError, match="exists already"):
+        editing.write(copied)
+    book = nbformat.read(edited, as_version=4)
+    book.cells[0].source += "\n\nOne more line."
+    nbformat.write(book, edited)
+    assert editing.take_back(copied) == path and not edited.exists()
+    after = notebook(copied)
+    assert after.cells[0].source == before.cells[0].source + "\n\nOne more line."
+    assert [(c.source, dict(c.metadata)) for c in after.cells[1:]] == [
+        (c.source, dict(c.metadata)) for c in before.cells[1:]
+    ]
+    editing.write(copied)
+    path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"changed since .* nothing was taken back"):
+        editing.take_back(copied)
+
+
+def test_an_unknown_lesson_is_named():
+    with pytest.raises(ValueError, match=rf"lesson must be one of {HOME.name}.*; got '99'"):
+        folder("99")
+
+
+# --- damaged hand-ins ---
+
+
+def _colab(book):
+    """What Colab writes: no cell ids, metadata of its own, minor version 0."""
+    book = json.loads(json.dumps(book))
+    book["nbformat_minor"] = 0
+    book["metadata"] = {"colab": {"provenance": []}, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    for number, cell in enumerate(book["cells"]):
+        cell["metadata"] |= {"id": cell.pop("id"), "outputId": f"out{number}", "executionInfo": {"status": "ok"}}
+    return book
+
+
+def _lost(book):
+    book = _colab(book)
+    for cell in book["cells"]:
+        cell["metadata"] = {}
+    return book
+
+
+def _duplicated(book):
+    book = _colab(book)
+    answers = [n for n, cell in enumerate(book["cells"]) if cell["metadata"].get("nbgrader", {}).get("solution")]
+    checks = [n for n, cell in enumerate(book["cells"]) if cell["metadata"].get("nbgrader", {}).get("grade")]
+    for number in sorted({answers[0], checks[0]}, reverse=True):
+        book["cells"].insert(number, json.loads(json.dumps(book["cells"][number])))
+    return book
+
+
+def _deleted(book):
+    book = _colab(book)
+    book["cells"] = [cell for cell in book["cells"] if not cell["metadata"].get("nbgrader", {}).get("grade")]
+    return book
+
+
+VANDALS = {"colab": _colab, "lost": _lost, "duplicated": _duplicated, "deleted": _deleted}
+REMARKS = {
+    "colab": None,
+    "lost": r"nbgrader's marks were missing or changed on: .*l03_stamp",
+    "duplicated": r"l03_stamp_answer: 2 cells claim to be it",
+    "deleted": r"nbgrader's marks were missing or changed on: .*l03_stamp",
+}
+
+
+@pytest.mark.parametrize("vandal", VANDALS)
+def test_a_damaged_hand_in_is_put_together_again_and_told(vandal, book, tmp_path):
+    perfect = samples.samples(HOME)[0]
+    handed_in = samples.handed_in(book, perfect)
+    own = nbformat.v4.new_code_cell("import math  # my own")
+    own.pop("id", None)
+    damaged = VANDALS[vandal](handed_in)
+    damaged["cells"].insert(3, own)
+    path = tmp_path / "hand_in.ipynb"
+    path.write_text(json.dumps(damaged))
+    found = repair(path, book)
+    wanted = {cell["id"]: cell.source for cell in handed_in.cells if "nbgrader" in cell.metadata}
+    got = {cell["id"]: cell.source for cell in found.notebook.cells if "nbgrader" in cell.metadata}
+    if vandal in ("lost", "deleted"):  # an essay without its mark cannot be told from other text
+        wanted = {key: value for key, value in wanted.items() if not key.endswith("_essay")}
+        got = {key: value for key, value in got.items() if not key.endswith("_essay")}
+    assert got == wanted
+    assert [cell.source for cell in found.notebook.cells].count("import math  # my own") == 1
+    remarks = " | ".join(found.remarks)
+    assert re.search(REMARKS[vandal], remarks) if REMARKS[vandal] else not found.remarks
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": 3}', "[" * 100_000])
+def test_what_is_no_notebook_is_refused(content, book, tmp_path):
+    (tmp_path / "x.ipynb").write_text(content)
+    with pytest.raises(ValueError, match=r"x.ipynb must be a notebook"):
+        repair(tmp_path / "x.ipynb", book)
