@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 VENV := .venv
 PEERS := benchmarks/.venv
-PROJECT := -c requirements.lock -e '.[lab,test]'
+PROJECT := -c requirements.lock -e '.[lab,teach,test]'
 NEED_MB := $(if $(filter Linux,$(shell uname -s)),13000,3000)
 
 # What the caller's shell may carry and must not reach these environments.
@@ -15,8 +15,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.stamp  ## a backdoor and a defence against it, in your terminal
+demo: $(VENV)/.stamp  ## a backdoor, a defence against it, and a class of eight that is graded
 	$(VENV)/bin/bdlab demo
+	$(VENV)/bin/autograder sample-class 03_badnets --grade
 
 lab: $(VENV)/.stamp  ## JupyterLab with the lessons
 	$(VENV)/bin/bdlab lab
@@ -34,11 +35,11 @@ lint: $(VENV)/.stamp  ## ruff
 	$(VENV)/bin/ruff check
 
 types: $(VENV)/.stamp  ## mypy
-	$(VENV)/bin/mypy bdlab
+	$(VENV)/bin/mypy bdlab autograder
 
 lock: $(VENV)/.stamp  ## write requirements.lock anew, with the newest versions; run `make test-all` after it
 	$(VENV)/bin/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json \
-	  --python-version 3.11 --only-binary :all: --target $(VENV)/none '.[lab,test]'
+	  --python-version 3.11 --only-binary :all: --target $(VENV)/none '.[lab,teach,test]'
 	@$(VENV)/bin/python -c '$(LOCK)' < $(VENV)/report.json > $(VENV)/lock
 	mv $(VENV)/lock requirements.lock
 
@@ -56,7 +57,7 @@ LOCK := import json, platform, re, sys; \
   found = [item["metadata"] for item in json.load(sys.stdin)["install"]]; \
   print("\# The versions that were tested together, written by `make lock` for Python 3.11.0 and newer on", \
         platform.system(), platform.machine()); \
-  print("\# pip install -c requirements.lock -e \".[lab,test]\""); \
+  print("\# pip install -c requirements.lock -e \".[lab,teach,test]\""); \
   print(*sorted(re.sub("[-_.]+", "-", m["name"]).lower() + "==" + m["version"] for m in found if m["name"] != "bdlab"), sep="\n")
 
 # An environment is whole when its stamp, written last, says where it stands and which Python it has:
