@@ -44,24 +44,21 @@ def course(path: Path = ROOT / "course.toml") -> Course:
 
 
 def nbgrader(root: Path, *arguments: str | Path) -> None:
-    """Run `nbgrader ARGUMENTS` on the course folder `root`.  Raises: `RuntimeError` with what it said when it fails."""
-    command = [
-        sys.executable,
-        "-m",
-        "nbgrader",
-        *map(str, arguments),
-        f"--config={CONFIG}",
-        f"--CourseDirectory.root={root}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment(), cwd=root)
+    """Run `nbgrader ARGUMENTS` on the course folder `root` with the settings of nbgrader_config.py.
+
+    Raises: `RuntimeError` with what it said when it fails.
+    """
+    command = [sys.executable, "-m", "nbgrader", *map(str, arguments), f"--CourseDirectory.root={root}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment(root), cwd=CONFIG.parent)
     if done.returncode:
         raise RuntimeError(f"nbgrader {arguments[0]} failed:\n{_last(done.stderr or done.stdout)}")
 
 
-def _environment() -> dict[str, str]:
-    """nbgrader runs `alembic` by name when it makes a gradebook: its folder must be on PATH.  One thread: see docs."""
+def _environment(root: Path) -> dict[str, str]:
+    """nbgrader makes a gradebook with `alembic`, by name: its folder must be on PATH.  One thread, nobody's own settings."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    own = {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(root / ".jupyter")}
+    return {**os.environ, **own}
 
 
 def _last(text: str, lines: int = 12) -> str:

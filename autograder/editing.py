@@ -33,8 +33,6 @@ def take_back(home: Path) -> Path:
         raise ValueError(f"{edited.name} is not there: write it with --notebook first")
     book = jupytext.read(edited)
     made_from = book.metadata.pop("bdlab_source", "")
-    for cell in book.cells:
-        cell.metadata.pop("id", None)
     book.metadata = {key: value for key, value in book.metadata.items() if key == "jupytext"}
     text = jupytext.writes(book, fmt="py:percent")
     text = text[text.index("# %%") :]

@@ -61,7 +61,7 @@ def _cells(path: Path) -> list[dict[str, Any]]:
     if path.stat().st_size > LIMIT:
         raise ValueError(f"{path.name} must have at most {LIMIT >> 20} MB; clear its outputs and hand it in again")
     try:
-        cells = json.loads(path.read_bytes())["cells"]
+        cells = list(json.loads(path.read_bytes())["cells"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{path.name} must be a notebook (.ipynb); save it again in JupyterLab or Colab") from None
     return [cell for cell in cells if isinstance(cell, dict) and isinstance(_source(cell), str)]

@@ -39,6 +39,7 @@ _MODULES = {
     "channels",
     "data",
     "defenses",
+    "exercises",
     "metrics",
     "nets",
     "plots",

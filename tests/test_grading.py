@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 
 import nbformat
@@ -34,9 +35,18 @@ def _mutant_students():
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """The sample class, its damaged copies and the mutants, graded by stock nbgrader with feedback."""
+    """The sample class, graded by stock nbgrader, with feedback."""
     root = tmp_path_factory.mktemp("class") / "course"
     samples.write(HOME, root)
+    return root, samples.grade(HOME, root)
+
+
+@pytest.fixture(scope="module")
+def others_course(tmp_path_factory):
+    """Damaged hand-ins, and some that together hold every mutant and every alternative."""
+    root = tmp_path_factory.mktemp("others") / "course"
+    samples.write(HOME, root)
+    shutil.rmtree(root / "submitted")
     release = nbformat.read(root / "release" / HOME.name / f"{HOME.name}.ipynb", as_version=4)
     perfect = samples.samples(HOME)[0]
     for name, vandal in VANDALS.items():
@@ -45,12 +55,12 @@ def course(tmp_path_factory):
         sample = samples.Sample(student, "", deserved, answers)
         samples.hand_in(root, HOME.name, student, json.dumps(samples.handed_in(release, sample)))
     remarks = samples.mend(root, HOME.name)
-    graded = samples.grade(HOME, root)
-    return root, graded, samples.points(root, HOME.name), remarks
+    samples.grade(HOME, root)
+    return samples.points(root, HOME.name), remarks
 
 
 def test_given_is_deserved_eight_of_eight(course):
-    _, graded, _, _ = course
+    _, graded = course
     assert len(graded) == 8
     assert [(g.sample.student, g.given) for g in graded] == [(g.sample.student, g.sample.deserved) for g in graded]
     automatic = sum(task.points for task in TASKS)
@@ -60,28 +70,30 @@ def test_given_is_deserved_eight_of_eight(course):
     assert by_name["hana"].essay and not by_name["fay"].essay  # an essay waits for a human, an empty one does not
 
 
-def test_every_mutant_and_alternative_gets_what_it_deserves(course):
-    _, _, points, _ = course
+@pytest.mark.slow
+def test_every_mutant_and_alternative_gets_what_it_deserves(others_course):
+    points, _ = others_course
     expected = {student: deserved for student, (_, deserved) in _mutant_students().items()}
     assert {student: points[student][0] for student in expected} == expected
 
 
-def test_a_damaged_hand_in_gets_its_points_and_its_remark(course):
-    _, _, points, remarks = course
+@pytest.mark.slow
+def test_a_damaged_hand_in_gets_its_points_and_its_remark(others_course):
+    points, remarks = others_course
     assert {name: points[f"vandal_{name}"][0] for name in VANDALS} == dict.fromkeys(VANDALS, 15.0)
     assert {name for name in VANDALS if f"vandal_{name}" in remarks} == {"lost", "duplicated", "deleted"}
     assert set(remarks) <= {f"vandal_{name}" for name in VANDALS}  # sound hand-ins stay as they are
 
 
 def test_the_feedback_says_why(course):
-    root, _, _, _ = course
+    root, _ = course
     page = (root / "feedback" / "dora" / HOME.name / f"{HOME.name}.html").read_text(encoding="utf-8")
     wrong = next(answer for answer in others(HOME)[1] if answer.exercise == TASKS[0].id)
     assert TASKS[0].messages[wrong.name][:40] in page.replace("&#39;", "'").replace("&quot;", '"')
 
 
 def test_no_graded_cell_writes_to_stderr_or_lacks_a_number(course):
-    root, _, _, _ = course
+    root, _ = course
     for path in (root / "autograded").glob(f"*/{HOME.name}/*.ipynb"):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.get("id") in {task.id for task in TASKS}:
@@ -91,7 +103,7 @@ def test_no_graded_cell_writes_to_stderr_or_lacks_a_number(course):
 
 
 def test_a_blank_hand_in_shows_nothing_of_the_solutions(course):
-    root, _, _, _ = course
+    root, _ = course
     for step in ("autograded", "feedback"):
         for path in (root / step / "fay").rglob("*.*"):
             text = path.read_text(encoding="utf-8")
@@ -105,7 +117,7 @@ def test_what_is_about_students_is_private(course):
 
 def test_the_students_notebook_runs_to_its_end_with_nothing_written(course):
     """The blank hand-in was executed as it is: no check cell raised."""
-    root, _, _, _ = course
+    root, _ = course
     book = nbformat.read(root / "autograded" / "fay" / HOME.name / f"{HOME.name}.ipynb", as_version=4)
     raised = [cell.get("id") for cell in book.cells if any(o.output_type == "error" for o in cell.get("outputs", []))]
     assert raised == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -56,11 +58,13 @@ def _array(got: Any, expected: Any, what: str) -> Found:
 
 
 def _values(got: Tensor, expected: Tensor, what: str) -> str | None:
-    close = torch.isclose(got.double(), expected.double(), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+    close = got == expected  # whole numbers and inf exactly
+    if expected.is_floating_point():
+        close |= torch.isclose(got.double(), expected.double(), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
     if close.all():
         return None
     inside = expected.is_floating_point() and expected.min() >= 0 and expected.max() <= 1
-    if inside and not (got.min() >= 0 and got.max() <= 1):
+    if inside and (got.min() < 0 or got.max() > 1):  # nan is told of below
         return f"{what} goes from {got.min():.3g} to {got.max():.3g}; expected values lie in [0, 1]"
     at = (~close).nonzero()[0].tolist()
     where = f" at {at}" if at else ""
@@ -91,10 +95,13 @@ def _plain(got: Any, expected: Any, what: str) -> Found:
     if isinstance(got, ARRAYS) and got.ndim == 0:
         got = got.item()
     if isinstance(expected, float) and type(got) in (int, float):
-        agree = abs(got - expected) <= TOLERANCE * (1 + abs(expected)) or (got != got and expected != expected)
-        return True, None if agree else f"{what} is {got:.6g}, expected {expected:.6g}"
+        near = math.isfinite(expected) and abs(got) < sys.float_info.max  # an int may be larger than any float
+        agree = near and abs(got - expected) <= TOLERANCE * (1 + abs(expected))
+        agree = agree or got == expected or (got != got and expected != expected)
+        shown = _kind(got) if type(got) is int else f"{got:.6g}"
+        return True, None if agree else f"{what} is {shown}, expected {expected:.6g}"
     if type(got) is type(expected):
-        return True, None if got == expected else f"{what} is {got!r}, expected {expected!r}"
+        return True, None if got == expected else f"{what} is {_kind(got)}, expected {_kind(expected)}"
     return True, f"{what} is {_kind(got)}, expected {_kind(expected)}"
 
 

@@ -9,8 +9,9 @@ import torch
 from numpy.random import RandomState
 from torch import Tensor
 
+from bdlab.exercises.l03_poison import POISON
 from bdlab.exercises.l03_words import HINTS, MESSAGES
-from bdlab.exercises.specification import Draw, Exercise, Lesson, Part, Wrong
+from bdlab.exercises.specification import Draw, Exercise, Lesson, Part, Wrong, images
 from bdlab.submission import Submission
 
 # --- stamp ---
@@ -19,14 +20,10 @@ SHAPES = ((1, 1, 28, 28), (3, 3, 16, 16), (2, 1, 5, 9), (4, 3, 9, 5), (1, 2, 7, 
 """A batch of one, colour, and images that are not square."""
 
 
-def _images(rng: RandomState, shape: tuple[int, ...]) -> Tensor:
-    return torch.from_numpy(rng.rand(*shape).astype(np.float32))
-
-
 def _pattern(rng: RandomState, channels: int, height: int, width: int) -> dict[str, Tensor]:
     mask = torch.from_numpy(rng.rand(height, width) < 0.6)
     mask[rng.randint(height), rng.randint(width)] = True
-    return {"pattern": _images(rng, (channels, height, width)), "mask": mask}
+    return {"pattern": images(rng, (channels, height, width)), "mask": mask}
 
 
 def _stamp_draws(rng: RandomState) -> list[Draw]:
@@ -38,7 +35,7 @@ def _stamp_draws(rng: RandomState) -> list[Draw]:
         low, right = shape[2] - height, shape[3] - width
         corners = [(low, right), (0, right), (low, 0), (0, 0)]
         pos = corners[number] if number < 4 else (rng.randint(low + 1), rng.randint(right + 1))
-        draws.append({"x": _images(rng, shape), **_pattern(rng, shape[1], height, width), "pos": tuple(map(int, pos))})
+        draws.append({"x": images(rng, shape), **_pattern(rng, shape[1], height, width), "pos": tuple(map(int, pos))})
     return draws
 
 
@@ -48,7 +45,7 @@ def _outside_draws(rng: RandomState) -> list[Draw]:
     for side in range(5):
         _, channels, height, width = shape = SHAPES[side]
         pos = [(height - 1, 0), (0, width - 1), (-1, 0), (0, -2), (height - 2, width - 2)][side]
-        draws.append({"x": _images(rng, shape), **_pattern(rng, channels, 2, 2), "pos": pos})
+        draws.append({"x": images(rng, shape), **_pattern(rng, channels, 2, 2), "pos": pos})
     return draws
 
 
@@ -85,114 +82,6 @@ STAMP = (
     ),
 )
 
-# --- poison ---
-
-
-def _poison_draws(rng: RandomState) -> list[Draw]:
-    """Sizes and rates whose product is never a half: the rounding is the same for everyone."""
-    draws = []
-    for number in range(20):
-        count, classes = int(rng.randint(20, 40)), int(rng.randint(2, 6))
-        wanted = int(rng.randint(1, 6))
-        y = torch.from_numpy(rng.randint(classes, size=count))
-        y[:7] = torch.tensor([1, 0, 1, 0, 1, 0, 1])  # enough rows of two classes
-        rate = (wanted + (0.3, -0.3)[number % 2]) / count  # 3.3 rows are 3, 2.7 are 3 too
-        shape = (count, *SHAPES[number % len(SHAPES)][1:])
-        draws.append(
-            {"x": _images(rng, (*shape[:2], 6, 7)), "y": y, "target": int(rng.randint(2)), "rate": float(rate),
-             "wanted": wanted, "seed": int(rng.randint(1000)), "at": [int(rng.randint(4)), int(rng.randint(5))]}
-        )  # fmt: skip
-    return draws
-
-
-def _poisoned(sub: Submission, draw: Draw, seed: int, x: Any, y: Any) -> tuple[Any, Any, Any]:
-    trigger = sub.fixture("patch", draw["at"], 2, 1.0)
-    result = sub.call("poison", x, y, trigger, draw["target"], draw["rate"], sub.fixture("generator", seed))
-    if not isinstance(result, list | tuple) or len(result) != 3:
-        raise Wrong("poison must return three tensors: x2, y2, idx")
-    return tuple(result)
-
-
-def _run_poison(sub: Submission, draw: Draw) -> Any:
-    x, y = sub.fixture("tensor", draw["x"]), sub.fixture("tensor", draw["y"])
-    x2, y2, idx = _poisoned(sub, draw, draw["seed"], x, y)
-    if not isinstance(idx, Tensor) or idx.dtype != torch.int64 or idx.ndim != 1:
-        raise Wrong("idx must be an int64 tensor of shape (n,)")
-    return {"x2": x2, "y2": y2, "idx": idx, "x": sub.value(x), "y": sub.value(y)}
-
-
-def _judge_rows(draw: Draw, got: dict[str, Any]) -> dict[str, bool]:
-    idx, count = got["idx"], len(draw["y"])
-    inside = bool(((idx >= 0) & (idx < count)).all())
-    return {
-        f"idx holds {len(idx)} rows, round(rate * N) is {draw['wanted']}": len(idx) == draw["wanted"],
-        "some row stands in idx twice": len(idx.unique()) == len(idx),
-        "idx holds numbers outside 0..N-1": inside,
-        "idx holds rows that are of the target class already": inside
-        and bool((draw["y"][idx] != draw["target"]).all()),
-    }
-
-
-def _judge_contents(draw: Draw, got: dict[str, Any]) -> dict[str, bool]:
-    x, y, idx = draw["x"], draw["y"], got["idx"].clamp(0, len(draw["y"]) - 1)
-    (row, column), chosen = draw["at"], torch.zeros(len(y), dtype=torch.bool)
-    chosen[idx] = True
-    x2, y2 = got["x2"], got["y2"]
-    alike = isinstance(x2, Tensor) and x2.shape == x.shape and x2.dtype == x.dtype
-    labels = isinstance(y2, Tensor) and y2.shape == y.shape and y2.dtype == y.dtype
-    marked = x.clone()
-    marked[:, :, row : row + 2, column : column + 2] = 1.0
-    return {
-        "x2 must have the shape and dtype of x": alike,
-        "y2 must have the shape and dtype of y": labels,
-        "the rows idx of x2 do not carry the trigger": alike and torch.equal(x2[chosen], marked[chosen]),
-        "x2 differs from x in rows that are not in idx": alike and torch.equal(x2[~chosen], x[~chosen]),
-        "the labels of the rows idx are not the target": labels and bool((y2[chosen] == draw["target"]).all()),
-        "y2 differs from y in rows that are not in idx": labels and torch.equal(y2[~chosen], y[~chosen]),
-        "your function changed its input x": torch.equal(got["x"], x),
-        "your function changed its input y": torch.equal(got["y"], y),
-    }
-
-
-SEEDS = 80
-
-
-def _random_draws(rng: RandomState) -> list[Draw]:
-    """Two of ten rows, 8 of them allowed: a fair answer misses one in all 80 seeds with a chance of 8 * (3/4)^80, 8e-10."""
-    y = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 1, 2])
-    seeds = [int(seed) for seed in rng.choice(10_000, SEEDS, replace=False)]
-    return [{"x": _images(rng, (10, 1, 4, 4)), "y": y, "target": 0, "rate": 0.2, "at": [1, 1], "seeds": seeds}]
-
-
-def _run_random(sub: Submission, draw: Draw) -> Any:
-    """The rows that all seeds choose, and those that the first one chooses when it is given again."""
-    seeds = [*draw["seeds"], draw["seeds"][0]]
-    rows = [_poisoned(sub, draw, seed, draw["x"], draw["y"])[2] for seed in seeds]
-    if not all(isinstance(idx, Tensor) and idx.dtype == torch.int64 and idx.ndim == 1 for idx in rows):
-        raise Wrong("idx must be an int64 tensor of shape (n,)")
-    return rows
-
-
-def _judge_random(draw: Draw, got: list[Tensor]) -> dict[str, bool]:
-    *rows, again = [idx.sort().values for idx in got]
-    chosen = torch.cat(rows)
-    every = set(range(len(draw["y"]))) - {0, 4}  # those of the target class
-    return {
-        "the same generator must choose the same rows: draw with `generator` only": torch.equal(rows[0], again),
-        "other generators must choose other rows: draw with `generator`": len({tuple(idx.tolist()) for idx in rows})
-        > 1,
-        "some rows are never chosen: every allowed row must have its chance": every <= set(chosen.tolist()),
-    }
-
-
-POISON = (
-    Part("which rows", 2.0, _poison_draws, _run_poison, "20 draws: how many, each once, none of the target", _judge_rows),
-    Part("what they hold", 2.0, _poison_draws, _run_poison, "trigger and target where they belong, all else as it was",
-         _judge_contents),
-    Part("at random", 1.0, _random_draws, _run_random, f"{SEEDS} seeds: repeatable, and every allowed row has its chance",
-         _judge_random),
-)  # fmt: skip
-
 # --- all_to_all ---
 
 
@@ -228,7 +117,8 @@ ALL_TO_ALL = (
 
 def _curve_draws(rng: RandomState) -> list[Draw]:
     """Rates in any order; curves that rise, dip, meet the bound exactly, or never reach it."""
-    draws = []
+    dips = {"rates": [0.05, 0.01, 0.1], "asr": [0.6, 0.93, 0.99], "clean": [0.95, 0.96, 0.94], "enough": 0.9}
+    draws: list[Draw] = [{**dips, "named": False}, {**dips, "enough": 0.98, "named": True}]
     for number in range(20):
         count = int(rng.randint(1, 8))
         rates = [float(rate) for rate in rng.choice(200, count, replace=False) / 400 + 0.0025]
@@ -265,7 +155,7 @@ def _run_smallest(sub: Submission, draw: Draw) -> Any:
 
 
 RATE_CURVE = (
-    Part("curves", 2.0, _curve_draws, _run_curves, "20 draws: in the order of rates, float64"),
+    Part("curves", 2.0, _curve_draws, _run_curves, "22 draws: in the order of rates, float64"),
     Part(
         "smallest rate", 2.0, _curve_draws, _run_smallest, "from it on every rate is enough; None where there is none"
     ),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import symtable
 import textwrap
 from collections.abc import Iterator, Sequence
-from types import FunctionType
+from functools import cache
+from types import FunctionType, ModuleType
 from typing import Any
 
 DEMO = "# Demo"
@@ -21,22 +23,23 @@ def objection(
 
     cells: the sources of all cells that ran, in order.  An answer whose source cannot be read is not objected to.
     """
-    trees = list(_sources(answer, namespace))
-    used = {name for tree in trees for name in dotted(tree)}
-    for name in forbid:
-        hit = next((use for use in sorted(used) if use == name or use.startswith(f"{name}.")), None)
-        if hit:
-            return f"your answer uses {hit}, which this exercise asks you to do without"
-    missing = next((name for name in needs if trees and name not in used), None)
-    if missing:
-        return f"your answer must use {missing}"
-    demo = next((name for name in sorted(_free(trees)) if name in namespace and _only_demo(name, cells)), None)
+    trees = list(_sources(answer, namespace, cells))
+    outer = set[str]().union(*map(_globals, trees))
+    demo = next((name for name in sorted(outer) if name in namespace and _only_demo(name, cells)), None)
     if demo:
         return (
             f"your answer uses {demo}, which a demo cell made; grading does not run demo cells. Pass it in as an "
             "argument, or make it inside your answer"
         )
-    return None
+    imported = dict(pair for cell in cells for pair in _imports(_parsed(cell)) if pair[0] in outer)
+    imported |= dict(pair for tree in trees for pair in _imports(tree))
+    used = {form for tree in trees for name in dotted(tree) for form in _forms(name, outer, namespace, imported)}
+    for name in forbid:
+        hit = next((use for use in sorted(used) if _within(use, name)), None)
+        if hit:
+            return f"your answer uses {hit}, which this exercise asks you to do without"
+    missing = next((name for name in needs if trees and not any(_within(use, name) for use in used)), None)
+    return f"your answer must use {missing}" if missing else None
 
 
 def broken(exercise: str, cells: Sequence[str]) -> bool:
@@ -49,27 +52,41 @@ def broken(exercise: str, cells: Sequence[str]) -> bool:
     return False
 
 
-def _sources(answer: Any, namespace: dict[str, Any]) -> Iterator[ast.AST]:
+def _sources(answer: Any, namespace: dict[str, Any], cells: Sequence[str]) -> Iterator[ast.AST]:
     """The syntax of `answer` and of every function or class of the student that it calls."""
     waiting, seen = [answer], set()
     while waiting:
-        thing = waiting.pop()
-        if id(thing) in seen or not isinstance(thing, FunctionType | type):
-            continue
+        thing = inspect.unwrap(waiting.pop())
+        thing = thing if isinstance(thing, FunctionType | type) else type(thing)
+        tree = None if id(thing) in seen else _source(thing, cells)
         seen.add(id(thing))
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
-        except (OSError, TypeError, SyntaxError):
-            continue
-        yield tree
-        own = {name.partition(".")[0] for name in dotted(tree)} & set(namespace)
-        waiting += [namespace[name] for name in own if getattr(namespace[name], "__module__", None) == "__main__"]
+        if tree is not None:
+            yield tree
+            own = {name.partition(".")[0] for name in dotted(tree)} & set(namespace)
+            waiting += [namespace[name] for name in own if getattr(namespace[name], "__module__", None) == "__main__"]
+
+
+def _source(thing: Any, cells: Sequence[str]) -> ast.AST | None:
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    except (OSError, TypeError, SyntaxError):  # a notebook's class has no file; its cell is at hand
+        nodes = [node for cell in cells for node in _parsed(cell).body]
+        own = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        own = [node for node in own if node.name == thing.__name__ and thing.__module__ == "__main__"]
+        return own[-1] if own else None
+
+
+def _parsed(cell: str) -> ast.Module:
+    try:
+        return ast.parse(cell)
+    except SyntaxError:  # magics
+        return ast.Module([], [])
 
 
 def dotted(tree: ast.AST) -> Iterator[str]:
-    """Every name that is read, with its attributes: 'torch.nn.functional.relu'; imports count too."""
+    """Every name that is read, with its attributes: 'torch.nn.functional.relu'; imports count too, annotations do not."""
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
+    for node in _without_annotations(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -80,6 +97,14 @@ def dotted(tree: ast.AST) -> Iterator[str]:
                 yield name
 
 
+def _without_annotations(tree: ast.AST) -> Iterator[ast.AST]:
+    yield tree
+    for field, value in ast.iter_fields(tree):
+        for node in value if isinstance(value, list) else [value]:
+            if isinstance(node, ast.AST) and field not in ("annotation", "returns"):
+                yield from _without_annotations(node)
+
+
 def _spelled(node: ast.AST) -> str:
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
@@ -88,21 +113,39 @@ def _spelled(node: ast.AST) -> str:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
-def _free(trees: Sequence[ast.AST]) -> set[str]:
-    """Names that are read and not bound inside, builtins left out."""
-    read: set[str] = set()
-    bound = set(dir(builtins))
-    for tree in trees:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name):
-                (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-            elif isinstance(node, ast.arg):
-                bound.add(node.arg)
-            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-                bound.add(node.name)
-            elif isinstance(node, ast.alias):
-                bound.add((node.asname or node.name).partition(".")[0])
-    return read - bound
+def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """(name, what it stands for) of every import: 'F', 'torch.nn.functional'."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def _forms(name: str, outer: set[str], namespace: dict[str, Any], imported: dict[str, str]) -> Iterator[str]:
+    """`name` as it is spelled, and what it means where its head is imported or one of the notebook's globals."""
+    head, dot, rest = name.partition(".")
+    yield name
+    if head in imported:
+        yield imported[head] + dot + rest
+    thing = namespace.get(head) if head in outer else None
+    if isinstance(thing, ModuleType):
+        yield thing.__name__ + dot + rest
+    elif isinstance(thing, FunctionType | type) and thing.__module__ != "__main__":
+        yield f"{thing.__module__}.{thing.__qualname__}" + dot + rest
+
+
+def _within(name: str, part: str) -> bool:
+    return name == part or name.startswith(f"{part}.")
+
+
+def _globals(tree: ast.AST) -> set[str]:
+    """Names that the code takes from the notebook, builtins left out."""
+    tables, names = [symtable.symtable(ast.unparse(tree), "answer", "exec")], set[str]()
+    for table in tables:  # grows on the way
+        tables += table.get_children()
+        names |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_global() and symbol.is_referenced()}
+    return names - set(dir(builtins))
 
 
 def _only_demo(name: str, cells: Sequence[str]) -> bool:
@@ -111,16 +154,7 @@ def _only_demo(name: str, cells: Sequence[str]) -> bool:
     return bool(makers) and all(cell.lstrip().startswith(DEMO) for cell in makers)
 
 
+@cache
 def _bound(cell: str) -> set[str]:
-    try:
-        tree = ast.parse(cell)
-    except SyntaxError:  # magics
-        return set()
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    names |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return names | {
-        (alias.asname or alias.name).partition(".")[0]
-        for node in tree.body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
+    table = symtable.symtable(ast.unparse(_parsed(cell)), "cell", "exec")
+    return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bdlab.exercises.comparing import difference
 from bdlab.exercises.specification import Draw, Exercise, Part, Wrong
-from bdlab.submission import Raised, Submission
+from bdlab.submission import Raised, Ref, Submission
 
 PUBLIC = b"public"
 """The secret of the checks that everyone may see."""
@@ -34,7 +34,7 @@ class Result:
     @property
     def points(self) -> float:
         """All of the part's points or none."""
-        return 0.0 if self.complaint else self.part.points
+        return self.part.points if self.complaint is None else 0.0
 
 
 @dataclass(frozen=True)
@@ -51,35 +51,69 @@ class Verdict:
         return float(min(max(sum(result.points for result in self.results), 0.0), self.exercise.points))
 
 
-def chance(secret: bytes, exercise: Exercise, part: Part) -> RandomState:
-    """The source of one part's draws: fixed by the secret, unpredictable without it.
+class Chance(RandomState):
+    """A source of draws whose stream is the same in every version and on every system.
 
-    numpy's RandomState, whose stream is the same in every version.
+    numpy's RandomState is frozen for good, but its own `randint` takes C longs, which have 32 bits on Windows.
     """
+
+    def randint(self, low: int, high: int | None = None, size: Any = None, dtype: Any = int) -> Any:  # type: ignore[override]
+        """Integers in [low, high), or in [0, low): int, or int64 of shape `size`."""
+        start, end = (0, low) if high is None else (low, high)
+        drawn = np.floor(start + (end - start) * self.random_sample(size))
+        return int(drawn) if size is None else drawn.astype(np.int64)
+
+
+def chance(secret: bytes, exercise: Exercise, part: Part) -> Chance:
+    """The source of one part's draws: fixed by the secret, unpredictable without it."""
     digest = hmac.digest(secret, f"{exercise.id}/{part.name}".encode(), "sha256")
-    return RandomState(np.frombuffer(digest, "<u4"))
+    return Chance(np.frombuffer(digest, "<u4"))
 
 
 def outcomes(exercise: Exercise, sub: Submission, secret: bytes = PUBLIC, first: int | None = None) -> Outcomes:
-    """What the code behind `sub` answers to all draws, or to the `first` ones of each part."""
-    return {
+    """What the code behind `sub` answers to all draws, or to the `first` ones of each part.
+
+    Raises: `TypeError` where a part would compare objects, which stay on the student's side.
+    """
+    found = {
         part.name: [outcome for outcome, _ in _answers(part, sub, part.draws(chance(secret, exercise, part))[:first])]
         for part in exercise.parts
     }
+    for part in exercise.parts:
+        if part.judge is None and _holds_ref(found[part.name]):
+            raise TypeError(f"{exercise.id}, {part.name}: run returned a Ref; look at it by invoke, state or value")
+    return found
+
+
+def _holds_ref(outcome: Any) -> bool:
+    inner = outcome.values() if isinstance(outcome, dict) else outcome if isinstance(outcome, list | tuple) else ()
+    return isinstance(outcome, Ref) or any(map(_holds_ref, inner))
 
 
 def _answers(part: Part, sub: Submission, draws: Sequence[Draw]) -> list[tuple[Any, str]]:
     """(outcome, detail of an exception) for every draw; an outcome may be {'raised': class} or {'wrong': reason}."""
     found: list[tuple[Any, str]] = []
     for draw in draws:
-        sub.renew()
         try:
-            found.append((part.run(sub, draw), ""))
+            sub.renew()
+            outcome = part.run(sub, draw)
+            found.append(({"wrong": "the result is a dict"} if _marked(outcome) else outcome, ""))
         except Raised as raised:
             found.append(({"raised": raised.name}, raised.detail))
         except Wrong as wrong:
             found.append(({"wrong": str(wrong)}, ""))
+        except Exception as error:  # what came back is not even what `run` can handle
+            found.append(({"wrong": _unfit(error)}, ""))
     return found
+
+
+def _marked(outcome: Any) -> bool:
+    """Whether a student's own value reads like one of our marks."""
+    return _is(outcome, "raised") or _is(outcome, "wrong")
+
+
+def _unfit(error: Exception) -> str:
+    return f"the result is not of the kind that was asked for (looking at it gave a {type(error).__name__})"
 
 
 def judge(exercise: Exercise, sub: Submission, expected: Outcomes, secret: bytes = PUBLIC) -> list[Result]:
@@ -92,7 +126,7 @@ def _judge_part(part: Part, sub: Submission, draws: Sequence[Draw], expected: Ou
         ((outcome, detail),) = _answers(part, sub, [draw])
         right = None if part.judge else expected[part.name][number]
         found = complaint(part, draw, outcome, right)
-        if found:
+        if found is not None:
             return Result(part, f"{found}{_shapes(draw)}", detail)
     return Result(part, None)
 
@@ -111,7 +145,10 @@ def failed(part: Part, draw: Draw, outcome: Any) -> list[str]:
     if _is(outcome, "wrong"):
         return [outcome["wrong"]]
     assert part.judge is not None
-    return [sentence for sentence, holds in part.judge(draw, outcome).items() if not holds]
+    try:
+        return [sentence for sentence, holds in part.judge(draw, outcome).items() if not holds]
+    except Exception as error:  # see _answers
+        return [_unfit(error)]
 
 
 def _is(outcome: Any, tag: str) -> bool:

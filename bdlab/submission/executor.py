@@ -33,12 +33,18 @@ class Executor:
         with _chance(self.asked), _silence():
             try:
                 value = getattr(self, f"_{request['op']}")(*self._real(request["args"]), **self._real(request["named"]))
-                return encode({"id": request["id"], "value": self._crossing(value)})
+                return self._reply(request["id"], value)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # SystemExit too: it is the answer of a wrong solution
                 self.detail = _told(error)
                 return encode({"id": request["id"], "raised": type(error).__name__[:60]})
+
+    def _reply(self, number: int, value: Any) -> bytes:
+        try:
+            return encode({"id": number, "value": self._crossing(value)})
+        except (ValueError, RecursionError):  # too long or too deep as a whole
+            return encode({"id": number, "value": self._keep(value)})
 
     def _load(self, cells: list[str]) -> list[str | None]:
         """Forget everything and run `cells`; for each the class name of what it raised, or None."""
@@ -59,13 +65,13 @@ class Executor:
         self.objects.clear()
         self.asked = 0
 
-    def _call(self, name: str, *args: Any, **named: Any) -> Any:
+    def _call(self, name: str, /, *args: Any, **named: Any) -> Any:
         return self._named(name)(*args, **named)
 
-    def _make(self, name: str, *args: Any, **named: Any) -> Ref:
+    def _make(self, name: str, /, *args: Any, **named: Any) -> Ref:
         return self._keep(self._named(name)(*args, **named))
 
-    def _fixture(self, kind: str, *args: Any, **named: Any) -> Ref:
+    def _fixture(self, kind: str, /, *args: Any, **named: Any) -> Ref:
         return self._keep(FIXTURES[kind](*args, **named))
 
     def _invoke(self, target: Any, *args: Any, method: str = "__call__") -> Any:

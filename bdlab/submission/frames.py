@@ -21,11 +21,14 @@ DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "u
 TEXT, BLOB, DEPTH = 1 << 20, 64 << 20, 16
 """Bounds of one frame: bytes of JSON, bytes of arrays, and how deep values may nest."""
 HEAD = struct.Struct("<II")
+KINDS = ("module", "callable", "other")
+"""What a `Ref` may stand for."""
+SCALARS = tuple(np.dtype(name).type for name in DTYPES)
 
 
 @dataclass(frozen=True)
 class Ref:
-    """The name of an object that stays on the student's side.  kind: 'module', 'callable' or 'other'."""
+    """The name of an object that stays on the student's side.  kind: one of KINDS."""
 
     number: int
     kind: str = "other"
@@ -42,12 +45,17 @@ def encode(value: Any) -> bytes:
 
 
 def decode(frame: bytes) -> Any:
-    """The value of one whole frame."""
+    """The value of one whole frame.  Raises: `ValueError` for everything that `encode` would not have written."""
+    if len(frame) < HEAD.size:
+        raise ValueError(f"a frame begins with {HEAD.size} bytes, {len(frame)} came")
     size, rest = HEAD.unpack_from(frame)
     if len(frame) != HEAD.size + size + rest:
         raise ValueError(f"a frame of {HEAD.size + size + rest} bytes was announced, {len(frame)} came")
     blob, place = memoryview(frame)[HEAD.size + size :], [0]
-    value = _unpack(json.loads(frame[HEAD.size : HEAD.size + size]), blob, place, 0)
+    try:
+        value = _unpack(json.loads(frame[HEAD.size : HEAD.size + size]), blob, place, 0)
+    except RecursionError:  # of the JSON parser, which knows no bound of its own
+        raise ValueError(f"values must nest at most {DEPTH} deep") from None
     if place[0] != rest:
         raise ValueError(f"{rest - place[0]} bytes behind the last array")
     return value
@@ -88,27 +96,31 @@ def _pack(value: Any, arrays: list[bytes], depth: int) -> Any:
         return {"dict": {key: _pack(item, arrays, depth + 1) for key, item in value.items()}}
     if kind is Ref:
         return {"ref": [value.number, value.kind]}
-    if kind in (Tensor, torch.nn.Parameter) or kind is np.ndarray or isinstance(value, np.generic):
+    if kind in (Tensor, torch.nn.Parameter, np.ndarray, *SCALARS):
         return _pack_array(value, arrays)
     raise ValueError(f"{kind.__name__} must not cross; send plain values or arrays")
 
 
 def _pack_array(value: Any, arrays: list[bytes]) -> dict[str, Any]:
     origin = "tensor" if isinstance(value, Tensor) else "array"
-    array = (
-        value.detach().cpu().resolve_conj().resolve_neg().numpy() if isinstance(value, Tensor) else np.asarray(value)
-    )
-    if array.dtype.name not in DTYPES:
-        raise ValueError(f"an array must be one of {', '.join(DTYPES)}, got {array.dtype}")
+    name = str(value.dtype).removeprefix("torch.") if origin == "tensor" else value.dtype.name
+    if name not in DTYPES:
+        raise ValueError(f"an array must be one of {', '.join(DTYPES)}, got {name}")
+    if origin == "array":
+        array = np.asarray(value, name)  # in this machine's byte order
+    elif value.layout == torch.strided and not value.is_meta:
+        array = value.detach().cpu().resolve_neg().numpy()
+    else:
+        raise ValueError(f"a tensor must hold all its values, got {value.layout} on {value.device}")
     arrays.append(array.tobytes())
-    return {origin: [array.dtype.name, list(array.shape)]}
+    return {origin: [name, list(array.shape)]}
 
 
 def is_plain(value: Any) -> bool:
     """Whether `value` can cross as it is."""
     try:
         _pack(value, [], 0)
-    except (ValueError, TypeError, RuntimeError):
+    except ValueError:
         return False
     return True
 
@@ -129,21 +141,24 @@ def _unpack(value: Any, blob: memoryview, place: list[int], depth: int) -> Any:
         return tuple(_unpack(item, blob, place, depth + 1) for item in inner)
     if tag == "dict" and isinstance(inner, dict):
         return {key: _unpack(item, blob, place, depth + 1) for key, item in inner.items()}
-    if tag == "ref" and isinstance(inner, list) and [type(part) for part in inner] == [int, str]:
+    if tag == "ref" and isinstance(inner, list) and [type(part) for part in inner] == [int, str] and inner[1] in KINDS:
         return Ref(*inner)
     if tag in ("tensor", "array") and isinstance(inner, list) and len(inner) == 2:
         array = _unpack_array(inner[0], inner[1], blob, place)
         return torch.from_numpy(array) if tag == "tensor" else array
-    raise ValueError(f"unknown tag {tag!r}")
+    raise ValueError(f"unknown tag {tag!r:.60}")
 
 
 def _unpack_array(dtype: Any, shape: Any, blob: memoryview, place: list[int]) -> np.ndarray:
     sizes = isinstance(shape, list) and len(shape) <= DEPTH and all(type(size) is int and size >= 0 for size in shape)
     if dtype not in DTYPES or not sizes:
-        raise ValueError(f"not an array: {dtype!r}, {shape!r}")
+        raise ValueError(f"not an array: {dtype!r:.60}, {shape!r:.60}")
     length = math.prod(shape) * np.dtype(dtype).itemsize
     part = blob[place[0] : place[0] + length]
     if len(part) != length:
         raise ValueError(f"an array of {length} bytes was announced, {len(part)} came")
     place[0] += length
-    return np.frombuffer(part, dtype).reshape(shape).copy()
+    array = np.frombuffer(part, dtype)
+    if dtype == "bool" and (array.view(np.uint8) > 1).any():
+        raise ValueError("a bool must be 0 or 1")
+    return array.reshape(shape).copy()

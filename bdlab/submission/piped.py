@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from bdlab.submission.frames import decode, encode, read
+from bdlab.submission.submission import Raised, Submission
 
 
 class Piped:
@@ -30,6 +30,8 @@ class Piped:
     def __call__(self, frame: bytes) -> bytes:
         asked = decode(frame)
         try:
+            if self._ended():
+                raise EOFError
             return self._exchange(frame, self.seconds)
         except (OSError, EOFError, ValueError) as error:
             self.close()
@@ -38,13 +40,13 @@ class Piped:
 
     def renew(self) -> None:
         """Start the worker where none runs."""
-        if self.process is None or self.process.poll() is not None:
+        if self._ended():
             self._start()
 
     def run(self, cells: Sequence[str]) -> list[str | None]:
         """Give the worker other code: an empty namespace, then `cells`; the class names of what they raised, or None."""
         self.cells = list(cells)
-        if self.process is None or self.process.poll() is not None:
+        if self._ended():
             self._start()
         else:
             self._load()
@@ -60,6 +62,12 @@ class Piped:
                 pipe.close()
             self.process = None
 
+    def _ended(self) -> bool:
+        """Whether the worker died, or said what nobody asked for."""
+        if self.process is None or self.process.stdout is None or self.process.poll() is not None:
+            return True
+        return bool(select.select([self.process.stdout], [], [], 0)[0])
+
     def _start(self) -> None:
         self.close()
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -71,12 +79,16 @@ class Piped:
             bufsize=0,
             env={**os.environ, **threads},
         )
-        self._exchange(encode(_request("forget")), 120)  # torch is being imported
+        assert self.process.stdin is not None
+        os.set_blocking(self.process.stdin.fileno(), False)  # who does not read must not hold us
+        self._exchange(encode({"id": 0, "op": "forget", "args": [], "named": {}}), 120)  # torch is being imported
         self._load()
 
     def _load(self) -> None:
-        reply = decode(self(encode(_request("load", self.cells))))
-        self.raised = reply["value"] if "value" in reply else [reply["raised"]] * len(self.cells)
+        try:
+            self.raised = Submission(self).load(self.cells)
+        except Raised as raised:
+            self.raised = [raised.name] * len(self.cells)
 
     def _exchange(self, frame: bytes, seconds: float) -> bytes:
         assert self.process is not None and self.process.stdin is not None and self.process.stdout is not None
@@ -84,10 +96,6 @@ class Piped:
         _send(self.process.stdin.fileno(), frame, end)
         source = self.process.stdout.fileno()
         return read(lambda count: _receive(source, count, end))
-
-
-def _request(op: str, *args: Any) -> dict[str, Any]:
-    return {"id": 0, "op": op, "args": list(args), "named": {}}
 
 
 def _send(target: int, frame: bytes, end: float) -> None:

@@ -62,15 +62,15 @@ class Submission:
         self.transport, self.fixtures = transport, tuple(fixtures)
         self._requests = 0
 
-    def call(self, name: str, *args: Any, **named: Any) -> Any:
+    def call(self, name: str, /, *args: Any, **named: Any) -> Any:
         """The student's function `name` on plain values and `Ref`s."""
         return self._ask("call", name, *args, **named)
 
-    def make(self, name: str, *args: Any, **named: Any) -> Ref:
+    def make(self, name: str, /, *args: Any, **named: Any) -> Ref:
         """An instance of the student's class `name`; it stays there."""
         return self._ask("make", name, *args, **named)
 
-    def fixture(self, kind: str, *args: Any, **named: Any) -> Ref:
+    def fixture(self, kind: str, /, *args: Any, **named: Any) -> Ref:
         """A thing of the closed list in `fixtures.py`, built on the student's side."""
         if kind not in self.fixtures:
             raise ValueError(f"kind must be one of {', '.join(self.fixtures) or 'none'} here, got {kind!r}")
@@ -90,18 +90,27 @@ class Submission:
 
     def load(self, cells: Sequence[str]) -> list[str | None]:
         """Start from an empty namespace and run `cells`; for each the class name of what it raised, or None."""
-        return self._ask("load", list(cells))
+        raised = self._ask("load", list(cells))
+        if not isinstance(raised, list) or len(raised) != len(cells):
+            raise Raised("ProtocolError")
+        return raised
 
     def renew(self) -> None:
         """Drop every `Ref`; a side that died is started again."""
         self.transport.renew()
         self._ask("forget")
 
-    def _ask(self, op: str, *args: Any, **named: Any) -> Any:
+    def _ask(self, op: str, /, *args: Any, **named: Any) -> Any:
         self._requests += 1
-        reply = decode(self.transport(encode({"id": self._requests, "op": op, "args": list(args), "named": named})))
-        if not isinstance(reply, dict) or reply.get("id") != self._requests:
+        frame = self.transport(encode({"id": self._requests, "op": op, "args": list(args), "named": named}))
+        try:
+            reply = decode(frame)
+        except ValueError:
+            raise Raised("ProtocolError") from None
+        known = isinstance(reply, dict) and set(reply) in ({"id", "value"}, {"id", "raised"})
+        if not known or type(reply["id"]) is not int or reply["id"] != self._requests:
             raise Raised("ProtocolError")
         if "raised" in reply:
-            raise Raised(str(reply["raised"])[:60], self.transport.detail)
+            name = str(reply["raised"])[:60]
+            raise Raised(name if name.isidentifier() else "Exception", self.transport.detail)
         return reply["value"]

@@ -13,7 +13,7 @@
 # | --- | --- |
 # | You need | Python functions, tensor indexing in PyTorch, what training and test data are |
 # | Your time | 120 minutes, four exercises |
-# | Computing | one CPU core, no network, no GPU; the whole lesson runs in about TIME s |
+# | Computing | one CPU core, no network, no GPU; the whole lesson runs in about 10 s |
 # | Points | 20 = 15 automatic + 5 for the free response, which a person reads |
 #
 # Quizzes carry no points. Use them to test a prediction before you see the result.
@@ -159,6 +159,7 @@ for colour, name in ((1.0, "white"), (0.0, "black")):
 # Return a new tensor. A pattern that would stick out of the image is an error, never a smaller pattern.
 # Points: values 2, a new tensor 1, out of bounds 1. Stuck? `bdlab.hint("l03_stamp")`
 
+
 # %% role="answer" exercise="l03_stamp"
 # [l03_stamp]
 def stamp(x: Tensor, pattern: Tensor, mask: Tensor, pos: tuple[int, int]) -> Tensor:
@@ -291,6 +292,7 @@ bdlab.widgets.quiz(
 # All randomness comes from `generator`. The same generator state must give the same rows.
 # Points: which rows 2, what they hold 2, at random 1. Stuck? `bdlab.hint("l03_poison")`
 
+
 # %% role="answer" exercise="l03_poison"
 # [l03_poison]
 def poison(
@@ -368,6 +370,7 @@ bdlab.widgets.quiz(
 #
 # Write `all_to_all`. Points: values 1, a new tensor 1. Stuck? `bdlab.hint("l03_all_to_all")`
 
+
 # %% role="answer" exercise="l03_all_to_all"
 # [l03_all_to_all]
 def all_to_all(y: Tensor, classes: int) -> Tensor:
@@ -408,7 +411,7 @@ bdlab.check("l03_all_to_all")
 
 # %% role="demo"
 # Demo: a `run` that trains nothing, to try your answer on. It runs as it is.
-from types import SimpleNamespace  # noqa: E402
+from types import SimpleNamespace
 
 invented = {0.01: (0.95, 0.93), 0.02: (0.95, 0.71), 0.05: (0.94, 0.97), 0.1: (0.94, 0.99)}
 
@@ -444,6 +447,7 @@ bdlab.widgets.quiz(
 #
 # The rates may come in any order. The curves keep this order. The smallest rate does not depend on it.
 # Points: curves 2, smallest rate 2. Stuck? `bdlab.hint("l03_rate_curve")`
+
 
 # %% role="answer" exercise="l03_rate_curve"
 # [l03_rate_curve]
@@ -669,7 +673,7 @@ bdlab.widgets.quiz(
 # 3. **Deploy.** The network is used. At some time an input carries the trigger.
 #
 # *Which of the three phases of the attack (collect data, train, deploy) would have caught it?* Choose one, defend your
-# choice, and say what the other two would miss. Write at most 250 words.
+# choice, and say what the other two would miss. At most 250 words.
 
 # %% [markdown]
 # **How it is marked.** A person reads it. One point each:

@@ -2,6 +2,7 @@
 
 Each cell is what a student could write in the answer cell; `points` is what the check's parts give for a wrong one."""
 
+
 # %% exercise="l03_stamp" alternative="where"
 def stamp(x: Tensor, pattern: Tensor, mask: Tensor, pos: tuple[int, int]) -> Tensor:
     top, left = pos
