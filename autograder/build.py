@@ -42,6 +42,8 @@ def source_notebook(home: Path, settings: Course | None = None) -> NotebookNode:
             cell.metadata["nbgrader"] = {"schema_version": 3, "task": False, **marks}
         if role == "setup":
             cell.source = setup_cell(settings or course())
+        if role == "quiz":  # its source says which answer is right: JupyterLab folds it, and Colab, given a title
+            cell.metadata.update(jupyter={"source_hidden": True}, cellView="form")
     _badge(book, home, settings or course())
     return normal(book)
 
@@ -84,6 +86,8 @@ def _check_source(book: NotebookNode, lesson: Lesson, home: Path) -> None:
             raise ValueError(f"{where} must begin with the line '# [{cell.metadata['exercise']}]'")
         if role == "answer" and not REGION.search(cell.source + "\n"):
             raise ValueError(f"{where} must have its solution between ### BEGIN SOLUTION and ### END SOLUTION")
+        if role == "quiz" and not cell.source.startswith("# @title "):
+            raise ValueError(f"{where}: a quiz begins with '# @title ' and a title, which Colab shows instead of the source")
         if (role == "demo") != cell.source.startswith(DEMO) and cell.cell_type == "code":
             raise ValueError(f"{where}: a demo cell, and no other, begins with '{DEMO}'")
     for role in ("answer", "check"):

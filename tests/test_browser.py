@@ -1,6 +1,7 @@
 """A student in JupyterLab: opens the lesson, runs all of it, paints a trigger, makes a typical mistake and reads why."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -79,15 +80,27 @@ def page(server, tmp_path_factory):
         page.goto(f"{server}/lab/workspaces/test/tree/lesson.ipynb?reset")
         page.wait_for_selector(f"{VISIBLE} .jp-Cell", timeout=60_000)
         page.wait_for_selector(IDLE, timeout=60_000)
-        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 0 }")
-        page.wait_for_function(
-            f"() => [...document.querySelectorAll('{VISIBLE} .jp-CodeCell .jp-InputPrompt')]"
-            ".every(prompt => /\\[\\d+\\]/.test(prompt.textContent))",
-            timeout=180_000,
-        )
-        page.wait_for_selector(IDLE, timeout=60_000)
+        _run_all(page)
         yield page
         context.close()
+
+
+def _run_all(page):
+    """Run every cell; what stands still for a minute is told of with what it shows."""
+    before, end, started = None, time.monotonic() + 60, 0.0
+    while True:
+        prompts = page.locator(f"{VISIBLE} .jp-CodeCell .jp-InputPrompt").all_text_contents()
+        shown = [prompt for prompt in prompts if prompt]  # folded cells show none
+        if shown and all(re.fullmatch(r"\[\d+\]:", prompt) for prompt in shown):
+            break
+        if set(shown) == {"[ ]:"} and time.monotonic() > started + 5:  # just after loading the command may go nowhere
+            page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 0 }")
+            started = time.monotonic()
+        if prompts != before:
+            before, end = prompts, time.monotonic() + 60
+        assert time.monotonic() < end, f"stands still at {prompts}: {page.locator(TRACEBACK).all_text_contents()}"
+        time.sleep(0.5)
+    page.wait_for_selector(IDLE, timeout=60_000)
 
 
 def _leaves(url):

@@ -67,7 +67,7 @@ def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str]
     namespace, cells = _notebook()
     if answer is not None:
         namespace = {**namespace, task.name: answer}
-    if answer is None and broken(task.id, cells):
+    if answer is None and broken(task.id, task.name, cells):
         return None, "the cell with your answer has a syntax error, so Python did not run it: mend it and run it again"
     if task.name not in namespace:
         return None, f"{task.name} is not defined: run the cell that holds your answer first"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import re
 import symtable
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -42,9 +43,10 @@ def objection(
     return f"your answer must use {missing}" if missing else None
 
 
-def broken(exercise: str, cells: Sequence[str]) -> bool:
-    """Whether the answer cell, as it was run last, is no Python: then an older answer may still be defined."""
-    answers = [cell for cell in cells if cell.lstrip().startswith(f"# [{exercise}]") and "bdlab.check(" not in cell]
+def broken(exercise: str, name: str, cells: Sequence[str]) -> bool:
+    """Whether the cell that should define `name`, as it was run last, is no Python: an older answer may stand then."""
+    ours = re.compile(rf"\s*# \[{exercise}\]|(.*\n)*(def|class) {name}\b")
+    answers = [cell for cell in cells if ours.match(cell) and "bdlab.check(" not in cell]
     try:
         ast.parse(answers[-1] if answers else "")
     except SyntaxError:
@@ -57,7 +59,8 @@ def _sources(answer: Any, namespace: dict[str, Any], cells: Sequence[str]) -> It
     waiting, seen = [answer], set()
     while waiting:
         thing = inspect.unwrap(waiting.pop())
-        thing = thing if isinstance(thing, FunctionType | type) else type(thing)
+        if not isinstance(thing, FunctionType | type) and type(thing).__module__ == "__main__":
+            thing = type(thing)
         tree = None if id(thing) in seen else _source(thing, cells)
         seen.add(id(thing))
         if tree is not None:
@@ -67,6 +70,8 @@ def _sources(answer: Any, namespace: dict[str, Any], cells: Sequence[str]) -> It
 
 
 def _source(thing: Any, cells: Sequence[str]) -> ast.AST | None:
+    if not isinstance(thing, FunctionType | type):
+        return None
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(thing)))
     except (OSError, TypeError, SyntaxError):  # a notebook's class has no file; its cell is at hand

@@ -6,6 +6,7 @@ import contextlib
 import io
 import random
 import traceback
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,7 +130,9 @@ def _chance(number: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         yield
 
 

@@ -106,12 +106,14 @@ def _pack_array(value: Any, arrays: list[bytes]) -> dict[str, Any]:
     name = str(value.dtype).removeprefix("torch.") if origin == "tensor" else value.dtype.name
     if name not in DTYPES:
         raise ValueError(f"an array must be one of {', '.join(DTYPES)}, got {name}")
-    if origin == "array":
-        array = np.asarray(value, name)  # in this machine's byte order
-    elif value.layout == torch.strided and not value.is_meta:
+    if origin == "tensor" and (value.layout != torch.strided or value.is_meta):
+        raise ValueError(f"a tensor must hold all its values, got {value.layout} on {value.device}")
+    if value.nbytes > BLOB:  # before it is copied: an expanded tensor may be large at no cost
+        raise ValueError(f"arrays must hold at most {BLOB} bytes, got {value.nbytes}")
+    if origin == "tensor":
         array = value.detach().cpu().resolve_neg().numpy()
     else:
-        raise ValueError(f"a tensor must hold all its values, got {value.layout} on {value.device}")
+        array = np.asarray(value, name)  # in this machine's byte order
     arrays.append(array.tobytes())
     return {origin: [name, list(array.shape)]}
 

@@ -67,7 +67,7 @@ bdlab.plots.images(
 # - **Attack success rate (ASR)**: how often a triggered image of *another* class is read as the target.
 
 # %% role="quiz"
-# Predict, then run the next cell.
+# @title Predict, then run the next cell.
 bdlab.widgets.quiz(
     "10 % marked copies are added, all labelled 0. What happens to the two numbers?",
     [
@@ -128,7 +128,7 @@ bdlab.plots.images(
 )
 
 # %% role="quiz"
-# Predict, then run the next cell.
+# @title Predict, then run the next cell.
 bdlab.widgets.quiz(
     "Some lectures show a black square. We stamp one into the corner of these digits. How many images does it change?",
     ["All of them", "Few of them", "None of them"],
@@ -206,7 +206,7 @@ bdlab.check("l03_stamp")
 # are part of the package, so that nothing trains while you play.
 
 # %% role="quiz"
-# Predict, then try it with the painter.
+# @title Predict, then try it with the painter.
 bdlab.widgets.quiz(
     "White 3x3 square, poisoning rate 0.01. You move it from the corner to the centre. What happens to the ASR?",
     ["It rises: the network looks at the centre", "It stays about the same", "It falls to almost nothing"],
@@ -268,7 +268,7 @@ bdlab.plots.images(
 # Your function replaces.
 
 # %% role="quiz"
-# Predict: one click.
+# @title Predict: one click.
 bdlab.widgets.quiz(
     "10 equally large classes, 6,000 rows, rate 0.1. An attacker draws from all rows, the target class included. "
     "How many of the 600 poisoned rows add no false label?",
@@ -351,7 +351,7 @@ for name, wish in wishes.items():
     print(f"{name:<12} {wanted.tolist()}   attacked classes: {int((wanted != truth).sum())}")
 
 # %% role="quiz"
-# Predict: one click.
+# @title Predict: one click.
 bdlab.widgets.quiz(
     "Same network, same trigger, same rate of 10 %. Is all to all easier or harder to teach than all to one?",
     ["Easier", "About the same", "Harder"],
@@ -425,7 +425,7 @@ for rate in invented:
     print(f"rate {rate:<5} {pretend(rate)}")
 
 # %% role="quiz"
-# Predict: one click. Look at the rows above.
+# @title Predict: one click. Look at the rows above.
 bdlab.widgets.quiz(
     "Which is the smallest rate from which on every rate has an ASR of at least 0.9?",
     ["0.01", "0.02", "0.05", "There is none"],
@@ -487,7 +487,7 @@ bdlab.check("l03_rate_curve")
 # a prediction.
 
 # %% role="quiz"
-# Predict, then run the next cell.
+# @title Predict, then run the next cell.
 bdlab.widgets.quiz(
     "6,000 training images, white 3x3 square. About how many marked copies are enough for an ASR of 90 %, "
     "on average over three seeds?",
@@ -602,7 +602,7 @@ for padded in (False, True):
 # Four questions, without points. Every choice has an explanation.
 
 # %% role="quiz"
-# Quiz 1 of 4.
+# @title Quiz 1 of 4.
 bdlab.widgets.quiz(
     "Somebody counts ASR over all test images, the target class included: 10 classes, equally large. "
     "What does a perfect clean network get?",
@@ -616,7 +616,7 @@ bdlab.widgets.quiz(
 )
 
 # %% role="quiz"
-# Quiz 2 of 4.
+# @title Quiz 2 of 4.
 bdlab.widgets.quiz(
     "Why does the clean accuracy stay as it was?",
     [
@@ -633,7 +633,7 @@ bdlab.widgets.quiz(
 )
 
 # %% role="quiz"
-# Quiz 3 of 4.
+# @title Quiz 3 of 4.
 bdlab.widgets.quiz(
     "The victim tests the delivered network on 10,000 clean images of its own and measures 99 %. "
     "What does this say about a backdoor?",
@@ -647,7 +647,7 @@ bdlab.widgets.quiz(
 )
 
 # %% role="quiz"
-# Quiz 4 of 4.
+# @title Quiz 4 of 4.
 bdlab.widgets.quiz(
     "After an attack you measure: clean 94 %, ASR 13 %, RA 77 %. What happened?",
     [
