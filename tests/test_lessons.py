@@ -78,6 +78,20 @@ def test_every_mutant_gets_what_it_deserves_and_hears_its_own_message(answer, pi
         assert recognise(task, sub, mutants) == answer.name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(20))
+def test_no_secret_lets_a_mistake_through_or_fails_a_right_answer(number):
+    key = f"secret {number}".encode()
+    expected = {
+        name: outcomes(lessons.find(name), _local(answer), key)
+        for home in HOMES.values()
+        for name, answer in references(home).items()
+    }
+    for answer in (*RIGHT, *MUTANTS):
+        deserved = lessons.find(answer.exercise).points if answer.points is None else answer.points
+        assert _points(answer, _local(answer), expected[answer.exercise], key) == deserved, _name(answer)
+
+
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
 def test_the_declaration_is_whole(task):
     home = HOMES[next(one.id for one in lessons.all_lessons() if task in one.exercises)]
