@@ -87,7 +87,9 @@ def _check_source(book: NotebookNode, lesson: Lesson, home: Path) -> None:
         if role == "answer" and not REGION.search(cell.source + "\n"):
             raise ValueError(f"{where} must have its solution between ### BEGIN SOLUTION and ### END SOLUTION")
         if role == "quiz" and not cell.source.startswith("# @title "):
-            raise ValueError(f"{where}: a quiz begins with '# @title ' and a title, which Colab shows instead of the source")
+            raise ValueError(
+                f"{where}: a quiz begins with '# @title ' and a title, which Colab shows instead of the source"
+            )
         if (role == "demo") != cell.source.startswith(DEMO) and cell.cell_type == "code":
             raise ValueError(f"{where}: a demo cell, and no other, begins with '{DEMO}'")
     for role in ("answer", "check"):

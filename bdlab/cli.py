@@ -182,7 +182,14 @@ def _course() -> dict[str, list[dict[str, Any]]]:
     from bdlab.exercises.lessons import all_lessons
 
     lessons = [
-        {"name": one.id, "about": one.title, "id": one.id, "title": one.title, "points": one.points, "minutes": one.minutes}
+        {
+            "name": one.id,
+            "about": one.title,
+            "id": one.id,
+            "title": one.title,
+            "points": one.points,
+            "minutes": one.minutes,
+        }
         for one in all_lessons()
     ]
     exercises = [
