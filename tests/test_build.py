@@ -2,9 +2,13 @@
 
 import ast
 import json
+import os
 import re
+import shutil
+import stat
 import subprocess
 import sys
+import sysconfig
 import zipfile
 
 import nbformat
@@ -116,6 +120,54 @@ def test_the_students_edition_has_no_solutions(tmp_path):
     assert not any(name.split("/")[0] in ("solutions", "autograder", "private", "tests") for name in names)
     with pytest.raises(ValueError, match="target must be a new or an empty folder"):
         release.publish(edition)
+
+
+@pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader and its SQLAlchemy
+def test_a_release_is_refused_once_graded_cells_changed_under_hand_ins(tmp_path, monkeypatch):
+    from nbgrader.api import Gradebook
+
+    root = tmp_path / "private"
+    target = release.release(HOME, root=root)
+    assert build.student_text(target) == (ROOT / "lessons" / HOME.name / target.name).read_text(encoding="utf-8")
+    assert stat.S_IMODE(root.stat().st_mode) == 0o700
+    changed = build.source_notebook(HOME)
+    next(cell for cell in changed.cells if cell["id"] == "l03_poison").metadata.nbgrader.points = 7
+    monkeypatch.setattr(release, "source_notebook", lambda home: changed)
+    monkeypatch.setattr(release, "stale", lambda home: [])
+    monkeypatch.setattr(release, "nbgrader", lambda *_: pytest.fail("nothing may be generated"))
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_student("ada")
+        gradebook.add_submission(HOME.name, "ada")
+    with pytest.raises(ValueError, match=rf"1 hand-ins .* \(l03_poison\); release it .* --as {HOME.name}_v2"):
+        release.release(HOME, root=root)
+    assert target.exists()
+
+
+@pytest.mark.slow
+def test_the_lesson_runs_alone_with_a_wheel_beside_it(tmp_path):
+    """As on a machine that has torch and Jupyter and has never seen bdlab: no network, no checkout."""
+    room, alone = tmp_path / "room", tmp_path / "alone"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", room], check=True)
+    packages = next(room.glob("lib/python*/site-packages"))
+    (packages / "host.pth").write_text(sysconfig.get_path("purelib"))
+    alone.mkdir()
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", alone, ROOT], check=True,
+        capture_output=True,
+    )  # fmt: skip
+    shutil.copy(ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb", alone / "lesson.ipynb")
+    program = (
+        "import nbformat; from nbclient import NotebookClient; book = nbformat.read('lesson.ipynb', 4);"
+        "book.cells.append(nbformat.v4.new_code_cell('print(bdlab.__file__)'));"
+        "NotebookClient(book, kernel_name='python3').execute(); print(book.cells[-1].outputs[0].text)"
+    )
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "JUPYTER"))}
+    own = {"PIP_NO_INDEX": "1", "JUPYTER_DATA_DIR": str(room / "share"), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    python = room / "bin" / "python"
+    subprocess.run([python, "-m", "ipykernel", "install", "--prefix", tmp_path / "k"], check=True, capture_output=True)
+    own["JUPYTER_PATH"] = str(tmp_path / "k" / "share" / "jupyter")
+    done = subprocess.run([python, "-c", program], cwd=alone, env={**clean, **own}, capture_output=True, text=True)
+    assert str(packages) in done.stdout, done.stderr[-3000:]
 
 
 def test_badge_and_setup_cell_come_from_course_toml(tmp_path):
