@@ -187,5 +187,5 @@ def test_a_check_names_the_mistake(kind, page):
         return
     check.locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
-    _wait(lambda: expected in check.locator(".jp-OutputArea").inner_text())
+    _wait(lambda: expected in " ".join(check.locator(".jp-OutputArea").inner_text().split()))
     _shot(page, check, f"check-{kind}")

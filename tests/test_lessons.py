@@ -7,6 +7,7 @@ import pytest
 import bdlab
 from autograder.sources import ROOT, Answer, others, references
 from bdlab.exercises import lessons
+from bdlab.exercises.checks import WIDTH
 from bdlab.exercises.frozen import HOME, LIMIT, frozen
 from bdlab.exercises.verdict import PUBLIC, Chance, chance, judge, outcomes, recognise
 from bdlab.submission import Local, Piped, Submission
@@ -154,9 +155,9 @@ def test_a_check_prints_at_most_six_lines_and_returns_a_plain_float(capsys):
         printed = capsys.readouterr()
         assert type(points) is float and not printed.err
         assert 2 <= len(printed.out.splitlines()) <= 6, printed.out
-        assert all(len(line) <= 240 for line in printed.out.splitlines())
+        assert all(len(line) <= WIDTH for line in printed.out.splitlines())
         if answer.points is not None:
-            assert lessons.find(answer.exercise).messages[answer.name] in printed.out
+            assert lessons.find(answer.exercise).messages[answer.name] in " ".join(printed.out.split())
 
 
 def test_what_is_unknown_is_named():

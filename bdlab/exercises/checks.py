@@ -12,10 +12,11 @@ from bdlab.exercises import lessons
 from bdlab.exercises.frozen import frozen
 from bdlab.exercises.names import broken, objection
 from bdlab.exercises.specification import Exercise
-from bdlab.exercises.verdict import Verdict, judge, recognise
+from bdlab.exercises.verdict import Result, Verdict, judge, recognise
 from bdlab.submission import Local, Submission
 
-WIDTH = 118
+WIDTH, LINES = 106, 6
+"""How wide and how long what a check prints may be."""
 _shown: dict[str, int] = {}
 """Exercise -> how many of its hints were given."""
 
@@ -80,7 +81,7 @@ def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str]
         results = judge(task, sub, expected)
         if all(result.complaint and "NotImplementedError" in result.complaint for result in results):
             return None, f"{task.name} is not written yet"
-        mistake = recognise(task, sub, mutants) if any(result.complaint for result in results) else None
+        mistake = recognise(task, sub, mutants) if any(result.complaint is not None for result in results) else None
     return Verdict(task, results, mistake), ""
 
 
@@ -94,21 +95,31 @@ def _notebook() -> tuple[dict[str, Any], list[str]]:
 
 
 def _lines(task: Exercise, verdict: Verdict | None, remark: str) -> list[str]:
+    """Six lines at most, none too long for a page of feedback."""
     points = verdict.points if verdict else 0.0
-    head = f"{task.id}: {points:g} of {task.points:g} points"
+    full = points == task.points
+    head = f"{task.id}: {points:g} of {task.points:g} points" + ("" if full else f"   Stuck? bdlab.hint({task.id!r})")
     if verdict is None:
-        return [head, *textwrap.wrap(f"  {remark}.", WIDTH)[:3], f"  Stuck? bdlab.hint({task.id!r})"]
-    lines = [head]
-    for result in verdict.results:
-        text = (
-            f"no   {result.part.name}: {result.complaint}"
-            if result.complaint
-            else (f"ok   {result.part.name}: {result.part.verified}")
-        )
-        lines.append(f"  {text}"[: 2 * WIDTH])
-    if points == task.points:
-        return [*lines, f"  Next: {task.onward}"]
+        return [head, *_wrapped(remark, LINES - 1)]
+    lines = [head, *map(_line, verdict.results)]
+    if full:
+        return [*lines, *_wrapped(f"Next: {task.onward}", LINES - len(lines))]
     told = verdict.mistake and task.messages[verdict.mistake]
     detail = next((result.detail for result in verdict.results if result.detail), "")
-    lines.append(f"  {told or detail or 'Compare got and expected above, then run this cell again.'}")
-    return [*lines[:5], f"  Stuck? bdlab.hint({task.id!r})"]
+    return [
+        *lines,
+        *_wrapped(told or detail or "Mend what is marked 'no', run your answer and this cell.", LINES - len(lines)),
+    ]
+
+
+def _line(result: Result) -> str:
+    if result.complaint is None:
+        return f"  ok   {result.part.name}: {result.part.verified}"
+    told = f"  no   {result.part.name}: {result.complaint}"
+    tried = f" (with {result.tried})" if result.tried else ""
+    told += tried if len(told + tried) <= WIDTH else ""
+    return told if len(told) <= WIDTH else f"{told[: WIDTH - 4]} ..."
+
+
+def _wrapped(text: str, lines: int) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", max_lines=lines, placeholder=" ...")

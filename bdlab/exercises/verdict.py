@@ -25,10 +25,11 @@ Outcomes = dict[str, list[Any]]
 
 @dataclass(frozen=True)
 class Result:
-    """One part's result.  complaint: None where the part is won."""
+    """One part's result.  complaint: None where the part is won; tried: on what it failed; detail: of an exception."""
 
     part: Part
     complaint: str | None
+    tried: str = ""
     detail: str = ""
 
     @property
@@ -127,7 +128,7 @@ def _judge_part(part: Part, sub: Submission, draws: Sequence[Draw], expected: Ou
         right = None if part.judge else expected[part.name][number]
         found = complaint(part, draw, outcome, right)
         if found is not None:
-            return Result(part, f"{found}{_shapes(draw)}", detail)
+            return Result(part, found, _shapes(draw), detail)
     return Result(part, None)
 
 
@@ -159,7 +160,7 @@ def _shapes(draw: Draw) -> str:
     shapes = [
         f"{name} {tuple(value.shape)}" for name, value in draw.items() if isinstance(value, Tensor) and value.ndim
     ]
-    return f" (tried with {', '.join(shapes[:2])})" if shapes else ""
+    return ", ".join(shapes[:2])
 
 
 def fingerprint(exercise: Exercise, sub: Submission) -> Outcomes:
