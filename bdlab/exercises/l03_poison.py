@@ -73,6 +73,8 @@ def _judge_contents(draw: Draw, got: dict[str, Any]) -> dict[str, bool]:
     marked = x.clone()
     marked[:, :, row : row + 2, column : column + 2] = 1.0
     return {
+        "idx is empty, so nothing is poisoned": len(idx) > 0
+        or draw["wanted"] < 3,  # a wrong rounding is another part's
         "x2 must have the shape and dtype of x": alike,
         "y2 must have the shape and dtype of y": labels,
         "the rows idx of x2 do not carry the trigger": alike and torch.equal(x2[chosen], marked[chosen]),
