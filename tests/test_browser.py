@@ -17,7 +17,10 @@ from autograder.sources import ROOT, others
 from bdlab.exercises import lessons
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install Debian's chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install Debian's chromium"),
+]
 SCREENSHOTS = os.environ.get("BDLAB_SCREENSHOTS")
 """Folder that gets the pictures; unset: none are kept."""
 QUIET = """{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false,
