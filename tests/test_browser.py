@@ -96,7 +96,10 @@ def _run_all(page):
         shown = [prompt for prompt in prompts if prompt]  # folded cells show none
         if shown and all(re.fullmatch(r"\[\d+\]:", prompt) for prompt in shown):
             break
-        if set(shown) == {"[ ]:"} and time.monotonic() > started + 5:  # just after loading the command may go nowhere
+        busy = any("*" in prompt for prompt in shown)
+        if (
+            not busy and time.monotonic() > started + 10
+        ):  # just after loading the command may go nowhere, or half the way
             page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return 0 }")
             started = time.monotonic()
         if prompts != before:
