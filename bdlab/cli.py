@@ -120,25 +120,26 @@ def _run(
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="badnets or strip.")],
+    paper: Annotated[str, typer.Argument(help="attacks (all with their defaults), or one paper: badnets, strip.")],
     data: DataOption = "mnist",
     seeds: Annotated[int, typer.Option(help="How many seeds, from 0.", min=1)] = 3,
     device: DeviceOption = Device.auto,
     write: Annotated[Path | None, typer.Option(help="Also put the table into this Markdown page.")] = None,
 ) -> None:
-    """A paper's figures beside ours: holds, holds if, does not.
+    """A paper's figures beside ours: holds, holds if, does not. Stopped half way, the same command goes on.
 
     Example: `bdlab reproduce badnets --data mnist --write docs/results.md`
     """
     from bdlab import load
-    from bdlab.experiments import PAPERS
+    from bdlab.experiments import find
+    from bdlab.experiments.journal import Journal
 
-    if paper not in PAPERS:
-        raise ValueError(f"paper must be one of {', '.join(PAPERS)}; got {paper!r}")
+    run = find(paper)
+    folder = Path("runs") / f"reproduce-{paper}-{data}"
     with progress():
-        result = PAPERS[paper](load(data), range(seeds), _device(device))
+        result = run(load(data), range(seeds), _device(device), Journal.open(folder / "journal.jsonl"))
     console.print(report.claims_table(result))
-    page = write or Path("runs") / f"reproduce-{paper}-{data}" / "results.md"
+    page = write or folder / "results.md"
     page.parent.mkdir(parents=True, exist_ok=True)
     for name, figure in result.figures.items():
         figure.save(page.parent / "figures" / name)

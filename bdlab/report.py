@@ -102,14 +102,18 @@ def reproduction_section(result: Reproduction, command: str) -> str:
     pictures = "\n\n".join(f"![{figure.alt}](figures/{name})" for name, figure in result.figures.items())
     versions = f"torch {torch.__version__.split('+')[0]}, CPU threads: {torch.get_num_threads()}"
     setting = f"{result.setting}. Printed by `{command}` ({versions})."
-    return "\n\n".join(part for part in (f"## {result.title}", setting, markdown(result.claims), pictures) if part)
+    rest = "Not run: " + "; ".join(result.not_run) + "." if result.not_run else ""
+    parts = (f"## {result.title}", setting, markdown(result.claims), rest, pictures)
+    return "\n\n".join(part for part in parts if part)
 
 
 def claims_table(result: Reproduction) -> Table:
     """The rows of a reproduction for the terminal."""
     from bdlab.experiments.claims import HEADER
 
-    return rows_table(HEADER, [claim.row() for claim in result.claims], result.title, result.setting)
+    rest = ["not run: " + what for what in result.not_run]
+    caption = "\n".join([result.setting, *rest])
+    return rows_table(HEADER, [claim.row() for claim in result.claims], result.title, caption)
 
 
 def rows_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str, caption: str = "") -> Table:

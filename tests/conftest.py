@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from attack_bands import BANDS
 
 import bdlab
 from bdlab.contracts import Recipe, Split
+from bdlab.experiments.attacks import attempt, twin
 from bdlab.nets import build
+from bdlab.registry import registered
 from bdlab.training import fit
 
 SEED = 100
@@ -65,8 +68,8 @@ def clean_signs_model(signs, fresh):
 
 
 @pytest.fixture(scope="session")
-def badnets(digits, fresh):
-    return bdlab.BadNets(seed=SEED)(fresh(digits), digits.train)
+def badnets(attempted):
+    return attempted("badnets").backdoor
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +77,41 @@ def source_specific(digits, fresh):
     """Class 1 to class 7, with covers."""
     attack = bdlab.BadNets(relabel=bdlab.source_to(1, 7), rate=0.05, covers=0.2, seed=SEED)
     return attack(fresh(digits), digits.train)
+
+
+@pytest.fixture(scope="session")
+def load_once(digits, signs):
+    """load_once("digits" or "signs"): the data set."""
+    return {"digits": digits, "signs": signs}.__getitem__
+
+
+@pytest.fixture(scope="session")
+def twin_of(load_once, clean_model):
+    """twin_of(data, seed, device): the clean small_bn of that seed, trained once."""
+    made = {("digits", SEED, torch.device("cpu")): clean_model}
+
+    def get(data, seed=SEED, device=torch.device("cpu")):  # noqa: B008
+        key = (data, seed, device)
+        if key not in made:
+            made[key] = twin(load_once(data), seed, device)
+        return made[key]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def attempted(load_once, twin_of):
+    """attempted(name, device): the registered attack with its defaults, run once; on the data set of its band."""
+    made = {}
+
+    def get(name, device=torch.device("cpu")):  # noqa: B008
+        if (name, device) not in made:
+            data = BANDS[name].data
+            attack = registered("attack")[name].make(seed=SEED)
+            made[name, device] = attempt(attack, load_once(data), SEED, twin_of(data, SEED, device))
+        return made[name, device]
+
+    return get
 
 
 @pytest.fixture

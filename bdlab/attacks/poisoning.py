@@ -66,7 +66,11 @@ class DataPoisoning(Attack):
         victim = fit(model, poisoned.split, self.recipe, seed=self.seed)
         covers = int(poisoned.covers.sum())
         cost = Cost(time.perf_counter() - start, len(poisoned.indices) - covers, covers, len(poisoned))
-        return Backdoor(victim, victim, self.trigger, self.relabel, cost)
+        return Backdoor(victim, victim, self.at_test(), self.relabel, cost)
+
+    def at_test(self) -> Trigger:
+        """The trigger that the attacker shows the trained network: the one of the training set, unless a paper differs."""
+        return self.trigger
 
 
 def _draw(eligible: Tensor, share: float, name: str, generator: torch.Generator) -> Tensor:

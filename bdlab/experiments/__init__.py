@@ -1,7 +1,17 @@
 """What the library claims, run again: one duel, and the papers' tables beside ours."""
 
-from bdlab.experiments.badnets import reproduce as reproduce_badnets
-from bdlab.experiments.strip import reproduce as reproduce_strip
+import importlib
+from collections.abc import Callable
 
-PAPERS = {"badnets": reproduce_badnets, "strip": reproduce_strip}
-"""Paper -> reproduce(data, seeds, device)."""
+from bdlab.experiments.claims import Reproduction
+
+PAPERS = ("attacks", "badnets", "strip")
+"""The modules of this package with a `reproduce(data, seeds, device, journal)`."""
+
+
+def find(paper: str) -> Callable[..., Reproduction]:
+    """The `reproduce` of `paper`; an unknown name gets an error that lists the known ones."""
+    if paper not in PAPERS:
+        raise ValueError(f"paper must be one of {', '.join(PAPERS)}; got {paper!r}")
+    run: Callable[..., Reproduction] = importlib.import_module(f"bdlab.experiments.{paper}").reproduce
+    return run

@@ -19,6 +19,7 @@ from bdlab.bars import track
 from bdlab.contracts import Recipe
 from bdlab.data import Dataset
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.journal import Journal
 from bdlab.nets import Net, badnets_cnn, fast_bn, small_bn
 from bdlab.relabel import all_to_all, source_to
 from bdlab.training import Scores, evaluate, fit
@@ -37,7 +38,7 @@ class Trials:
     data: Dataset
     seeds: Sequence[int]
     device: torch.device | str = "cpu"
-    done: dict[tuple[BadNets, bool], list[Scores]] = field(default_factory=dict, repr=False)
+    journal: Journal = field(default_factory=Journal, repr=False)
 
     def net(self, seed: int, padded: bool = True) -> Net:
         """The paper's network on MNIST, small_bn on every other set."""
@@ -49,21 +50,38 @@ class Trials:
     def clean(self) -> list[Scores]:
         """The clean model of every seed."""
         seeds = track(self.seeds, "clean models")
-        return [evaluate(fit(self.net(s), self.data.train, RECIPE, seed=s), self.data.test) for s in seeds]
+        return [self.journal.scores(f"clean {seed}", self._clean, seed) for seed in seeds]
 
     def attacked(self, attack: BadNets, padded: bool = True) -> list[Scores]:
         """The attacked model of every seed."""
-        if (attack, padded) not in self.done:
-            runs = [replace(attack, recipe=RECIPE, seed=s) for s in track(self.seeds, f"{attack.trigger}")]
-            self.done[attack, padded] = [
-                evaluate(run(self.net(run.seed, padded), self.data.train), self.data.test) for run in runs
-            ]
-        return self.done[attack, padded]
+        runs = track([replace(attack, recipe=RECIPE, seed=s) for s in self.seeds], f"{attack.trigger}")
+        return [
+            self.journal.scores(f"{run} padded={padded}", self._run, run, self.net(run.seed, padded)) for run in runs
+        ]
+
+    def curve(self, rate: float) -> list[Scores]:
+        """fast_bn with the 3x3 square at a poisoning rate, every seed."""
+        shape, classes = self.data.input_shape, self.data.classes
+        runs = [BadNets(rate=rate, recipe=RECIPE, seed=seed) for seed in self.seeds]
+        return [
+            self.journal.scores(
+                f"{run} fast_bn", self._run, run, fast_bn(shape, classes, seed=run.seed).to(self.device)
+            )
+            for run in runs
+        ]
+
+    def _clean(self, seed: int) -> Scores:
+        return evaluate(fit(self.net(seed), self.data.train, RECIPE, seed=seed), self.data.test)
+
+    def _run(self, run: BadNets, net: Net) -> Scores:
+        return evaluate(run(net, self.data.train), self.data.test)
 
 
-def reproduce(data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu") -> Reproduction:
+def reproduce(
+    data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
+) -> Reproduction:
     """All claims and the poisoning-rate curve on `data`, over `seeds`."""
-    trials = Trials(data, seeds, device)
+    trials = Trials(data, seeds, device, journal or Journal())
     clean = trials.clean()
     claims = [_baseline(data, clean)]
     cases = {
@@ -160,12 +178,7 @@ def _padding_claim(trials: Trials) -> Claim:
 def _curve(trials: Trials) -> tuple[plots.Plot, Claim]:
     """ASR and clean accuracy over the poisoning rate: 3x3 square, fast_bn."""
     data, seeds = trials.data, trials.seeds
-    runs: list[list[Scores]] = []
-    for rate in track(RATES, "poisoning rates"):
-        runs.append([])
-        for seed in seeds:
-            net = fast_bn(data.input_shape, data.classes, seed=seed).to(trials.device)
-            runs[-1].append(evaluate(BadNets(rate=rate, recipe=RECIPE, seed=seed)(net, data.train), data.test))
+    runs = [trials.curve(rate) for rate in track(RATES, "poisoning rates")]
     means = [statistics.fmean(s.asr or 0.0 for s in row) for row in runs]
     ordered = ", ".join(f"{100 * rate:g}%: {mean:.1%}" for rate, mean in zip(RATES, means, strict=True))
     plot = plots.rate_curve(

@@ -57,13 +57,17 @@ def markdown(claims: Sequence[Claim]) -> str:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A paper's claims on one data set, and the figures that go with them (file name -> plot)."""
+    """A paper's claims on one data set, and the figures that go with them (file name -> plot).
+
+    not_run: published results that need what is not here (a data set, a network, a GPU), one line each.
+    """
 
     paper: str
     data: Dataset
     seeds: Sequence[int]
     claims: Sequence[Claim]
     figures: dict[str, Plot]
+    not_run: Sequence[str] = ()
 
     @property
     def title(self) -> str:

@@ -20,6 +20,7 @@ from bdlab.contracts import Backdoor, Recipe
 from bdlab.data import Dataset
 from bdlab.defenses.strip import Boundary, FittedStrip, Mode, Strip
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.journal import Journal
 from bdlab.nets import badnets_cnn, small_bn
 from bdlab.relabel import source_to
 from bdlab.training import Detection, Scores, Suspicions, detection, evaluate, suspicions
@@ -74,8 +75,10 @@ class Trial:
         return detection(replace(fitted, strip=replace(fitted.strip, boundary=boundary)), found, frr)
 
 
-def reproduce(data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu") -> Reproduction:
-    """STRIP against the 3x3 square and against a source-specific backdoor on `data`, over `seeds`."""
+def reproduce(
+    data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
+) -> Reproduction:
+    """STRIP against the 3x3 square and a source-specific backdoor on `data`, over `seeds`; it keeps no journal."""
     published = GTSRB if data.name == "gtsrb" else MNIST
     net = badnets_cnn if data.name == "mnist" else small_bn
 

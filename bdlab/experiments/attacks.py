@@ -1,0 +1,89 @@
+"""What every attack owes, measured with its default settings: `bdlab reproduce attacks --data digits`.
+
+The bounds are this library's own: the victim must not notice (clean accuracy), the trigger must work (ASR), and it must
+need the backdoor (a clean model under the same trigger).  tests/test_attacks.py holds the bands that come from it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from bdlab.bars import track
+from bdlab.contracts import Attack, Backdoor
+from bdlab.data import Dataset
+from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.journal import Journal, Numbers
+from bdlab.nets import build
+from bdlab.registry import registered
+from bdlab.training import Scores, evaluate, fit
+
+NET = "small_bn"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An attack with its defaults on one data set and seed."""
+
+    backdoor: Backdoor
+    attacked: Scores
+    control: Scores
+    """The clean twin: the same net, recipe and seed without the attack, under the same trigger."""
+
+
+def twin(data: Dataset, seed: int, device: torch.device | str = "cpu") -> nn.Module:
+    """The clean model of `seed`, with the default recipe."""
+    return fit(build(NET, data.input_shape, data.classes, seed=seed).to(device), data.train, seed=seed)
+
+
+def attempt(attack: Attack, data: Dataset, seed: int, clean: nn.Module) -> Tried:
+    """Run `attack` from the weights it expects; `clean` is the twin."""
+    fresh = build(NET, data.input_shape, data.classes, seed=seed).to(next(clean.parameters()).device)
+    backdoor = attack(clean if attack.starts_from == "trained" else fresh, data.train)
+    return Tried(backdoor, evaluate(backdoor, data.test), evaluate(clean, data.test, backdoor))
+
+
+def reproduce(
+    data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
+) -> Reproduction:
+    """Every registered attack on `data`: three rows each, and its cost in CPU seconds."""
+    journal, twins = journal or Journal(), {}
+
+    def clean(seed: int) -> nn.Module:
+        if seed not in twins:
+            twins[seed] = twin(data, seed, device)
+        return twins[seed]
+
+    claims: list[Claim] = []
+    for name, entry in track(list(registered("attack").items()), "attacks"):
+        tries = [entry.make(seed=seed) for seed in seeds]
+        runs = [journal.numbers(f"{name}: {attack}", _numbers, attack, data, clean) for attack in tries]
+        claims += _claims(name, data.classes, runs)
+    return Reproduction("attacks", data, seeds, claims, {})
+
+
+def _numbers(attack: Any, data: Dataset, clean: Callable[[int], nn.Module]) -> Numbers:
+    model, start = clean(attack.seed), time.process_time()
+    tried = attempt(attack, data, attack.seed, model)
+    seconds = time.process_time() - start
+    return {
+        "drop": tried.control.clean_accuracy - tried.attacked.clean_accuracy,
+        "asr": tried.attacked.asr, "control": tried.control.asr, "leak": tried.attacked.leak, "seconds": seconds,
+    }  # fmt: skip
+
+
+def _claims(name: str, classes: int, runs: Sequence[Numbers]) -> list[Claim]:
+    def values(key: str) -> list[float]:
+        return [run[key] or 0.0 for run in runs]
+
+    seconds = " ".join(f"{run['seconds']:.0f}" for run in runs)
+    return [
+        Claim(f"{name}: clean accuracy falls by", "-", values("drop"), lambda v: v <= 0.02, "<= 2.00%"),
+        Claim(f"{name}: ASR ({seconds} CPU s)", "-", values("asr"), lambda v: v >= 0.9, ">= 90.00%"),
+        Claim(f"{name}: ASR of a clean model", "-", values("control"), lambda v: v <= 1 / classes, f"<= {1 / classes:.2%}"),
+    ]  # fmt: skip
