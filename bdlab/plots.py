@@ -130,6 +130,39 @@ def _over_rates(axis: Axes, rates: Sequence[float], curves: Sequence[tuple[str, 
     axis.grid(alpha=0.3)
 
 
+def planes(panels: Sequence[tuple[str, Tensor, Tensor, Tensor, Tensor]], *, alt: str, span: float = 4.5) -> Plot:
+    """Points of two classes and a decision line: panels (title, points (N, 2), labels (N,), moved bool (N,), line).
+
+    labels: -1 or 1.  line: (w1, w2, b) of w x + b = 0.  Points of class 1 that were moved are red triangles.
+    """
+    import numpy as np
+
+    figure, axes = _axes(1, len(panels), (4.2 * len(panels), 4.6), alt)
+    for axis, (title, x, y, moved, line) in zip(axes, panels, strict=True):
+        for rows, colour, marker, name in (
+            (y < 0, BLUE, "o", "class -1"),
+            ((y > 0) & ~moved, GREEN, "s", "class 1"),
+            (moved, "#CC0000", "^", "class 1, moved"),
+        ):
+            if rows.any():
+                axis.scatter(
+                    x[rows, 0].tolist(),
+                    x[rows, 1].tolist(),
+                    c=colour,
+                    marker=marker,
+                    s=22,
+                    label=f"{name}, n = {int(rows.sum())}",
+                )
+        (w1, w2, b), ends = line.tolist(), np.linspace(-span, span, 2)
+        across, along = np.array((-b * w1, -b * w2)) / (w1**2 + w2**2), np.array((-w2, w1)) / np.hypot(w1, w2)
+        axis.plot(*(across[:, None] + along[:, None] * 3 * ends[None]), color="black", label="decision line")
+        axis.set(
+            title=title, xlim=(-span, span), ylim=(-span, span), xlabel="feature 1", ylabel="feature 2", aspect="equal"
+        )
+        axis.legend(fontsize="small", loc="upper left", framealpha=1)
+    return Plot(figure, alt)
+
+
 def painted(
     clean: Tensor,
     triggered: Tensor,

@@ -90,7 +90,7 @@ def test_every_command_has_help_with_an_example(command, bdlab):
         (["run", "badnets", "--set", "rat=0.1"], "error: BadNets has no setting 'rat'; it has trigger, relabel"),
         (["run", "badnets", "--data", "digit"], "error: dataset must be one of"),
         (["run", "badnets", "--data", "speech"], "error: data set 'speech' needs fsdd/fsdd.npz below"),
-        (["reproduce", "stripe"], "error: paper must be one of attacks, badnets, strip; got"),
+        (["reproduce", "stripe"], "error: paper must be one of attacks, availability, badnets, "),
         (["run", "badnets", "--set", "relabel=all_to_one(77)"], "error: target must be in 0..9 for 10 classes, got 77"),
     ],
 )

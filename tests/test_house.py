@@ -33,6 +33,7 @@ LAYERS = (  # a module may import from the layers before its own, and from its o
     {"relabel"},
     {"data", "nets", "metrics"},
     {"training", "triggers", "channels", "submission"},
+    {"availability", "evasion", "inversion"},
     {"attacks", "defenses"},
     {"plots", "demos"},
     {"experiments"},

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bdlab.experiments.claims import Reproduction
 
-PAPERS = ("attacks", "badnets", "strip")
+PAPERS = ("attacks", "availability", "badnets", "strip")
 """The modules of this package with a `reproduce(data, seeds, device, journal)`."""
 
 
