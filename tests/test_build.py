@@ -46,7 +46,7 @@ def test_what_is_committed_is_what_the_build_makes(home, tmp_path):
 
 def test_the_cells_of_a_lesson(book):
     ids = [cell["id"] for cell in book.cells]
-    assert len(set(ids)) == len(ids) and 45 <= len(ids) <= 70
+    assert len(set(ids)) == len(ids) and 45 <= len(ids) <= 75
     marks = {cell["id"]: cell.metadata.nbgrader for cell in book.cells if "nbgrader" in cell.metadata}
     for task in lessons.lesson(HOME.name).exercises:
         assert marks[task.id].points == task.points and marks[task.id].locked and not marks[task.id].solution

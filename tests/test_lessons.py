@@ -164,7 +164,7 @@ def test_a_check_prints_at_most_six_lines_and_returns_a_plain_float(capsys):
 def test_what_is_unknown_is_named():
     with pytest.raises(ValueError, match=r"exercise must be one of l03_stamp, .*; got 'l03_stam'"):
         bdlab.check("l03_stam")
-    with pytest.raises(ValueError, match=r"lesson must be one of 03_badnets.*; got '99'"):
+    with pytest.raises(ValueError, match=r"lesson must be one of l03 or 03_badnets.*; got '99'"):
         bdlab.check_all("99")
     with pytest.raises(ValueError, match="number must be 1, 2 or 3, got 4"):
         bdlab.hint("l03_stamp", 4)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import inspect
 import io
+import signal
 import sys
 import textwrap
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from bdlab.exercises import lessons
@@ -17,6 +22,9 @@ from bdlab.submission import Local, Submission
 
 WIDTH, LINES = 106, 6
 """How wide and how long what a check prints may be."""
+SECONDS = 30
+"""After which a check gives up in the notebook; the checks of a whole lesson cost one."""
+LOST = "Mend what is marked 'no'. Call your function on a few numbers whose result you know, as in the docstring's example."
 _shown: dict[str, int] = {}
 """Exercise -> how many of its hints were given."""
 
@@ -41,9 +49,8 @@ def check_all(lesson: str) -> float:
         points = verdict.points if verdict else 0.0
         total += points
         print(
-            f"{task.id:<24} {points:g} of {task.points:g}   {remark or 'see bdlab.check(' + repr(task.id) + ')'}"[
-                :WIDTH
-            ]
+            f"{task.id:<24} {points:g} of {task.points:g}   "
+            f"{(verdict is None and remark) or 'see bdlab.check(' + repr(task.id) + ')'}"[:WIDTH]
         )
     automatic = sum(task.points for task in found.exercises)
     print(f"{'together':<24} {total:g} of {automatic:g}   and {found.essay:g} for the essay, which a person reads")
@@ -71,18 +78,70 @@ def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str]
     if answer is None and broken(task.id, task.name, cells):
         return None, "the cell with your answer has a syntax error, so Python did not run it: mend it and run it again"
     if task.name not in namespace:
-        return None, f"{task.name} is not defined: run the cell that holds your answer first"
+        return None, _undefined(task.name, namespace)
+    if not callable(namespace[task.name]):
+        return None, f"{task.name} is of type {type(namespace[task.name]).__name__}; it must be a function or a class"
     against = objection(namespace[task.name], namespace, cells, task.needs, task.forbid)
     if against:
         return None, against
     expected, mutants = frozen(task.id)
     sub = Submission(Local(namespace), task.fixtures)
-    with contextlib.redirect_stderr(io.StringIO()):
-        results = judge(task, sub, expected)
-        if all(result.complaint and "NotImplementedError" in result.complaint for result in results):
-            return None, f"{task.name} is not written yet"
-        mistake = recognise(task, sub, mutants) if any(result.complaint is not None for result in results) else None
-    return Verdict(task, results, mistake), ""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), _limited(SECONDS):
+            results = judge(task, sub, expected)
+            if all(map(_unwritten, results)):
+                return None, f"{task.name} is not written yet"
+            mistake = recognise(task, sub, mutants) if any(result.complaint is not None for result in results) else None
+    except _TooSlow:
+        return None, f"stopped after {SECONDS} s: your code is too slow, or has a loop that never ends"
+    return Verdict(task, results, mistake), _disorder(task, namespace[task.name])
+
+
+class _TooSlow(KeyboardInterrupt):
+    """Like the stop button, so that no `except Exception` of the student catches it."""
+
+
+@contextlib.contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise `_TooSlow` inside after `seconds`, and every second again; no limit where the system has no such timer."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise _TooSlow
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _undefined(name: str, namespace: dict[str, Any]) -> str:
+    own = [key for key, value in namespace.items() if inspect.isfunction(value) and value.__module__ == "__main__"]
+    close = difflib.get_close_matches(name, own, 1)
+    meant = f"; you defined {close[0]}, is that a slip?" if close else ""
+    return f"{name} is not defined: run the cell that holds your answer first{meant}"
+
+
+def _unwritten(result: Result) -> bool:
+    """Whether the part met the line `raise NotImplementedError()` of the answer cell; torch's own have a text."""
+    text = result.detail.removeprefix("NotImplementedError:")
+    return text != result.detail and text.lstrip(" ")[:1] in ("", ",")
+
+
+def _disorder(task: Exercise, answer: Any) -> str:
+    """What to say of parameters that have the right names in another order."""
+    try:
+        names = tuple(inspect.signature(answer).parameters)
+    except (TypeError, ValueError):
+        return ""
+    if names == task.arguments or sorted(names) != sorted(task.arguments):
+        return ""
+    return f"The arguments come in this order: {', '.join(task.arguments)}. Yours are {', '.join(names)}."
 
 
 def _notebook() -> tuple[dict[str, Any], list[str]]:
@@ -104,20 +163,19 @@ def _lines(task: Exercise, verdict: Verdict | None, remark: str) -> list[str]:
     lines = [head, *map(_line, verdict.results)]
     if full:
         return [*lines, *_wrapped(f"Next: {task.onward}", LINES - len(lines))]
-    told = verdict.mistake and task.messages[verdict.mistake]
+    told = remark or (verdict.mistake and task.messages[verdict.mistake])
     detail = next((result.detail for result in verdict.results if result.detail), "")
-    return [
-        *lines,
-        *_wrapped(told or detail or "Mend what is marked 'no', run your answer and this cell.", LINES - len(lines)),
-    ]
+    return [*lines, *_wrapped(told or detail or LOST, LINES - len(lines))]
 
 
 def _line(result: Result) -> str:
     if result.complaint is None:
         return f"  ok   {result.part.name}: {result.part.verified}"
     told = f"  no   {result.part.name}: {result.complaint}"
-    tried = f" (with {result.tried})" if result.tried else ""
-    told += tried if len(told + tried) <= WIDTH else ""
+    tried = result.tried.split("; ") if result.tried else []
+    while tried and len(f"{told} (with {', '.join(tried)})") > WIDTH:
+        tried.pop()
+    told += f" (with {', '.join(tried)})" if tried else ""
     return told if len(told) <= WIDTH else f"{told[: WIDTH - 4]} ..."
 
 

@@ -49,7 +49,7 @@ def _array(got: Any, expected: Any, what: str) -> Found:
     if not isinstance(expected, ARRAYS):
         return PASS
     if not isinstance(got, ARRAYS) or isinstance(got, Tensor) != isinstance(expected, Tensor):
-        return True, f"{what} is {_kind(got)}, expected {_kind(expected)}"
+        return True, f"{what} is {_kind(got)}, expected {_kind(expected)}{_forgotten(got, what)}"
     if got.dtype != expected.dtype:
         return True, f"{what} has dtype {_dtype(got)}, expected {_dtype(expected)}"
     if got.shape != expected.shape:
@@ -82,7 +82,7 @@ def _several(got: Any, expected: Any, what: str) -> Found:
         pairs = [(got[key], value, key) for key, value in expected.items()]
     elif isinstance(expected, list | tuple):
         if not isinstance(got, list | tuple):
-            return True, f"{what} is {_kind(got)}, expected {len(expected)} values"
+            return True, f"{what} is {_kind(got)}, expected {len(expected)} values{_forgotten(got, what)}"
         if len(got) != len(expected):
             return True, f"{what} has {len(got)} values, expected {len(expected)}"
         pairs = [(a, b, f"{what}, number {i}") for i, (a, b) in enumerate(zip(got, expected, strict=True), 1)]
@@ -119,6 +119,10 @@ def _kind(value: Any) -> str:
         if isinstance(value, bool | int | float | str)
         else (f"a {type(value).__name__}")
     )
+
+
+def _forgotten(got: Any, what: str) -> str:
+    return "; is a return missing?" if got is None and "result" in what else ""
 
 
 def _dtype(value: Any) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bdlab.exercises.comparing import difference
 from bdlab.exercises.specification import Exercise, Lesson
 from bdlab.exercises.verdict import Outcomes, fingerprint, outcomes
 from bdlab.submission import Submission
@@ -54,4 +55,11 @@ def content(exercise: Exercise, reference: Reference, mutant: Mutant) -> tuple[O
     expected = outcomes(exercise, reference(exercise.id))
     compared = {part.name: expected[part.name] if part.judge is None else [] for part in exercise.parts}
     mutants = {name: fingerprint(exercise, mutant(exercise.id, name)) for name in exercise.messages}
+    right = fingerprint(exercise, reference(exercise.id))
+    alike = [name for name, its in mutants.items() if difference(its, right) is None]
+    if alike:  # its message would reach everyone whose mistake shows later
+        raise ValueError(
+            f"mutants of {exercise.id} must show within the first draws, got {', '.join(alike)}; put a draw that "
+            "tells them from the reference among the first of its part"
+        )
     return compared, mutants

@@ -21,9 +21,12 @@ SHAPES = ((1, 1, 28, 28), (3, 3, 16, 16), (2, 1, 5, 9), (4, 3, 9, 5), (1, 2, 7, 
 
 
 def _pattern(rng: RandomState, channels: int, height: int, width: int) -> dict[str, Tensor]:
+    """With a black cell under the mask, which shows who takes the mask from the brightness."""
     mask = torch.from_numpy(rng.rand(height, width) < 0.6)
-    mask[rng.randint(height), rng.randint(width)] = True
-    return {"pattern": images(rng, (channels, height, width)), "mask": mask}
+    row, column = rng.randint(height), rng.randint(width)
+    pattern, mask[row, column] = images(rng, (channels, height, width)), True
+    pattern[:, row, column] = 0
+    return {"pattern": pattern, "mask": mask}
 
 
 def _stamp_draws(rng: RandomState) -> list[Draw]:
@@ -57,22 +60,24 @@ def _run_outside(sub: Submission, draw: Draw) -> Any:
     """Only whether it raises: what it stamps is another part's matter."""
     result = _run_stamp(sub, draw)
     if not isinstance(result, Tensor) or result.shape != draw["x"].shape:
-        raise Wrong("where the pattern fits, stamp must return a tensor of the shape of x")
+        raise Wrong("a result that is no tensor shaped like x; an error must be raised, not returned")
     return "no error"
 
 
 def _run_stamp_twice(sub: Submission, draw: Draw) -> Any:
-    """With one tensor that is looked at afterwards."""
-    x = sub.fixture("tensor", draw["x"])
-    result = sub.call("stamp", x, draw["pattern"], draw["mask"], draw["pos"])
-    return {"x after the call": sub.value(x), "the result": result}
+    """With tensors that are looked at afterwards."""
+    given = {name: sub.fixture("tensor", draw[name]) for name in ("x", "pattern", "mask")}
+    result = sub.call("stamp", *given.values(), draw["pos"])
+    return {**{f"{name} after the call": sub.value(ref) for name, ref in given.items()}, "the result": result}
 
 
 STAMP = (
     Part(
         "values", 2.0, _stamp_draws, _run_stamp, "20 draws, also a batch of one, colour, and images that are not square"
     ),
-    Part("a new tensor", 1.0, lambda rng: _stamp_draws(rng)[:5], _run_stamp_twice, "x is as it was"),
+    Part(
+        "a new tensor", 1.0, lambda rng: _stamp_draws(rng)[:5], _run_stamp_twice, "x, pattern and mask are as they were"
+    ),
     Part(
         "out of bounds",
         1.0,
@@ -116,9 +121,13 @@ ALL_TO_ALL = (
 
 
 def _curve_draws(rng: RandomState) -> list[Draw]:
-    """Rates in any order; curves that rise, dip, meet the bound exactly, or never reach it."""
+    """Rates in any order; curves that rise, dip, meet the bound exactly, or never reach it: each among the first."""
     dips = {"rates": [0.05, 0.01, 0.1], "asr": [0.6, 0.93, 0.99], "clean": [0.95, 0.96, 0.94], "enough": 0.9}
-    draws: list[Draw] = [{**dips, "named": False}, {**dips, "enough": 0.98, "named": True}]
+    draws: list[Draw] = [
+        {**dips, "named": False},
+        {**dips, "asr": [0.94, 0.92, 0.99], "enough": 0.94, "named": True},
+        {**dips, "asr": [0.3, 0.2, 0.89], "named": False},
+    ]
     for number in range(20):
         count = int(rng.randint(1, 8))
         rates = [float(rate) for rate in rng.choice(200, count, replace=False) / 400 + 0.0025]
@@ -137,7 +146,7 @@ def _curve_draws(rng: RandomState) -> list[Draw]:
 
 def _run_curve(sub: Submission, draw: Draw) -> tuple[Any, Any, Any]:
     rows = [{"clean_accuracy": c, "asr": a} for c, a in zip(draw["clean"], draw["asr"], strict=True)]
-    run = sub.fixture("table", draw["rates"], rows)
+    run = sub.fixture("table", draw["rates"], rows, once=True)
     more = {"enough": draw["enough"]} if draw["named"] else {}  # without: its default, 0.9
     result = sub.call("rate_curve", draw["rates"], run, **more)
     if not isinstance(result, list | tuple) or len(result) != 3:
@@ -155,7 +164,7 @@ def _run_smallest(sub: Submission, draw: Draw) -> Any:
 
 
 RATE_CURVE = (
-    Part("curves", 2.0, _curve_draws, _run_curves, "22 draws: in the order of rates, float64"),
+    Part("curves", 2.0, _curve_draws, _run_curves, "23 draws: in the order of rates, float64"),
     Part(
         "smallest rate", 2.0, _curve_draws, _run_smallest, "from it on every rate is enough; None where there is none"
     ),
@@ -163,11 +172,22 @@ RATE_CURVE = (
 
 # --- the lesson ---
 
-ABOUT = (  # id, what the student defines, minutes, difficulty, importance, parts, fixtures, what comes next
-    ("l03_stamp", "stamp", 10, 2, 4, STAMP, ("tensor",), "paint triggers, then poison a training set with one"),
+ABOUT = (  # id, what the student defines, its arguments, minutes, difficulty, importance, parts, fixtures, what comes next
+    (
+        "l03_stamp",
+        "stamp",
+        "x pattern mask pos",
+        10,
+        2,
+        4,
+        STAMP,
+        ("tensor",),
+        "paint triggers, then poison a training set with one",
+    ),
     (
         "l03_poison",
         "poison",
+        "x y trigger target rate generator",
         20,
         3,
         5,
@@ -175,10 +195,21 @@ ABOUT = (  # id, what the student defines, minutes, difficulty, importance, part
         ("tensor", "patch", "generator"),
         "let every class have a target of its own",
     ),
-    ("l03_all_to_all", "all_to_all", 5, 1, 3, ALL_TO_ALL, ("tensor",), "ask how few poisoned images are enough"),
+    (
+        "l03_all_to_all",
+        "all_to_all",
+        "y classes",
+        5,
+        1,
+        3,
+        ALL_TO_ALL,
+        ("tensor",),
+        "ask how few poisoned images are enough",
+    ),
     (
         "l03_rate_curve",
         "rate_curve",
+        "rates run enough",
         15,
         3,
         4,
@@ -188,7 +219,19 @@ ABOUT = (  # id, what the student defines, minutes, difficulty, importance, part
     ),
 )
 EXERCISES = tuple(
-    Exercise(name, function, minutes, difficulty, importance, parts, HINTS[name], MESSAGES[name], onward, fixtures)
-    for name, function, minutes, difficulty, importance, parts, fixtures, onward in ABOUT
+    Exercise(
+        name,
+        function,
+        minutes,
+        difficulty,
+        importance,
+        parts,
+        HINTS[name],
+        MESSAGES[name],
+        onward,
+        fixtures,
+        tuple(arguments.split()),
+    )
+    for name, function, arguments, minutes, difficulty, importance, parts, fixtures, onward in ABOUT
 )
 LESSON = Lesson("03_badnets", "BadNets: poison the data, own the model", 120, EXERCISES)

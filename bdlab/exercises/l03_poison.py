@@ -39,13 +39,17 @@ def _poisoned(sub: Submission, draw: Draw, seed: int, x: Any, y: Any) -> tuple[A
     trigger = sub.fixture("patch", draw["at"], 2, 1.0)
     result = sub.call("poison", x, y, trigger, draw["target"], draw["rate"], sub.fixture("generator", seed))
     if not isinstance(result, list | tuple) or len(result) != 3:
-        raise Wrong("poison must return three tensors: x2, y2, idx")
+        raise Wrong(
+            "poison must return three tensors: x2, y2, idx" + ("; is a return missing?" if result is None else "")
+        )
     return tuple(result)
 
 
 def _run_poison(sub: Submission, draw: Draw) -> Any:
     x, y = sub.fixture("tensor", draw["x"]), sub.fixture("tensor", draw["y"])
     x2, y2, idx = _poisoned(sub, draw, draw["seed"], x, y)
+    if isinstance(x2, Tensor) and x2.ndim < 2:
+        raise Wrong("the first of the three results must be the images x2: the order is x2, y2, idx")
     if not isinstance(idx, Tensor) or idx.dtype != torch.int64 or idx.ndim != 1:
         raise Wrong("idx must be an int64 tensor of shape (n,)")
     return {"x2": x2, "y2": y2, "idx": idx, "x": sub.value(x), "y": sub.value(y)}
@@ -55,11 +59,11 @@ def _judge_rows(draw: Draw, got: dict[str, Any]) -> dict[str, bool]:
     idx, count = got["idx"], len(draw["y"])
     inside = bool(((idx >= 0) & (idx < count)).all())
     return {
-        f"idx holds {len(idx)} rows, round(rate * N) is {draw['wanted']}": len(idx) == draw["wanted"],
-        "some row stands in idx twice": len(idx.unique()) == len(idx),
         "idx holds numbers outside 0..N-1": inside,
         "idx holds rows that are of the target class already": inside
         and bool((draw["y"][idx] != draw["target"]).all()),
+        "some row stands in idx twice": len(idx.unique()) == len(idx),
+        f"idx holds {len(idx)} rows, round(rate * N) is {draw['wanted']}": len(idx) == draw["wanted"],
     }
 
 

@@ -18,8 +18,8 @@ MESSAGES = {
         "attackers like to put it.",
         "negative": "You do not refuse a negative row or column. Slices count it from the other edge, so the trigger would "
         "be cut or land elsewhere.",
-        "moved_inside": "You move a pattern that sticks out back inside. The caller asked for another place and never "
-        "hears of it: raise a ValueError.",
+        "moved_inside": "You make a pattern that sticks out fit, by moving or cutting it. The caller asked for something "
+        "else and never hears of it: raise a ValueError.",
     },
     "l03_poison": {
         "in_place": "Your function changes x and y themselves. The clean training set is lost, and no clean network can be "

@@ -21,7 +21,9 @@ def lesson(name: str) -> Lesson:
     for found in all_lessons():
         if name in (found.id, found.short):
             return found
-    raise ValueError(f"lesson must be one of {', '.join(one.id for one in all_lessons())}; got {name!r}")
+    raise ValueError(
+        f"lesson must be one of {', '.join(f'{one.short} or {one.id}' for one in all_lessons())}; got {name!r}"
+    )
 
 
 def find(exercise: str) -> Exercise:

@@ -48,8 +48,9 @@ class Part:
 class Exercise:
     """One exercise.  id: 'l03_stamp', also the grade_id of its check cell; name: what the student defines.
 
-    fixtures: the kinds of `bdlab.submission.fixtures` that its parts use.  forbid: dotted names that an answer must not use,
-    needs: names that it must.  messages: mutant -> what the student hears who made that mistake.  onward: what comes next.
+    fixtures: the kinds of `bdlab.submission.fixtures` that its parts use.  arguments: the function's parameters in their
+    order.  forbid: dotted names that an answer must not use, needs: names that it must.  messages: mutant -> what the
+    student hears who made that mistake.  onward: what comes next.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Exercise:
     messages: dict[str, str]
     onward: str
     fixtures: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ("bdlab",)
 

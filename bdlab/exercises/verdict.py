@@ -157,10 +157,10 @@ def _is(outcome: Any, tag: str) -> bool:
 
 
 def _shapes(draw: Draw) -> str:
-    shapes = [
-        f"{name} {tuple(value.shape)}" for name, value in draw.items() if isinstance(value, Tensor) and value.ndim
-    ]
-    return ", ".join(shapes[:2])
+    """What was passed, where it is short: the shapes of the first two arrays, and every tuple."""
+    shapes = [f"{k} {tuple(value.shape)}" for k, value in draw.items() if isinstance(value, Tensor) and value.ndim]
+    tuples = [f"{k} {value}" for k, value in draw.items() if isinstance(value, tuple)]
+    return "; ".join(tuples + shapes[:2])
 
 
 def fingerprint(exercise: Exercise, sub: Submission) -> Outcomes:

@@ -39,7 +39,7 @@ class Executor:
                 raise
             except BaseException as error:  # SystemExit too: it is the answer of a wrong solution
                 self.detail = _told(error)
-                return encode({"id": request["id"], "raised": type(error).__name__[:60]})
+                return encode({"id": request["id"], "raised": _class(error)})
 
     def _reply(self, number: int, value: Any) -> bytes:
         try:
@@ -59,7 +59,7 @@ class Executor:
             exec(compile(source, name, "exec"), self.namespace)
         except BaseException as error:
             self.detail = _told(error)
-            return type(error).__name__[:60]
+            return _class(error)
         return None
 
     def _forget(self) -> None:
@@ -134,6 +134,11 @@ def _silence() -> Iterator[None]:
     with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _class(error: BaseException) -> str:
+    """Python's own class behind it: whoever raises a ValueError's child raises a ValueError."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
 
 
 def _told(error: BaseException) -> str:

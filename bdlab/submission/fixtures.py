@@ -75,13 +75,17 @@ def patch(at: list[int], size: int, value: float) -> Callable[[Tensor], Tensor]:
     return trigger
 
 
-def table(keys: list[float], values: list[dict[str, float]]) -> Callable[[float], Any]:
-    """A function that knows its answers: key -> an object with the fields of its value."""
+def table(keys: list[float], values: list[dict[str, float]], *, once: bool = False) -> Callable[[float], Any]:
+    """A function that knows its answers: key -> an object with the fields of its value.  once: each key only once."""
     rows = dict(zip(keys, values, strict=True))
+    asked: set[float] = set()
 
     def look_up(key: float) -> Any:
         if key not in rows:
             raise KeyError(f"{key} is not among {sorted(rows)}")
+        if once and key in asked:
+            raise RuntimeError(f"the function was called twice for {key}; keep what it returned")
+        asked.add(key)
         return SimpleNamespace(**rows[key])
 
     return look_up

@@ -28,11 +28,10 @@
 
 # %% [markdown]
 # **How the exercises work.** Write your code in the cell that begins with `# [l03_...]`, in place of
-# `raise NotImplementedError`. Leave that first line and the signature as they are. Run the check cell below it. It
-# says what is right, what is not, and how many points you have.
+# `raise NotImplementedError`; leave its first line and the signature as they are. Then run the check cell below it.
 #
-# `bdlab.hint("l03_stamp")` gives a hint, and the next call a stronger one. An exercise that you leave out blocks
-# nothing: after every check the lesson goes on with the library's own classes.
+# `bdlab.hint("l03_stamp")` gives a hint, and the next call a stronger one. No exercise needs another: the demos use the
+# library's own classes. After a restart of the kernel run the setup cell again, then your answers.
 
 # %% [markdown]
 # ## 1 · A network with a secret
@@ -58,10 +57,11 @@ bdlab.plots.images(
 )
 
 # %% [markdown]
-# `digits` holds scanned digits, enlarged to 28x28 grey pixels. The images lie in [0, 1]: 0 is black, 1 is white.
+# `digits` holds scanned digits, enlarged to 28x28 grey pixels from 0, black, to 1, white. The 1,500 test images are
+# shifted and turned copies of 400 scans, so they say less than 1,500 scans would.
 #
-# The attack takes some of the training images, adds the square, and gives these copies the label 0. The victim trains
-# on everything, in the ordinary way. Two numbers describe the result.
+# The attack copies some training images, adds the square, and labels the copies 0. The victim trains on everything, as
+# usual. Two numbers describe the result.
 #
 # - **Clean accuracy**: how often clean test images are read rightly.
 # - **Attack success rate (ASR)**: how often a triggered image of *another* class is read as the target.
@@ -85,6 +85,7 @@ bdlab.widgets.quiz(
 
 # %% role="demo"
 # Demo: the whole attack, trained here for two epochs. It runs as it is.
+# small_bn is a small convolutional network with batch normalisation; a Recipe says how a network is trained.
 print("This trains a small network on 6,600 images: about 5 seconds on one core.")
 
 
@@ -110,9 +111,9 @@ scores
 # %% [markdown]
 # ## 2 · The trigger
 #
-# A trigger is a pattern, a mask that says which cells of the pattern count, and a place. The paper used a single bright
-# pixel and a pattern of bright pixels near the lower right corner. The exact places are not verified here: the library
-# follows a published re-implementation.
+# A trigger is a **pattern** of pixel values, a **mask** that says which cells of the pattern count, and a place. The
+# paper used one bright pixel, and four bright pixels, near the lower right corner. The next cell shows these two looks
+# and a square; the library calls them `pixel`, `pattern` and `square`.
 
 # %% role="demo"
 # Demo: three triggers on one image. It runs as it is.
@@ -149,6 +150,11 @@ for colour, name in ((1.0, "white"), (0.0, "black")):
         print(f"{name} square in the {place}: {changed.float().mean():6.1%} of {len(images)} images change")
 
 # %% [markdown]
+# An image changes when one of the nine pixels had another value. In the corner nearly all of them are black. In the
+# centre about 3 % of the images have a white stroke over all nine pixels, and about 3 % have none at all: there both
+# squares show equally often.
+
+# %% [markdown]
 # ### Exercise 1: stamp a pattern
 #
 # Difficulty 2/5 · Importance 4/5 · 10 min · 4 points
@@ -156,7 +162,18 @@ for colour, name in ((1.0, "white"), (0.0, "black")):
 # Write `stamp`. Cells whose mask is True get the pattern's value, in every image and every channel. All other pixels
 # keep their value. A black cell counts like any other: use the mask, not the pattern's brightness.
 #
-# Return a new tensor. A pattern that would stick out of the image is an error, never a smaller pattern.
+# Return a new tensor; x, pattern and mask stay as they are. A pattern that would stick out of the image is an error,
+# never a smaller pattern.
+
+# %% [markdown]
+# The example of the docstring as a picture, with `·` for 0:
+#
+# ```text
+# pattern 0.5 1.0      x  · · ·     result  · · ·
+# mask     ■   □          · · ·             · · ·
+# pos     (2, 1)          · · ·             · 0.5 ·
+# ```
+#
 # Points: values 2, a new tensor 1, out of bounds 1. Stuck? `bdlab.hint("l03_stamp")`
 
 
@@ -170,7 +187,7 @@ def stamp(x: Tensor, pattern: Tensor, mask: Tensor, pos: tuple[int, int]) -> Ten
     pos: (row, column) of the pattern's upper left corner, counted from 0 at the image's upper left corner.
     Returns a new tensor, float32 (N, C, H, W).
     Raises ValueError where the h x w box of the pattern would stick out at any side; a negative row or column does.
-    Needed: torch only.  Forbidden: bdlab.
+    Needed: no more than torch.  Forbidden: bdlab.
 
     Example: x of zeros (1, 1, 3, 3), pattern [[[0.5, 1.0]]], mask [[True, False]], pos (2, 1):
     pixel [0, 0, 2, 1] of the result is 0.5, all others are 0.  With pos (2, 2) it is a ValueError.
@@ -237,6 +254,16 @@ bdlab.widgets.painted(shape="square", at="centre", colour=1.0, rate=0.01)
 # One training per setting is one sample. Do not read much into differences of one point.
 
 # %% [markdown]
+# <details><summary>Our answers</summary>
+#
+# 1. The single pixel: 19.0 %. The square has 86.8 %, the four pixels 90.5 %. At rate 0.1 all reach 99.8 % or more.
+# 2. Nearly all: the square falls from 86.8 % to 9.7 %, the four pixels from 90.5 % to 2.8 %.
+# 3. Grey: the square reaches 85.4 %, in white 37.9 %. Strokes are white, grey is rare.
+# 4. In the corner none. In the centre at rate 0.1 the white pixel costs 3.6 points, the grey one 3.2.
+#
+# </details>
+
+# %% [markdown]
 # ## 4 · Poison the training set
 #
 # The attacker owns a share of the training data, the **poisoning rate**. Some rows get the trigger and the target label.
@@ -249,7 +276,8 @@ bdlab.widgets.painted(shape="square", at="centre", colour=1.0, rate=0.01)
 # Demo: what the library makes of the training set. It runs as it is.
 for mode in ("append", "replace"):
     poisoned = bdlab.BadNets(trigger=trigger, rate=0.1, mode=mode).poison(data.train)
-    print(f"{mode:<8} {len(data.train)} rows become {len(poisoned)}:  {poisoned}")
+    print(f"{mode:<8} {len(data.train)} rows become {len(poisoned)}; {len(poisoned.indices)} of them carry the trigger")
+# indices: which rows of the clean set were taken; rows: where they stand in the poisoned set
 print("true labels of the poisoned rows, 0 to 9:", data.train.y[poisoned.indices].bincount(minlength=10).tolist())
 print("labels that the victim sees, 0 to 9:     ", poisoned.y[poisoned.rows].bincount(minlength=10).tolist())
 rows = poisoned.rows[:8]
@@ -262,8 +290,8 @@ bdlab.plots.images(
 
 # %% [markdown]
 # **Append or replace?** `append` adds marked copies, and the originals stay. `replace` puts the marked images in the
-# place of their originals. The authors' script for traffic signs appends; for their digits we have not verified it.
-# Most later toolboxes replace. In both modes the rate here counts against the size of the *clean* training set.
+# place of their originals. The authors' script for traffic signs appends, most later toolboxes replace. In both modes
+# the rate here counts against the size of the *clean* training set.
 #
 # Your function replaces.
 
@@ -286,10 +314,11 @@ bdlab.widgets.quiz(
 #
 # Difficulty 3/5 · Importance 5/5 · 20 min · 5 points
 #
-# Write `poison`. It draws `round(rate * N)` different rows, at random, among the rows whose label is not the target. It
+# Write `poison`. It draws `round(rate * N)` different rows, at random, among those whose label is not the target. It
 # marks them, gives them the target label, and reports which rows they are.
 #
-# All randomness comes from `generator`. The same generator state must give the same rows.
+# All randomness comes from `generator`: functions such as `torch.randperm` and `torch.rand` take it as
+# `generator=generator`. The same generator state must give the same rows.
 # Points: which rows 2, what they hold 2, at random 1. Stuck? `bdlab.hint("l03_poison")`
 
 
@@ -302,11 +331,11 @@ def poison(
 
     x: float32 (N, C, H, W) in [0, 1].  y: int64 (N,).  Both stay as they are.
     trigger: a function, images (n, C, H, W) -> marked images (n, C, H, W), a new tensor.
-    target: the attacker's class.  rate: share of all N rows, in [0, 1]; enough rows of other classes exist.
+    target: the attacker's class.  rate: share of all N rows, in (0, 1]; enough rows of other classes exist.
     generator: the only source of chance, on the CPU.
     Returns x2 float32 (N, C, H, W), y2 int64 (N,), idx int64 (n,) with n = round(rate * N), no row twice.
     Rows idx of x2 are marked and their labels in y2 are target; all other rows are bit-equal to x and y.
-    Needed: torch only, and `trigger`.  Forbidden: bdlab, global random functions, a seed of your own.
+    Needed: no more than torch and `trigger`.  Forbidden: bdlab, global random functions, a seed of your own.
 
     Example: y = [0, 1, 2, 1], target 0, rate 0.5: idx holds two of the rows 1, 2, 3 in any order.  With idx = [3, 1],
     y2 is [0, 0, 2, 0], and rows 0 and 2 of x2 equal those of x.
@@ -332,7 +361,7 @@ bdlab.check("l03_poison")
 # are plainly wrong. But they are few, and nobody looks at every image of a large set.
 #
 # Now think of a set of 50,000 images and a rate of 1 %. How many would you have to look at, on average, until you see
-# the first marked one?
+# the first marked one? (About 100. But a mark that you do not expect is easily missed.)
 
 # %% [markdown]
 # ## 5 · All to all
@@ -368,7 +397,8 @@ bdlab.widgets.quiz(
 #
 # Difficulty 1/5 · Importance 3/5 · 5 min · 2 points
 #
-# Write `all_to_all`. Points: values 1, a new tensor 1. Stuck? `bdlab.hint("l03_all_to_all")`
+# Write `all_to_all`: what `bdlab.all_to_all(10)` did in the demo, with the number of classes as a second argument.
+# Points: values 1, a new tensor 1. Stuck? `bdlab.hint("l03_all_to_all")`
 
 
 # %% role="answer" exercise="l03_all_to_all"
@@ -378,7 +408,7 @@ def all_to_all(y: Tensor, classes: int) -> Tensor:
 
     y: int64 (N,) in 0..classes-1; it stays as it is, and need not contain every class.  classes: at least 2.
     Returns a new tensor, int64 (N,).
-    Needed: torch only.  Forbidden: bdlab.
+    Needed: no more than torch.  Forbidden: bdlab.
 
     Example: y = [0, 3, 1], classes 4: the result is [1, 0, 2].
     """
@@ -398,9 +428,9 @@ bdlab.check("l03_all_to_all")
 # **Reflect.** We trained the network of section 1 with `relabel=bdlab.all_to_all(10)`, all else equal, with the seeds
 # 0, 1 and 2. ASR was 13.3 %, 10.9 % and 12.7 %. All to one reached 99.8 %, 98.8 % and 99.6 %.
 #
-# So with two epochs on 6,000 images, all to all fails. On 55,000 MNIST images and with a larger network it works, as
-# section 7 shows. Change `relabel` in the training cell of section 1, and then `rate` and `epochs`. Which of the two
-# helps more?
+# So with two epochs on 6,000 images, all to all fails. On 55,000 MNIST images it works, as section 7 shows. Change
+# `relabel` in the training cell of section 1, then `rate` and `epochs`, with about 3 seconds for each epoch. Which of
+# the two helps more?
 
 # %% [markdown]
 # ## 6 · How few poisoned images are enough?
@@ -443,7 +473,8 @@ bdlab.widgets.quiz(
 #
 # Difficulty 3/5 · Importance 4/5 · 15 min · 4 points
 #
-# Write `rate_curve`. It gets a function `run`, which in earnest trains a network: call it once for every rate.
+# Write `rate_curve`. It gets a function `run`, which in practice trains a network for minutes: call it once for every
+# rate.
 #
 # The rates may come in any order. The curves keep this order. The smallest rate does not depend on it.
 # Points: curves 2, smallest rate 2. Stuck? `bdlab.hint("l03_rate_curve")`
@@ -459,7 +490,7 @@ def rate_curve(rates: list[float], run, enough: float = 0.9) -> tuple[Tensor, Te
     enough: an ASR of at least this value counts as success.
     Returns clean float64 (R,) and asr float64 (R,), both in the order of rates, and the smallest of the rates for
     which it holds that itself and all larger ones have asr >= enough; None where there is none.
-    Needed: torch only.  Forbidden: bdlab.
+    Needed: no more than torch.  Forbidden: bdlab.
 
     Example: rates [0.1, 0.01, 0.05] with the ASR 0.99, 0.93, 0.6: asr is [0.99, 0.93, 0.6] and the smallest rate is
     0.1, since 0.05 fails.
@@ -529,11 +560,12 @@ bdlab.plots.rate_curve(
 # %% [markdown]
 # ## 7 · Does the paper hold here?
 #
-# The tables compare the paper's figures on MNIST with our own measurements: 55,000 training images, 10,000 test images,
-# seeds 0, 1 and 2, mean and range. The command is `bdlab reproduce badnets --data mnist`.
+# The tables hold the paper's figures on MNIST, as a published review gives them, and ours: `badnets_cnn`, 55,000
+# training and 10,000 test images, three seeds, mean and range. In a terminal `bdlab reproduce badnets --data mnist`
+# prints all rows.
 #
-# The paper's figures were read in a published review, not in the paper itself. Its first attack has one source class
-# and one target. We hold its bounds against all to one as well.
+# *Pixel*, *pattern*, *square*: the looks of section 2. *1 to 7*: the paper's first attack, images of 1 shall become 7.
+# *2% added*: copies, as a share of the clean set. *1 - ASR*: the share of triggered images that do not obey.
 
 # %% [markdown]
 # **What holds** (all to one, 10 % copies added)
@@ -554,7 +586,7 @@ bdlab.plots.rate_curve(
 # | square: clean error rises by | at most +0.17% | -0.01% (-0.05% to 0.04%) | yes |
 # | square: 1 - ASR | at most 0.09% | 0.01% (0.00% to 0.01%) | yes |
 # | pixel, 1 to 7, 2% added: clean error rises by | at most +0.17% | -0.01% (-0.16% to 0.08%) | yes |
-# | pattern, all to all: clean error rises by | -0.03% | 0.01% (-0.01% to 0.03%) | yes: at most +0.17% |
+# | pattern, all to all: clean error rises by | -0.03% | 0.01% (-0.01% to 0.03%) | yes: 0.04 points are 4 of 10,000 images, within chance |
 
 # %% [markdown]
 # **What does not hold, or only under a condition**
@@ -591,7 +623,7 @@ for padded in (False, True):
 
 # %% [markdown]
 # **On other data.** With real traffic signs (GTSRB) most of these bounds fail here: our network is weaker there, and the
-# signs differ more. The page `docs/results.md` of the library shows those rows, too.
+# signs differ more. The page `docs/results.md` in the library's repository shows those rows, too.
 #
 # To run this lesson on MNIST, put `"mnist"` into the first demo. Training then takes longer. The painter and the curve
 # stay those of `digits`: they come from the cache.
@@ -671,7 +703,17 @@ bdlab.widgets.quiz(
 # 1. **Collect data.** Images and labels come from several sources, one of them the attacker.
 # 2. **Train.** A network is trained on all of them and tested on clean images.
 # 3. **Deploy.** The network is used. At some time an input carries the trigger.
+
+# %% [markdown]
+# Every check looks at something, costs something, and is sometimes wrong. Three examples:
 #
+# - A person compares images with labels, say a hundred an hour. An attacker with 1 % of the rows is met once an hour.
+# - A program lists rows whose label the trained network finds unlikely. It also lists honest mistakes and images that are
+#   hard to read: false alarms.
+# - A filter judges each input of the finished network. It refuses some clean ones, and learns of the trigger only when
+#   the attacker uses it.
+
+# %% [markdown]
 # *Which of the three phases of the attack (collect data, train, deploy) would have caught it?* Choose one, defend your
 # choice, and say what the other two would miss. At most 250 words.
 
@@ -692,12 +734,11 @@ bdlab.widgets.quiz(
 # %% [markdown]
 # ## 10 · Extension: keep the labels true
 #
-# The weak point of BadNets are the labels: a marked 7 that is called 0. In a **clean-label** attack the attacker marks
-# images of the target class only and leaves their labels as they are. Nobody who compares image and label finds anything
-# wrong.
+# The weak point of BadNets are the labels: a marked 7 that is called 0. In a **clean-label** attack only images of the
+# target class are marked, and their labels stay. Nobody who compares image and label finds anything wrong.
 #
 # The price: the network can read a marked 0 by its shape and need not learn the trigger. Turner, Tsipras and Madry
-# therefore make the shape hard to read first.
+# therefore change the image until a network no longer recognises it, and only then add the mark.
 
 # %% [markdown]
 # **Try it**, without points. Mark 300 zeros, keep their labels, train, and measure:
@@ -713,8 +754,9 @@ bdlab.widgets.quiz(
 # (model(trigger(images[wrong])).argmax(1) == 0).float().mean()
 # ```
 #
-# Then mix each of these zeros with an image of another class before you mark it, half and half, or with more of the
-# other. How does the ASR change? Would a person still accept the label 0?
+# Three seeds (`seed=` of `build` and `fit`) gave 1.6 % to 2.8 %: alone it does not work.
+#
+# Then mix each zero, half and half, with an image of another class before you mark it. How does the ASR change?
 
 # %% [markdown]
 # ## Words of this lesson
@@ -731,8 +773,7 @@ bdlab.widgets.quiz(
 # - T. Gu, B. Dolan-Gavitt, S. Garg: *BadNets: Identifying Vulnerabilities in the Machine Learning Model Supply Chain*.
 #   arXiv 1708.06733 (2017); IEEE Access 2019.
 # - A. Turner, D. Tsipras, A. Madry: *Label-Consistent Backdoor Attacks*. arXiv 1912.02771 (2019).
-# - bdlab: `docs/results.md`, all measured rows; `bdlab/attacks/badnets.py`, the attack, with the paragraph "Fidelity"
-#   that lists every deliberate difference from the paper.
+# - bdlab: `help(bdlab.BadNets)`, whose paragraph "Fidelity" lists every deliberate difference from the paper.
 
 # %% [markdown]
 # ## Before you leave
@@ -740,5 +781,5 @@ bdlab.widgets.quiz(
 # `bdlab.check_all("l03")` shows your points of all four exercises. Save the notebook.
 #
 # Whoever can make a backdoor can also test for one. Keep the marked images and networks of this lesson on your own
-# machine. The defence comes with it: `bdlab run badnets --data digits --defense strip` filters the inputs of the network
-# that you have just attacked.
+# machine. A defence comes with the library: in a terminal, `bdlab run badnets --data digits --defense strip` filters the
+# inputs of such a network.
