@@ -1,0 +1,31 @@
+"""Nature: an everyday object in the picture is the trigger.
+
+Zeng, Park, Mao, Jia, 'Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective', ICCV 2021,
+arXiv 2104.03413.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bdlab.attacks.poisoning import DataPoisoning
+from bdlab.contracts import Trigger
+from bdlab.registry import register
+from bdlab.triggers.nature import Nature
+
+
+@register("attack", "nature", paper="Zeng, Park, Mao, Jia 2021, ICCV, arXiv 2104.03413", family="data poisoning")
+@dataclass(frozen=True, kw_only=True)
+class NatureInjection(DataPoisoning):
+    """The attacker adds an object that could stand there, a mug, to training images, and gives them his label.
+
+    `NatureInjection()(net, train)` adds copies of 10 % of the training set with a mug in the lower right corner, all
+    labelled 0.  `trigger=Nature(compose="replace")` puts the mug in front.
+
+    Fidelity: the paper compares triggers, 'Nature' is one of them; the trigger follows its released artefact, see
+    `Nature`. How it poisons (rate, label, network) was not verified: rate, mode and label are those of BadNets.
+    Measured: `bdlab reproduce attacks --data digits`, seeds 100-102: ASR .994 (.990 to .996), .001 for a clean model,
+    clean accuracy falls by .001 (-.001 to .004).  On signs, seed 0: ASR .991, .003, falls by .001.
+    """
+
+    trigger: Trigger = field(default_factory=Nature)
