@@ -1,0 +1,85 @@
+"""Images made from a trained network alone: gradient descent on pixels, smoothed after every step.
+
+Liu, Ma, Aafer, Lee, Zhai, Wang, Zhang, 'Trojaning Attack on Neural Networks', NDSS 2018, algorithms 1 and 2.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bdlab.bars import track
+from bdlab.nets import device_of
+
+
+def denoise(x: Tensor, weight: float, iterations: int = 5) -> Tensor:
+    """Total-variation denoising of images (N, C, H, W), channel by channel: smoother images of the same shape.
+
+    min over y of  1/2 sum (x - y)^2 + weight * sum sqrt((d_i y)^2 + (d_j y)^2), by `iterations` steps of Chambolle's dual
+    projection (2004); scikit-image has the same for one image at a time.  weight 0 gives `x` back.
+    """
+    if not weight:
+        return x
+    down = right = torch.zeros_like(x)  # the dual field, (N, C, H, W) each
+    y, tau = x, 0.25
+    for _ in range(iterations):
+        dy, dx = F.pad(y.diff(dim=2), (0, 0, 0, 1)), F.pad(y.diff(dim=3), (0, 1))  # (N, C, H, W)
+        scale = 1 + tau / weight * torch.hypot(dy, dx)
+        down, right = (down - tau * dy) / scale, (right - tau * dx) / scale
+        y = x - down - right + F.pad(down, (0, 0, 1, -1)) + F.pad(right, (1, -1))  # minus the divergence
+    return y
+
+
+def descend(
+    cost: Callable[[Tensor], Tensor],
+    x: Tensor,
+    *,
+    steps: int,
+    lr: float,
+    mask: Tensor | None = None,
+    smooth: float = 0.0,
+) -> Tensor:
+    """Images (N, C, H, W) in [0, 1] with a lower cost: `cost` gives one number an image, (N,).
+
+    Every step moves the pixels of an image by `lr` on average, whatever the gradient's scale, then smooths it (see
+    `denoise`).  mask (H, W): pixels where it is 0 stay 0.
+    """
+    mask = torch.ones(x.shape[-2:]) if mask is None else mask
+    mask = mask.to(x)
+    x = x * mask
+    for _ in track(range(steps), "gradient descent on pixels, steps"):
+        pixels = x.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(cost(pixels).sum(), pixels)  # (N, C, H, W)
+        slope = slope * mask
+        size = slope.abs().sum((1, 2, 3), keepdim=True) / (mask.sum() * x.shape[1])  # mean over the mask, (N, 1, 1, 1)
+        x = denoise(x - lr * slope / size.clamp(min=1e-12), smooth).clamp(0, 1) * mask
+    return x.detach()
+
+
+def frozen(model: nn.Module) -> nn.Module:
+    """A copy of `model` in eval mode without weight gradients, to differentiate through."""
+    return copy.deepcopy(model).eval().requires_grad_(False)
+
+
+def invert(
+    model: nn.Module, y: Tensor, start: Tensor, *, steps: int = 100, lr: float = 0.02, smooth: float = 0.02
+) -> Tensor:
+    """Algorithm 2: images (N, C, H, W) that `model` takes for the classes `y` (N,), from `start` (N, C, H, W).
+
+    Descends (1 - p_y(x))^2, where p are the probabilities; on the model's device, the result on the CPU.
+    """
+    net, device = frozen(model), device_of(model)
+
+    def inverted(x: Tensor, labels: Tensor) -> Tensor:
+        def cost(x: Tensor) -> Tensor:
+            p = net(x).softmax(1).gather(1, labels[:, None])[:, 0]  # (B, K) -> (B,)
+            return (1 - p) ** 2
+
+        return descend(cost, x, steps=steps, lr=lr, smooth=smooth).cpu()
+
+    parts = zip(start.to(device).split(512), y.to(device).split(512), strict=True)
+    return torch.cat([inverted(*part) for part in parts])
