@@ -189,3 +189,55 @@ def preact_resnet18(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
             conv5=nn.Sequential(PreActBlock(256, 512, 2), PreActBlock(512, 512, 1), nn.BatchNorm2d(512), nn.ReLU()),
             head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes)),
         )
+
+
+def _conv(into: int, out: int, *, pad: int = 0, pool: bool = False) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(into, out, 3, padding=pad), nn.ReLU()]
+    return nn.Sequential(*layers, nn.MaxPool2d(2)) if pool else nn.Sequential(*layers)
+
+
+@register("net", "operations_mnist", paper="Clements, Lao 2018, IEEE GlobalSIP")
+def operations_mnist(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+    """The MNIST network of the attack on operations: five convolutions of 20 to 120 channels, 150 hidden units.
+
+    Fidelity: known are the neurons of each layer, 15680, 31360, 11760, 15680, 5880, 150, 10; that is 20, 40, 60, 80, 120
+    channels before pooling where convolutions keep the size.  3x3 windows are our choice, and so is max pooling.
+    """
+    channels, height, width = input_shape
+    with seeded(seed):
+        return Net(
+            input_shape,
+            classes,
+            normalize=Normalize(),
+            conv1=_conv(channels, 20, pad=1),  # (20, H, W)
+            conv2=_conv(20, 40, pad=1, pool=True),  # (40, H, W) -> (40, H/2, W/2)
+            conv3=_conv(40, 60, pad=1),  # (60, H/2, W/2)
+            conv4=_conv(60, 80, pad=1, pool=True),  # (80, H/2, W/2) -> (80, H/4, W/4)
+            conv5=_conv(80, 120, pad=1),  # (120, H/4, W/4)
+            fc1=nn.Sequential(nn.Flatten(), nn.Linear(120 * (height // 4) * (width // 4), 150), nn.ReLU()),
+            head=nn.Linear(150, classes),
+        )
+
+
+@register("net", "operations_cifar", paper="Clements, Lao 2018, IEEE GlobalSIP")
+def operations_cifar(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+    """The CIFAR-10 network of the attack on operations: four unpadded 3x3 convolutions, 1024 and 180 hidden units.
+
+    Fidelity: known are the neurons of each layer, 28800, 50176, 18432, 2048, 1024, 180, 10; that is 32, 64, 128, 128
+    channels before pooling where 3x3 convolutions have no padding.  Max pooling is our choice.
+    """
+    channels, height, width = input_shape
+    h, w = (((side - 4) // 2 - 2) // 2 - 2 for side in (height, width))  # of conv4: 4 of 32 pixels
+    with seeded(seed):
+        return Net(
+            input_shape,
+            classes,
+            normalize=Normalize(),
+            conv1=_conv(channels, 32),  # (32, 30, 30) of 32x32 pixels
+            conv2=_conv(32, 64, pool=True),  # (64, 28, 28) -> (64, 14, 14)
+            conv3=_conv(64, 128, pool=True),  # (128, 12, 12) -> (128, 6, 6)
+            conv4=_conv(128, 128, pool=True),  # (128, 4, 4) -> (128, 2, 2)
+            fc1=nn.Sequential(nn.Flatten(), nn.Linear(128 * (h // 2) * (w // 2), 1024), nn.ReLU()),
+            fc2=nn.Sequential(nn.Linear(1024, 180), nn.ReLU()),
+            head=nn.Linear(180, classes),
+        )
