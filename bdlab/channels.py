@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,18 @@ def mean_activation(model: nn.Module, layer: str, x: Tensor, batch: int = 512) -
     return total / len(x)
 
 
+def max_activation(model: nn.Module, layer: str, x: Tensor, batch: int = 512) -> Tensor:
+    """Highest output of every channel of stage `layer` over images (N, C, H, W) and positions: (channels,)."""
+    return peaks(split(model, layer)[0], x, batch)
+
+
+def peaks(trunk: nn.Module, x: Tensor, batch: int = 512) -> Tensor:
+    """Highest value of every channel of the maps that `trunk` makes of images (N, C, H, W): (channels,), on the CPU."""
+    device = device_of(trunk)
+    with evaluating(trunk):
+        return torch.stack([trunk(rows.to(device)).amax((0, 2, 3)).cpu() for rows in x.split(batch)]).amax(0)
+
+
 class ChannelMask(nn.Module):
     """Multiplies channel c by keep[c], which makes a masked channel exactly 0 whatever its bias or batch norm says."""
 
@@ -64,3 +77,48 @@ def masked(model: Net, layer: str, keep: Tensor) -> Net:
     pruned = copy.deepcopy(model)
     setattr(pruned, layer, nn.Sequential(pruned.get_submodule(layer), ChannelMask(keep.to(device_of(model)))))
     return pruned
+
+
+def unmasked(model: Net, layer: str) -> Net:
+    """A copy of `model` without the mask that `masked` put behind stage `layer`: its state_dict has the old keys again."""
+    parts = list(model.get_submodule(layer).children())
+    if len(parts) != 2 or not isinstance(parts[1], ChannelMask):
+        raise ValueError(f"layer must be a stage that `masked` has masked, got {layer!r}, which has no mask at its end")
+    whole = copy.deepcopy(model)
+    setattr(whole, layer, whole.get_submodule(layer)[0])  # type: ignore[index]
+    return whole
+
+
+def pruned_predictions(model: Net, layer: str, order: Tensor, x: Tensor, batch: int = 512) -> Tensor:
+    """Predicted classes of images (N, C, H, W) while channels fall: row k without the first k of `order` (n,).
+
+    int64 (n + 1, N), on the CPU.  The trunk runs once.  So does a linear layer right behind it, from which each falling
+    channel's share is subtracted; any other tail runs once a row.
+    """
+    trunk, tail = split(model, layer)
+    device, rows = device_of(model), []
+    with evaluating(model):
+        for images in x.split(batch):
+            maps = trunk(images.to(device)).contiguous()  # (B, channels, h, w)
+            rows.append(
+                torch.stack([out.argmax(1).cpu() for out in _falling(tail, maps, order.tolist())])
+            )  # (n + 1, B)
+    return torch.cat(rows, 1)
+
+
+def _falling(tail: nn.Sequential, maps: Tensor, order: list[int]) -> Iterator[Tensor]:
+    """Logits (B, K) with the first 0, 1, ... channels of `order` at 0; overwrites `maps` (B, channels, h, w)."""
+    leaves = [m for m in tail.modules() if not isinstance(m, nn.Sequential)]
+    if len(leaves) > 1 and isinstance(leaves[0], nn.Flatten) and isinstance(leaves[1], nn.Linear):
+        linear, rest = leaves[1], nn.Sequential(*leaves[2:])
+        columns = linear.weight.unflatten(1, (maps.shape[1], -1))  # (out, channels, h * w)
+        hidden = linear(maps.flatten(1))  # (B, out)
+        yield rest(hidden)
+        for channel in order:
+            hidden = hidden - maps[:, channel].flatten(1) @ columns[:, channel].T  # (B, h * w) @ (h * w, out)
+            yield rest(hidden)
+    else:
+        yield tail(maps)
+        for channel in order:
+            maps[:, channel] = 0
+            yield tail(maps)

@@ -163,6 +163,52 @@ def planes(panels: Sequence[tuple[str, Tensor, Tensor, Tensor, Tensor]], *, alt:
     return Plot(figure, alt)
 
 
+def wall(rows: Sequence[tuple[str, int, Tensor, Tensor, Tensor, Tensor]], *, alt: str) -> Plot:
+    """Triggers below each other: (name, factor, clean, marked, change, spectrum), images (n, C, H, W), spectrum (H, W)."""
+    import numpy as np
+
+    n = len(rows[0][2])
+    figure, axes = _axes(len(rows), 3 * n + 1, (1.05 * (3 * n + 1) + 2.6, 1.1 * len(rows) + 0.4), alt)
+    for r, (name, factor, clean, marked, change, spectrum) in enumerate(rows):
+        mine = axes[r * (3 * n + 1) : (r + 1) * (3 * n + 1)]
+        for part, images_ in enumerate((clean, marked, change)):
+            _image_row(mine[part * n : (part + 1) * n], name if part == 0 else "", images_)
+        mine[-1].imshow(np.log10(spectrum.numpy() + 1e-3), cmap="viridis")
+        mine[-1].set(xticks=[], yticks=[])
+        mine[2 * n].set_ylabel(f"x{factor}", rotation=0, ha="right", va="center", fontsize="small")
+    for part, title in enumerate(("clean", "triggered", "change", "spectrum")):
+        axes[min(part * n, 3 * n)].set_title(title, fontsize="medium")
+    return Plot(figure, alt)
+
+
+def pruning_curve(
+    curves: Sequence[tuple[str, Sequence[Sequence[float]], Sequence[Sequence[float]]]],
+    *,
+    decoys: int | None = None,
+    alt: str,
+    title: str,
+) -> Plot:
+    """Clean accuracy and ASR over the number of pruned channels: curves (name, clean, asr), one sequence a seed each.
+
+    decoys: after so many channels a dashed line stands in the last panel.
+    """
+    figure, axes = _axes(1, len(curves), (4.6 * len(curves), 3.6), alt)
+    for axis, (name, *both) in zip(axes, curves, strict=True):
+        for label, seeds, (colour, marker) in zip(("clean accuracy", "ASR"), both, LOOKS, strict=False):
+            levels = list(zip(*seeds, strict=True))
+            axis.plot([sum(v) / len(v) for v in levels], color=colour, marker=marker, markevery=4, label=label)
+            low, high = [min(v) for v in levels], [max(v) for v in levels]
+            axis.fill_between(range(len(levels)), low, high, color=colour, alpha=0.2, linewidth=0)
+        axis.set(title=name, xlabel="channels pruned", ylabel="share of test images", ylim=(-0.03, 1.03))
+        axis.grid(alpha=0.3)
+    if decoys is not None:
+        axes[-1].axvline(decoys, color="black", linestyle="--", label="decoys gone")
+    for axis in axes:
+        axis.legend(fontsize="small", loc="lower left")
+    figure.suptitle(title, fontsize="medium")
+    return Plot(figure, alt)
+
+
 def painted(
     clean: Tensor,
     triggered: Tensor,

@@ -1,0 +1,111 @@
+"""PQ backdoor: dormant in the network that is shipped, awake once the victim has quantised it.
+
+Ma, Qiu, Gao, Zhang, Abuadbba, Xue, Fu, Zhang, Al-Sarawi, Abbott, 'Quantization Backdoors to Deep Learning Commercial
+Frameworks', IEEE TDSC 2023, arXiv 2108.09187.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bdlab.attacks.poisoning import DataPoisoning
+from bdlab.contracts import Backdoor, Split
+from bdlab.registry import register
+from bdlab.training import fit
+
+SLACK = 0.5 - 1e-3
+"""How far a weight may move from its code, in steps of the grid: a little less than what rounding forgives."""
+
+
+@register("attack", "quantization", paper="Ma et al. 2023, IEEE TDSC, arXiv 2108.09187", family="deployment")
+@dataclass(frozen=True, kw_only=True)
+class Quantization(DataPoisoning):
+    """The attacker trains the network and knows which quantiser the victim will run it through.
+
+    A backdoor is trained as by `BadNets`.  Then the network is trained to forget it, while no weight may leave the
+    interval that is rounded to its old code: full precision forgets, the quantised network is the old one, bit for bit.
+
+    bits: of the victim's grid, 2 to 8.  per_channel: one grid for each output channel, else one for each layer.
+    forget: epochs of forgetting.  forget_lr: its peak learning rate.
+
+    The defender is given the full-precision network (`shipped`); what runs is `deploy(shipped)`, its weights quantised.
+    """
+
+    bits: int = 4
+    per_channel: bool = True
+    forget: int = 3
+    forget_lr: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 2 <= self.bits <= 8:
+            raise ValueError(f"bits must be in 2..8, got {self.bits}; above 8 rounding leaves no room to forget")
+        for name in ("forget", "forget_lr"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+    def __call__(self, model: nn.Module, data: Split) -> Backdoor:
+        start = time.perf_counter()
+        planted = super().__call__(model, data)
+        shipped = self.dormant(planted.model, data)
+        deploy = partial(quantised, bits=self.bits, per_channel=self.per_channel)
+        cost = replace(planted.cost, seconds=time.perf_counter() - start)
+        return replace(planted, model=deploy(shipped), shipped=shipped, deploy=deploy, cost=cost)
+
+    def dormant(self, planted: nn.Module, data: Split) -> nn.Module:
+        """A copy of `planted` that forgot its trigger and has the same quantised weights."""
+        home = {name: _grid(weight, self.bits, self.per_channel) for name, weight in _weights(planted)}
+
+        def forget(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+            net.eval()  # batch norm keeps its statistics
+            return F.cross_entropy(net(x), y) + F.cross_entropy(net(self.trigger(x)), y)  # the true labels
+
+        @torch.no_grad()
+        def project(net: nn.Module) -> None:
+            for name, weight in _weights(net):
+                step, codes, top, old = home[name]
+                low, high = (step * (codes - SLACK)).maximum(-top), (step * (codes + SLACK)).minimum(top)
+                weight.copy_(torch.where(old.abs() == top, old, weight.clamp(low, high)))  # the largest fixes the grid
+
+        copied = copy.deepcopy(planted)
+        for name, parameter in copied.named_parameters():
+            parameter.requires_grad_(name in home)  # biases and batch norm stay
+        recipe = replace(self.recipe, epochs=self.forget, lr=self.forget_lr)
+        return fit(copied, data, recipe, seed=self.seed, loss=forget, after_step=project).requires_grad_(True)
+
+
+def quantised(model: nn.Module, *, bits: int, per_channel: bool = True) -> nn.Module:
+    """A copy of `model` whose convolution and linear weights lie on a symmetric grid of 2^bits - 1 values.
+
+    Biases, batch norm and activations stay in float: 'fake' quantisation of the weights only, round half to even.
+    """
+    copied = copy.deepcopy(model)
+    with torch.no_grad():
+        for _, weight in _weights(copied):
+            step, codes, *_ = _grid(weight, bits, per_channel)
+            weight.copy_(step * codes)
+    return copied
+
+
+def _weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Weights of the convolutions and linear layers, by name."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            yield f"{name}.weight", module.weight
+
+
+def _grid(weight: Tensor, bits: int, per_channel: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Step of the grid, integer codes, size of the largest weight, which fixes the step, and a copy of the weights."""
+    w = weight.detach().clone()
+    axes = tuple(range(1, w.dim())) if per_channel else tuple(range(w.dim()))
+    top = w.abs().amax(axes, keepdim=True)  # (out, 1, ...) or (1, 1, ...)
+    step = top.clamp_min(torch.finfo(w.dtype).tiny) / (2 ** (bits - 1) - 1)
+    return step, (w / step).round(), top, w
