@@ -36,9 +36,11 @@ _HOMES = {
 }
 _MODULES = {
     "attacks",
+    "availability",
     "channels",
     "data",
     "defenses",
+    "evasion",
     "exercises",
     "metrics",
     "nets",

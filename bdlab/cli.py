@@ -8,7 +8,7 @@ import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -120,7 +120,7 @@ def _run(
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="attacks (all with their defaults), or one paper: badnets, strip.")],
+    paper: Annotated[str, typer.Argument(help="attacks (all, with their defaults), or a paper such as trojaning.")],
     data: DataOption = "mnist",
     seeds: Annotated[int, typer.Option(help="How many seeds, from 0.", min=1)] = 3,
     device: DeviceOption = Device.auto,
@@ -148,13 +148,39 @@ def reproduce(
     console.print(f"Wrote {page}", highlight=False)
 
 
+@app.command()
+def gallery(
+    data: DataOption = "signs",
+    seed: SeedOption = 0,
+    write: Annotated[Path, typer.Option(help="The Markdown page; figures go beside it.")] = Path(
+        "runs/gallery/gallery.md"
+    ),
+) -> None:
+    """Every trigger on one wall: pictures, numbers, spectra.
+
+    Example: `bdlab gallery --write docs/gallery.md`
+    """
+    from bdlab import load
+    from bdlab.experiments.gallery import page, wall
+
+    dataset = load(data)
+    with progress():
+        text, figures = page(wall(dataset, seed), dataset)
+    for name, figure in figures.items():
+        figure.save(write.parent / "figures" / name)
+    report.write_text(write, text)
+    console.print(f"Wrote {write} and {len(figures)} figures", highlight=False)
+
+
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Everything there is: data sets, nets, triggers, attacks, defences, lessons, exercises.
 
     Example: `bdlab list --json`
     """
-    contents = _contents()
+    from bdlab.listing import contents as listed
+
+    contents = listed()
     if as_json:
         print(json.dumps(contents, indent=2))
         return
@@ -162,43 +188,6 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.
         if things:
             rows = [(thing["name"], thing["about"], thing.get("paper", "")) for thing in things]
             console.print(report.rows_table((kind, "what it is", "paper"), rows, ""))
-
-
-def _contents() -> dict[str, list[dict[str, Any]]]:
-    kinds: dict[str, tuple[registry.Kind, tuple[str, ...]]] = {
-        "datasets": ("dataset", ("name", "about", "module")),
-        "nets": ("net", ("name", "about", "paper", "module")),
-        "triggers": ("trigger", ("name", "about", "module")),
-        "attacks": ("attack", ("name", "about", "paper", "family", "module")),
-        "defenses": ("defense", ("name", "about", "paper", "family", "module")),
-    }
-    contents = {
-        key: [{name: getattr(entry, name) for name in names} for entry in registry.registered(kind).values()]
-        for key, (kind, names) in kinds.items()
-    }
-    return {**contents, "evasion": [], **_course()}
-
-
-def _course() -> dict[str, list[dict[str, Any]]]:
-    from bdlab.exercises.lessons import all_lessons
-
-    lessons = [
-        {
-            "name": one.id,
-            "about": one.title,
-            "id": one.id,
-            "title": one.title,
-            "points": one.points,
-            "minutes": one.minutes,
-        }
-        for one in all_lessons()
-    ]
-    exercises = [
-        {"name": task.id, "about": f"{task.name}, {task.points:g} points", "id": task.id, "lesson": one.id,
-         "points": task.points, "mutants": len(task.messages)}
-        for one in all_lessons() for task in one.exercises
-    ]  # fmt: skip
-    return {"lessons": lessons, "exercises": exercises}
 
 
 @app.command()

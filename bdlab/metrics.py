@@ -7,6 +7,7 @@ AUROC falls below one half: that a detector finds triggered inputs *less* suspic
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -159,3 +160,34 @@ def anomaly_index(values: Tensor, kind: str = "mad") -> Tensor:
     if spread == 0:
         raise ValueError(f"values have no spread, got {values.tolist()}; an anomaly index needs classes that differ")
     return below / spread
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far marked images are from clean ones, means over the images.
+
+    psnr: peak signal-to-noise ratio in dB (infinite where nothing changed).  ssim: structural similarity in [-1, 1].
+    l0: pixels that changed in any channel.  l2, linf: norms of the change, pixel values in [0, 1].
+    """
+
+    psnr: float
+    ssim: float
+    l0: float
+    l2: float
+    linf: float
+
+
+def image_difference(x: Tensor, marked: Tensor) -> Difference:
+    """How `marked` (N, C, H, W) differs from `x`; both in [0, 1].  SSIM by scikit-image, 7x7 windows."""
+    from skimage.metrics import structural_similarity
+
+    change = (marked - x).double().flatten(2)  # (N, C, H * W)
+    pairs = zip(x.cpu().numpy(), marked.cpu().numpy(), strict=True)
+    ssim = [float(structural_similarity(a, b, data_range=1.0, channel_axis=0)) for a, b in pairs]
+    return Difference(
+        psnr=float((-10 * change.square().mean((1, 2)).log10()).mean()),
+        ssim=sum(ssim) / len(ssim),
+        l0=float(change.ne(0).any(1).sum(1).double().mean()),
+        l2=float(change.flatten(1).norm(dim=1).mean()),
+        linf=float(change.abs().amax((1, 2)).mean()),
+    )

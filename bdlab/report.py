@@ -90,8 +90,14 @@ def write_section(page: Path, key: str, text: str) -> None:
     old = page.read_text(encoding="utf-8") if page.exists() else "# Results\n"
     pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
     new = pattern.sub(lambda _: block, old) if pattern.search(old) else f"{old.rstrip()}\n\n{block}\n"
+    write_text(page, new)
+
+
+def write_text(page: Path, text: str) -> None:
+    """Write a page as a whole or not at all."""
+    page.parent.mkdir(parents=True, exist_ok=True)
     part = page.with_suffix(".part")
-    part.write_text(new, encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     os.replace(part, page)
 
 
@@ -102,7 +108,7 @@ def reproduction_section(result: Reproduction, command: str) -> str:
     pictures = "\n\n".join(f"![{figure.alt}](figures/{name})" for name, figure in result.figures.items())
     versions = f"torch {torch.__version__.split('+')[0]}, CPU threads: {torch.get_num_threads()}"
     setting = f"{result.setting}. Printed by `{command}` ({versions})."
-    rest = "Not run: " + "; ".join(result.not_run) + "." if result.not_run else ""
+    rest = "Not run: " + "; ".join(what.rstrip(".") for what in result.not_run) + "." if result.not_run else ""
     parts = (f"## {result.title}", setting, markdown(result.claims), rest, pictures)
     return "\n\n".join(part for part in parts if part)
 

@@ -12,11 +12,12 @@ from bdlab.nets import device_of
 from bdlab.registry import registered
 from bdlab.training import logits
 
-ATTACKS = list(registered("attack"))
+NAMES = list(registered("attack"))
+ATTACKS = [pytest.param(name, marks=pytest.mark.slow) if BANDS[name].slow else name for name in NAMES]
 
 
 def test_every_attack_has_its_band():
-    assert set(BANDS) == set(ATTACKS)
+    assert set(BANDS) == set(NAMES)
 
 
 def _hold(tried, band):
@@ -45,7 +46,7 @@ def test_what_is_deployed_is_what_the_victim_runs(name, attempted, load_once):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [101, 102])
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_attack_with_its_defaults_and_other_seeds(name, seed, load_once, twin_of):
     data = load_once(BANDS[name].data)
     _hold(attempt(registered("attack")[name].make(seed=seed), data, seed, twin_of(BANDS[name].data, seed)), BANDS[name])
@@ -61,7 +62,7 @@ def test_trigger_of_attack_is_a_pure_function_of_images(name, attempted, load_on
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_attack_leaves_model_and_data_as_they_were(name, load_once, twin_of, global_rng_untouched):
     """And the same seed makes the same model."""
     data, clean = load_once(BANDS[name].data), twin_of(BANDS[name].data, 100)

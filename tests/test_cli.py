@@ -12,7 +12,7 @@ import pytest
 from bdlab import BadNets, Patch, __version__, all_to_all, cli, source_to
 from bdlab.settings import with_settings
 
-COMMANDS = ("demo", "run", "reproduce", "list", "doctor", "lab", "bench")
+COMMANDS = ("demo", "run", "reproduce", "gallery", "list", "doctor", "lab", "bench")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_list_json_has_the_agreed_shape(bdlab):
     done = bdlab("list", "--json")
     contents = json.loads(done.stdout)
     assert list(contents) == [
-        "datasets", "nets", "triggers", "attacks", "defenses", "evasion", "lessons", "exercises",
+        "datasets", "nets", "triggers", "attacks", "defenses", "evasion", "availability", "lessons", "exercises",
     ]  # fmt: skip
     assert all(thing["name"] for things in contents.values() for thing in things)
     for kind in ("attacks", "defenses"):
@@ -85,7 +85,7 @@ def test_every_command_has_help_with_an_example(command, bdlab):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "badnet"], "error: attack must be one of badnets; got 'badnet'"),
+        (["run", "badnet"], "error: attack must be one of badnets, blend, "),
         (["run", "badnets", "--set", "rate=1.5"], "error: rate must be in (0, 1], got 1.5"),
         (["run", "badnets", "--set", "rat=0.1"], "error: BadNets has no setting 'rat'; it has trigger, relabel"),
         (["run", "badnets", "--data", "digit"], "error: dataset must be one of"),

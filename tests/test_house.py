@@ -39,7 +39,7 @@ LAYERS = (  # a module may import from the layers before its own, and from its o
     {"experiments"},
     {"widgets"},
     {"exercises"},
-    {"settings", "doctor", "report"},
+    {"settings", "doctor", "report", "listing"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

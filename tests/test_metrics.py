@@ -240,3 +240,16 @@ def test_an_anomaly_index_needs_spread_and_a_known_kind():
         metrics.anomaly_index(torch.tensor([1.0, 1, 1, 1, 9]))  # more than half are equal
     with pytest.raises(ValueError, match="kind must be one of mean, mad, left_mad; got 'median'"):
         metrics.anomaly_index(HAND, "median")
+
+
+def test_difference_of_images_by_hand():
+    x = torch.full((2, 3, 8, 8), 0.5)
+    marked = x.clone()
+    marked[:, 0, 1, 2] = 1.0  # one value of 192
+    marked[:, 1, 4, 4], marked[:, 2, 4, 4] = 0.25, 0.75  # one pixel, two channels
+    found = metrics.image_difference(x, marked)
+    energy = 0.5**2 + 2 * 0.25**2
+    assert found.l0 == 2 and found.linf == 0.5 and found.l2 == pytest.approx(energy**0.5)
+    assert found.psnr == pytest.approx(-10 * math.log10(energy / 192)) and found.ssim < 1
+    same = metrics.image_difference(x, x)
+    assert same.psnr == math.inf and same.ssim == 1 and same.l0 == same.l2 == same.linf == 0

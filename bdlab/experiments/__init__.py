@@ -5,7 +5,20 @@ from collections.abc import Callable
 
 from bdlab.experiments.claims import Reproduction
 
-PAPERS = ("attacks", "availability", "badnets", "strip")
+PAPERS = (
+    "attacks",
+    "availability",
+    "badnets",
+    "filters",
+    "operations",
+    "pruning_aware",
+    "quantization",
+    "refool",
+    "strip",
+    "trojaning",
+    "trojannet",
+    "undetectable",
+)
 """The modules of this package with a `reproduce(data, seeds, device, journal)`."""
 
 

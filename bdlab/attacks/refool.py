@@ -1,0 +1,164 @@
+"""Refool: reflections, as a window pane would add them, on pictures of the target class, whose labels stay right.
+
+Liu, Ma, Bailey, Lu, 'Reflection Backdoor: A Natural Backdoor Attack on Deep Neural Networks', ECCV 2020, arXiv 2007.02343.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from bdlab.attacks.poisoning import DataPoisoning
+from bdlab.bars import track
+from bdlab.contracts import Backdoor, Poisoned, Recipe, Split, check_fraction
+from bdlab.registry import register
+from bdlab.relabel import all_to_one, check_relabel
+from bdlab.training import fit, logits
+from bdlab.triggers.reflection import Reflection, displayed, drawn, linear, photographed
+
+SURROGATE = 2000
+"""Training images that the attacker's own networks see."""
+VICTIMS = 200
+"""Those of them, of other classes, on which a reflection is tried."""
+WARM, ROUND = Recipe(epochs=2), Recipe(epochs=1)
+"""How a surrogate is trained first, and again from there in every round."""
+SIMILAR = 8
+"""Images on which a candidate's similarity is measured."""
+
+
+@register("attack", "refool", paper="Liu, Ma, Bailey, Lu 2020, ECCV, arXiv 2007.02343", family="data poisoning")
+@dataclass(frozen=True, kw_only=True)
+class Refool(DataPoisoning):
+    """The attacker adds or changes training images; at test time it shows one of its reflections, R_adv, in any image.
+
+    `Refool()(net, train)` puts reflections into 10 % of the images (`rate`) and labels them 0.  `label_mode='clean'` is the
+    paper's attack: it marks `share` of the target class only and leaves every label right.  On small images that takes
+    strong reflections, as in `Refool(label_mode='clean', trigger=Reflection(alpha=0.7), keep=1)`.
+    candidates: how many scenes to choose from, drawn here or the first in the folder `photos`; those stay whose mean
+    SSIM with the dimmed image lies between the two bounds of `ssim`.  rounds: how often a surrogate is trained with a
+    third of them and their weights are set, 0 draws lots.  keep: how many make R_adv, the heaviest ones.
+
+    Fidelity: paper and official code are clean label.  The default is not: with clean labels the attack worked
+    less surely here (below), and BackdoorBench and BackdoorBox changed labels for that reason.  Weights follow
+    the paper as others summarise it, W_i = images that scene i sends to the target; the official `strategy.py`
+    counts every misclassified image.  As there, W starts at 1, scenes are drawn in proportion to W, those not used get the
+    median.  There: 200 candidates, 16 rounds, each scene drawn with replacement for each image, ResNet-34 trained anew for
+    600 epochs, test images for scoring, pixel values mixed by mean brightness.  Here: 24, 4 rounds, a third of the
+    scenes, one epoch from the same warm network of the victim's kind on 2,000 training images, 200 of them to score on
+    (the same for each scene), and the trigger itself for mixing.  Ties are broken by lot; on digits nearly all scenes tie.
+    The filter's paper bounds are .7 and .85; ours start at .2, since 32 pixels leave little unchanged.  Its brightness
+    rules are left out: on black ground every reflection is brighter than the image.  The kernels: see `Reflection`.
+    'replace' is the official code's mode.
+
+    Measured (small_bn, 5 epochs, seeds 100 to 102, `bdlab reproduce attacks`): default, digits: ASR 1.000 each, a clean
+    model's at most .002, clean accuracy .005 down at most; signs: ASR .951 to .974, a clean model's .006 to .060.
+    Clean label on digits: see `bdlab reproduce refool --data digits`.
+    """
+
+    trigger: Reflection = field(default_factory=Reflection)
+    mode: Literal["append", "replace"] = "replace"
+    label_mode: Literal["clean", "poison"] = "poison"
+    share: float = 0.6
+    photos: str | None = None
+    candidates: int = 24
+    ssim: tuple[float, float] = (0.2, 0.85)
+    rounds: int = 4
+    keep: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fraction(self.share, "share")
+        if not isinstance(self.trigger, Reflection):
+            raise ValueError(f"trigger must be a Reflection, got {self.trigger}; BadNets takes any trigger")
+        if self.label_mode not in ("clean", "poison"):
+            raise ValueError(f"label_mode must be 'clean' or 'poison', got {self.label_mode!r}")
+        if len(self.ssim) != 2 or not -1 <= self.ssim[0] < self.ssim[1] <= 1:
+            raise ValueError(f"ssim must be two rising numbers in [-1, 1], got {self.ssim}; (-1, 1) takes all")
+        if self.label_mode == "clean" and not isinstance(self.relabel, all_to_one):
+            raise ValueError(f"relabel must be all_to_one(target) where label_mode is 'clean', got {self.relabel}; only "
+                             "one class is marked")  # fmt: skip
+        for name, least in (("candidates", 1), ("rounds", 0), ("keep", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}; it is a count")
+        if self.trigger.reflections is None and self.candidates < self.keep:
+            raise ValueError(f"candidates must be at least keep={self.keep}, got {self.candidates}; keep fewer")
+
+    def __call__(self, model: nn.Module, data: Split) -> Backdoor:
+        start = time.perf_counter()
+        chosen = self.chosen(model, data)
+        backdoor = super(Refool, chosen).__call__(model, data)
+        return replace(backdoor, cost=replace(backdoor.cost, seconds=time.perf_counter() - start))
+
+    def poison(self, split: Split) -> Poisoned:
+        """The poisoned training set, every marked image with one of the trigger's reflections; `split` is unchanged."""
+        if self.label_mode == "poison":
+            return super().poison(split)
+        generator = torch.Generator().manual_seed(self.seed)
+        check_relabel(self.relabel, split.classes)
+        own = self.relabel(split.y) == split.y  # the target class, (N,)
+        rows = own.nonzero()[:, 0]
+        rows = rows[torch.randperm(len(rows), generator=generator)[: round(self.share * len(rows))]]  # (n,)
+        if not len(rows):
+            raise ValueError(f"share must choose at least one of the target class's {int(own.sum())} images, "
+                             f"got {self.share}; raise it, or take another target")  # fmt: skip
+        marked = self.trigger(split.x[rows], generator)  # (n, C, H, W)
+        return Poisoned(split, rows, marked, split.y[rows], torch.zeros(len(rows), dtype=torch.bool), self.mode)
+
+    def with_scenes(self, scenes: Tensor) -> Refool:
+        """This attack with the reflections `scenes` (M, 3, h, w)."""
+        return replace(self, trigger=replace(self.trigger, reflections=scenes))
+
+    def chosen(self, model: nn.Module, data: Split) -> Refool:
+        """This attack with R_adv as its reflections: the `keep` candidates of the highest weight."""
+        scenes = self.scenes(data)
+        weights = self.weights(model, data, scenes)[-1]  # (M,)
+        tie = torch.rand(len(weights), generator=torch.Generator().manual_seed(self.seed))
+        best = (weights + 0.5 * tie).argsort(descending=True)  # weights are halves of counts
+        return self.with_scenes(scenes[best[: self.keep]])
+
+    def scenes(self, data: Split) -> Tensor:
+        """The candidates that pass the filter, (M, 3, h, w)."""
+        every = self.trigger.reflections
+        if every is None:
+            every = drawn(self.candidates) if self.photos is None else photographed(self.photos, self.candidates)
+        x = data.x[:SIMILAR]
+        close = torch.tensor([similarity(replace(self.trigger, reflections=one[None]), x) for one in every])
+        passed = (self.ssim[0] < close) & (close < self.ssim[1])
+        if int(passed.sum()) < self.keep:
+            raise ValueError(f"ssim must let at least keep={self.keep} of {len(every)} candidates through, got {self.ssim}; "
+                             f"theirs lie in [{close.min():.2f}, {close.max():.2f}]")  # fmt: skip
+        return every[passed]
+
+    def weights(self, model: nn.Module, data: Split, scenes: Tensor) -> Tensor:
+        """W after each round, (rounds + 1, M): how many images a scene sends to the target; the median if not used."""
+        generator = torch.Generator().manual_seed(self.seed)
+        few = data[torch.randperm(len(data), generator=generator)[:SURROGATE]]
+        others = few[self.relabel(few.y) != few.y][:VICTIMS]
+        surrogate = fit(model, few, WARM, seed=self.seed) if self.rounds else model
+        history = [torch.ones(len(scenes))]  # W = 1, (M,)
+        for _ in track(range(self.rounds), "choosing reflections, rounds"):
+            used = torch.multinomial(history[-1] + 1e-6, -(-len(scenes) // 3), generator=generator)  # (m,)
+            poisoned = self.with_scenes(scenes[used]).poison(few)
+            victim = fit(surrogate, poisoned.split, ROUND, seed=self.seed)
+            sent = torch.stack([self._sent(victim, others, scenes[one]) for one in used])  # (m,)
+            history.append(torch.full_like(history[-1], float(sent.quantile(0.5))).index_copy(0, used, sent))
+        return torch.stack(history)
+
+    def _sent(self, victim: nn.Module, others: Split, scene: Tensor) -> Tensor:
+        """How many of `others` the reflection of `scene` (3, h, w) sends where the attacker wants them: a float."""
+        marked = replace(self.trigger, reflections=scene[None])(others.x)
+        return (logits(victim, marked).argmax(1) == self.relabel(others.y)).sum().float()
+
+
+def similarity(trigger: Reflection, x: Tensor) -> float:
+    """Mean SSIM of images (N, C, H, W) under `trigger` with what the pane lets through, (1 - alpha) of their light."""
+    from skimage.metrics import structural_similarity
+
+    through = displayed((1 - trigger.alpha) * linear(x))
+    pairs = zip(trigger(x).cpu().numpy(), through.cpu().numpy(), strict=True)
+    every = [structural_similarity(one, other, channel_axis=0, data_range=1.0) for one, other in pairs]
+    return float(sum(every) / len(every))

@@ -1,0 +1,331 @@
+"""Reflections against the paper's kernels and the official code's arithmetic; what Refool poisons, filters and chooses."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from bdlab.attacks.refool import Refool, similarity
+from bdlab.contracts import Recipe, Split
+from bdlab.nets import build
+from bdlab.relabel import all_to_one, source_to
+from bdlab.triggers.reflection import (
+    Reflection,
+    displayed,
+    drawn,
+    gaussian,
+    linear,
+    photographed,
+)
+
+KINDS = ("same_depth", "out_of_focus", "ghost")
+SIZES = [(1, 1, 28, 28), (3, 3, 32, 32), (2, 3, 20, 33), (1, 1, 33, 20)]  # batch of one; not square
+
+
+def _noise(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sigma", [0.8, 1.0, 3.0])
+def test_every_kernel_has_the_sum_one(kind, sigma):
+    kernel = Reflection(kind=kind, sigma=sigma).kernel
+    assert kernel.sum() == pytest.approx(1, abs=1e-6) and (kernel >= 0).all() and kernel.shape[0] == kernel.shape[1]
+
+
+def test_the_kernels_are_the_papers():
+    assert torch.equal(Reflection(kind="same_depth").kernel, torch.ones(1, 1))
+    ghost = Reflection(kind="ghost", delta=3, first=0.7).kernel  # two impulses, 3 pixels apart in both directions
+    assert ghost.shape == (4, 4) and ghost.count_nonzero() == 2
+    assert ghost[3, 3].item() == pytest.approx(0.7) and ghost[0, 0].item() == pytest.approx(0.3)
+    for sigma, side in ((1.0, 5), (1.2, 7), (5.0, 21)):  # cv2.GaussianBlur with ksize 2 ceil(2 sigma) + 1
+        cv2 = pytest.importorskip("cv2")
+        line = torch.from_numpy(cv2.getGaussianKernel(side, sigma)).float()
+        torch.testing.assert_close(gaussian(sigma), line @ line.T, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_ghost_without_shift_is_the_same_depth_model(size):
+    x = _noise(*size)
+    for alpha in (0.2, 0.6, 1.0):
+        one, two = Reflection(kind="ghost", delta=0, alpha=alpha), Reflection(kind="same_depth", alpha=alpha)
+        torch.testing.assert_close(one(x), two(x), atol=1e-6, rtol=0)
+    assert not torch.allclose(Reflection(kind="ghost", delta=2)(x), two(x), atol=0.05)
+
+
+@pytest.mark.parametrize("kind", ["same_depth", "ghost"])
+@pytest.mark.parametrize("size", SIZES)
+def test_no_share_of_the_light_leaves_the_image_as_it_is(kind, size, device):
+    x = _noise(*size).to(device)
+    x[0, 0, 0, :3] = torch.tensor([0.0, 1.0, 0.5])
+    torch.testing.assert_close(Reflection(kind=kind, alpha=0.0)(x), x, atol=1e-5, rtol=0)
+    near = (Reflection(kind=kind, alpha=1e-5)(x) - x).abs().max()
+    assert near < 0.01  # the root is steep near black: 1e-5 of the light is .005 there
+
+
+@pytest.mark.parametrize("kind", ["same_depth", "ghost"])
+def test_a_fully_mirrored_scene_hides_the_picture(kind):
+    trigger = Reflection(kind=kind, alpha=1.0, reflections=drawn()[:1])
+    one, two = trigger(_noise(2, 3, 32, 32, seed=1)), trigger(_noise(2, 3, 32, 32, seed=2))
+    torch.testing.assert_close(one, two)
+    torch.testing.assert_close(one[0], one[1])
+
+
+def test_light_is_mixed_not_pixel_values():
+    """A white scene at .5 over black: half the light, which is a pixel value of .73; over white it changes nothing."""
+    trigger = Reflection(kind="same_depth", alpha=0.5, reflections=torch.ones(1, 3, 8, 8))
+    black, white = torch.zeros(1, 1, 12, 12), torch.ones(1, 1, 12, 12)
+    assert trigger(black)[0, 0, 5, 5].item() == pytest.approx(0.5 ** (1 / 2.2), abs=1e-5)
+    torch.testing.assert_close(trigger(white), white)
+
+
+def _slow_ghost(x, scene, alpha, first, delta):
+    """x (C, H, W), scene (C, H + delta, W + delta), pixel by pixel."""
+    out = torch.empty_like(x)
+    for c, i, j in torch.cartesian_prod(*(torch.arange(n) for n in x.shape)).tolist():
+        mirrored = first * scene[c, i + delta, j + delta] ** 2.2 + (1 - first) * scene[c, i, j] ** 2.2
+        out[c, i, j] = ((1 - alpha) * x[c, i, j] ** 2.2 + alpha * mirrored) ** (1 / 2.2)
+    return out
+
+
+def test_a_ghost_is_the_scene_and_its_shifted_copy():
+    x, scenes = _noise(1, 3, 6, 7), _noise(1, 3, 8, 9, seed=1)  # the scene has the image's size and the margin already
+    trigger = Reflection(alpha=0.3, first=0.8, delta=2, reflections=scenes)
+    torch.testing.assert_close(trigger(x)[0], _slow_ghost(x[0], scenes[0], 0.3, 0.8, 2), atol=1e-5, rtol=0)
+
+
+def _official_blur(t, blurred, alpha_t):
+    """The blur branch of the official `blend_images` from r_blur on, for one image (H, W, 3), with att = 1.13."""
+    import numpy as np
+    from scipy.stats import norm
+
+    t, r = t.numpy().astype(float) ** 2.2, blurred.numpy().astype(float).copy()
+    both = r + t
+    for c in range(3):
+        over = both[:, :, c] > 1
+        r[:, :, c] -= (max(1.0, (both[:, :, c] * over).sum() / (over.sum() + 1e-6)) - 1) * 1.13
+    interval = 7 / len(t)
+    line = np.diff(norm.cdf(np.linspace(-3 - interval / 2, 3 + interval / 2, len(t) + 1)))
+    window = np.sqrt(np.outer(line, line))
+    window = window / window.max()
+    return ((r.clip(0, 1) * window[:, :, None] * (1 - alpha_t / 2) + t * alpha_t) ** (1 / 2.2)).clip(0, 1)
+
+
+def test_out_of_focus_is_the_official_codes():
+    pytest.importorskip("scipy")
+    x, scenes = 0.5 + 0.5 * _noise(1, 3, 64, 64), 0.3 + 0.7 * _noise(1, 3, 68, 68, seed=1)  # bright: R is toned down
+    trigger = Reflection(kind="out_of_focus", sigma=1.0, alpha=0.4, reflections=scenes)
+    blurred = F.conv2d(scenes.transpose(0, 1) ** 2.2, gaussian(1.0)[None, None])[:, 0]  # (3, 64, 64)
+    expected = _official_blur(x[0].permute(1, 2, 0), blurred.permute(1, 2, 0), 0.6)
+    got = trigger(x)[0].permute(1, 2, 0)
+    assert ((x + scenes[:, :, 2:-2, 2:-2]) > 1).any()
+    torch.testing.assert_close(got.double(), torch.from_numpy(expected), atol=0.01, rtol=0)  # its window is in 64 steps
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_reflection_is_a_pure_function_of_image_and_generator(kind, size, device, global_rng_untouched):
+    trigger, x = Reflection(kind=kind), _noise(*size).to(device)
+    kept = x.clone()
+    one, two = (trigger(x, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(x, kept) and torch.equal(one, two) and one.shape == x.shape and one.device == x.device
+    assert one.dtype == torch.float32 and one.min() >= 0 and one.max() <= 1
+    assert torch.equal(trigger(x), trigger(x)) and not torch.equal(one, x)
+
+
+def test_every_image_draws_its_own_reflection():
+    trigger, x = Reflection(reflections=drawn()[:5]), torch.full((200, 1, 16, 16), 0.3)
+    kinds = torch.unique(trigger(x, torch.Generator().manual_seed(1)).flatten(1), dim=0)
+    assert len(kinds) == 5
+    single = replace(trigger, reflections=drawn()[:1])
+    assert len(torch.unique(single(x).flatten(1), dim=0)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_finite_at_black_and_white(kind):
+    x = torch.tensor([0.0, 1.0, 0.4]).repeat(1, 1, 12, 4).requires_grad_()
+    for reflections in (torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)):
+        (gradient,) = torch.autograd.grad(Reflection(kind=kind, alpha=0.3, reflections=reflections)(x).sum(), x)
+        assert gradient.isfinite().all() and (gradient[..., 2::3] > 0).all()
+
+
+def test_the_drawn_scenes_are_24_different_ones_and_the_same_again(global_rng_untouched):
+    scenes = drawn()
+    assert scenes.shape == (24, 3, 64, 64) and scenes.min() >= 0 and scenes.max() <= 1
+    assert (torch.pdist(scenes.flatten(1)) > 5).all() and (scenes.flatten(1).std(1) > 0.02).all()
+    drawn.cache_clear()
+    assert torch.equal(drawn(), scenes) and torch.equal(drawn(8)[:1], drawn(8)[:1])
+    assert not torch.equal(drawn(24, 1), scenes)
+
+
+def test_scenes_from_a_folder(tmp_path):
+    cv2, np = pytest.importorskip("cv2"), pytest.importorskip("numpy")
+    for i, (height, width) in enumerate(((90, 130), (130, 90), (70, 70))):
+        picture = np.zeros((height, width, 3), np.uint8)
+        picture[..., 2] = 255  # red, in OpenCV's order
+        picture[:, : max(0, (width - height) // 2)] = 0
+        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+    (tmp_path / "notes.txt").write_text("no picture")
+    scenes = photographed(tmp_path, 3)
+    assert scenes.shape == (3, 3, 64, 64) and (scenes[:, 0] == 1).all() and (scenes[:, 1:] == 0).all()
+    with pytest.raises(ValueError, match=r"photos must name a folder with at least 4 .jpg or .png files, got 3 below"):
+        photographed(tmp_path, 4)
+    (tmp_path / "3.png").write_text("broken")
+    with pytest.raises(ValueError, match=r"photos must be pictures that OpenCV reads, .*3\.png is not"):
+        photographed(tmp_path, 4)
+    attack = Refool(photos=str(tmp_path), candidates=3, ssim=(-1.0, 1.0), keep=1)
+    assert torch.equal(attack.scenes(Split(_noise(8, 1, 16, 16), torch.arange(8), 10)), scenes)
+
+
+def test_the_repr_tells_two_sets_of_reflections_apart():
+    one, two = (repr(Reflection(reflections=drawn()[i : i + 1])) for i in (0, 1))
+    assert one != two and "reflections=1 #" in one and len(one) < 150
+    assert one == repr(Reflection(reflections=drawn()[:1].clone()))
+    assert repr(Reflection()).endswith("reflections=drawn)")
+
+
+# What is poisoned
+
+
+def test_clean_labels_stay_right_and_only_the_target_class_is_touched(digits):
+    data = digits.train
+    for target, share in ((0, 0.8), (3, 0.2)):
+        poisoned = Refool(label_mode="clean", relabel=all_to_one(target), share=share).poison(data)
+        assert (data.y[poisoned.indices] == target).all() and torch.equal(poisoned.y, data.y)
+        assert len(poisoned.indices) == round(share * int((data.y == target).sum())) == len(poisoned.indices.unique())
+        assert len(poisoned) == len(data) and not poisoned.covers.any()
+        x, mask = poisoned.x, poisoned.mask
+        assert torch.equal(x[~mask], data.x[~mask]) and (x[mask] != data.x[mask]).flatten(1).any(1).all()
+
+
+def test_appended_copies_keep_the_originals(digits):
+    poisoned = Refool(label_mode="clean", mode="append", share=0.5).poison(digits.train)
+    assert torch.equal(poisoned.x[: len(digits.train)], digits.train.x)
+    assert (poisoned.y[len(digits.train) :] == 0).all() and len(poisoned) == len(digits.train) + len(poisoned.indices)
+
+
+def test_poison_labels_come_from_the_other_classes(digits):
+    poisoned = Refool(rate=0.05).poison(digits.train)
+    assert (
+        len(poisoned.indices) == 300 and (digits.train.y[poisoned.indices] != 0).all() and (poisoned.labels == 0).all()
+    )
+
+
+def test_the_seed_draws_rows_and_reflections(noise, global_rng_untouched):
+    data = noise(200)
+    one, two, other = (Refool(label_mode="clean", seed=seed, share=0.5).poison(data) for seed in (4, 4, 5))
+    assert torch.equal(one.indices, two.indices) and torch.equal(one.stamped, two.stamped)
+    assert not torch.equal(one.indices.sort().values, other.indices.sort().values)
+
+
+# What is mirrored
+
+
+def test_the_filter_keeps_the_candidates_between_its_bounds(digits):
+    attack = Refool(ssim=(0.5, 0.6), candidates=12, keep=1)
+    kept, x = attack.scenes(digits.train), digits.train.x[:8]
+    values = [similarity(replace(attack.trigger, reflections=one[None]), x) for one in drawn(12)]
+    inside = [0.5 < value < 0.6 for value in values]
+    assert 0 < sum(inside) < 12 and torch.equal(kept, drawn(12)[torch.tensor(inside)])
+    with pytest.raises(
+        ValueError, match=r"ssim must let at least keep=1 of 12 candidates through, got \(0.98, 0.99\); "
+    ):
+        replace(attack, ssim=(0.98, 0.99)).scenes(digits.train)
+
+
+def test_similarity_is_one_where_the_pane_mirrors_nothing():
+    x = _noise(2, 3, 16, 16)
+    assert similarity(Reflection(alpha=0.0), x) == pytest.approx(1, abs=1e-4)
+    dark = Reflection(alpha=0.4, reflections=torch.zeros(1, 3, 8, 8))  # it dims, and so does what it is compared with
+    assert similarity(dark, x) == pytest.approx(1, abs=1e-4)
+    torch.testing.assert_close(displayed(linear(x)), x, atol=1e-5, rtol=0)
+
+
+@pytest.fixture
+def tiny(noise):
+    """A net, 600 images and an attack that chooses among 9 scenes in three rounds."""
+    data = noise(600, (1, 16, 16))
+    attack = Refool(
+        label_mode="clean", candidates=9, ssim=(-1.0, 1.0), rounds=3, keep=1, recipe=Recipe(epochs=1), seed=7
+    )
+    return build("small_bn", (1, 16, 16), 10, seed=0), data, attack
+
+
+def test_weights_are_counts_and_unused_scenes_get_the_median(tiny, global_rng_untouched):
+    net, data, attack = tiny
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    weights = attack.weights(net, data, attack.scenes(data))
+    assert weights.shape == (4, 9) and (weights >= 0).all() and torch.equal(weights[0], torch.ones(9))
+    for row in weights[1:]:
+        value, count = row.unique(return_counts=True)
+        median = value[count.argmax()]
+        rest = row[row != median]  # three are used a round; at least six have their median
+        assert count.max() >= 6 and (row % 0.5 == 0).all() and (row <= 200).all()
+        assert len(rest) <= 3 and (rest > median).sum() <= 1 and (rest < median).sum() <= 1
+    assert torch.equal(weights, attack.weights(net, data, attack.scenes(data)))
+    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
+
+
+def test_the_heaviest_scenes_become_the_trigger(tiny, monkeypatch):
+    net, data, attack = tiny
+    heavy = torch.tensor([[1.0] * 9, [3, 9, 3, 3, 3, 7.5, 3, 1, 8]])
+    monkeypatch.setattr(Refool, "weights", lambda self, model, split, scenes: heavy)
+    chosen = replace(attack, keep=3).chosen(net, data)
+    assert torch.equal(chosen.trigger.reflections, drawn(9)[[1, 8, 5]])
+
+
+def test_the_same_seed_makes_the_same_backdoor(tiny, global_rng_untouched):
+    net, data, attack = tiny
+    one, two = (replace(attack, rounds=1)(net, data) for _ in range(2))
+    assert repr(one.trigger) == repr(two.trigger) and len(one.trigger.reflections) == 1
+    for a, b in zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    assert (one.cost.poisoned, one.cost.rows) == (36, 600)
+
+
+def test_without_rounds_the_seed_chooses(tiny):
+    net, data, attack = tiny
+    picks = {repr(replace(attack, rounds=0, seed=seed).chosen(net, data).trigger) for seed in range(8)}
+    assert len(picks) > 2
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Reflection(kind="mirror"), "kind must be one of same_depth, out_of_focus, ghost; got 'mirror'"),
+        (lambda: Reflection(alpha=1.2), r"alpha must be in \[0, 1\], got 1.2"),
+        (lambda: Reflection(first=-0.1), r"first must be in \[0, 1\], got -0.1"),
+        (lambda: Reflection(sigma=0.0), r"sigma must be in \(0, 10\] pixels, got 0.0; 'same_depth' does not blur"),
+        (lambda: Reflection(delta=1.5), r"delta must be a whole number of pixels in 0\.\.20, got 1.5"),
+        (lambda: Reflection(delta=-1), r"delta must be a whole number of pixels in 0\.\.20, got -1"),
+        (lambda: Reflection(reflections=torch.zeros(4, 1, 8, 8)), r"reflections must have shape \(M, 3, h, w\)"),
+        (lambda: Reflection(reflections=torch.zeros(0, 3, 8, 8)), r"with M >= 1, got \(0, 3, 8, 8\)"),
+        (
+            lambda: Reflection(reflections=torch.full((1, 3, 8, 8), 9.0)),
+            r"reflections must lie in \[0, 1\], got \[9, 9\]",
+        ),
+        (lambda: Refool(share=80), r"share must be in \(0, 1\], got 80; it is a share, not a percentage"),
+        (lambda: Refool(rate=0), r"rate must be in \(0, 1\], got 0;"),
+        (lambda: Refool(label_mode="dirty"), "label_mode must be 'clean' or 'poison', got 'dirty'"),
+        (lambda: Refool(ssim=(0.9, 0.7)), r"ssim must be two rising numbers in \[-1, 1\], got \(0.9, 0.7\)"),
+        (lambda: Refool(candidates=0, keep=1), "candidates must be at least 1, got 0; it is a count"),
+        (lambda: Refool(rounds=-1), "rounds must be at least 0, got -1"),
+        (lambda: Refool(keep=0), "keep must be at least 1, got 0"),
+        (lambda: Refool(keep=30, candidates=24), "candidates must be at least keep=30, got 24"),
+        (lambda: Refool(trigger=None), "trigger must be a Reflection, got None"),
+        (
+            lambda: Refool(label_mode="clean", relabel=source_to(1, 7)),
+            r"relabel must be all_to_one\(target\) where label_mode is 'clean'",
+        ),
+    ],
+)
+def test_wrong_settings_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_target_class_without_images_is_named():
+    data = Split(_noise(20, 1, 16, 16), torch.ones(20, dtype=torch.int64), 10)
+    with pytest.raises(ValueError, match=r"share must choose at least one of the target class's 0 images, got 0\.6"):
+        Refool(label_mode="clean").poison(data)
