@@ -101,6 +101,17 @@ class Split:
         return self[inside], self[~inside]
 
 
+def check_clean(clean: Split | None, *, least: int = 1, classes: int = 1) -> Split:
+    """The defender's clean images, if there are at least `least` of at least `classes` classes; else a `ValueError`."""
+    if clean is None or len(clean) < least:
+        found = "none" if clean is None else f"{len(clean)}"
+        raise ValueError(f"clean must hold at least {least} images, got {found}; give more, as in data.held_out")
+    if len(clean.y.unique()) < classes:
+        raise ValueError(f"clean must hold images of at least {classes} classes, got {clean.y.unique().tolist()}; draw "
+                         "them from all classes")  # fmt: skip
+    return clean
+
+
 class Trigger(ABC):
     """How an input is marked: a pure function of images, composable as `first >> second`.
 

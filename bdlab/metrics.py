@@ -162,6 +162,16 @@ def anomaly_index(values: Tensor, kind: str = "mad") -> Tensor:
     return below / spread
 
 
+def family_wise_cutoff(classes: int, kind: str = "mad", alpha: float = 0.05, draws: int = 20_000) -> float:
+    """The anomaly index that the largest of `classes` normal values exceeds with probability `alpha`, by simulation.
+
+    A cut-off of 2 for each class flags far more than 5 % of clean models, for each class has its chance.
+    """
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(draws, classes, generator=generator, dtype=torch.float64)
+    return float(torch.stack([anomaly_index(v, kind).max() for v in values]).quantile(1 - alpha))
+
+
 @dataclass(frozen=True)
 class Difference:
     """How far marked images are from clean ones, means over the images.

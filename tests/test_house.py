@@ -33,7 +33,7 @@ LAYERS = (  # a module may import from the layers before its own, and from its o
     {"relabel"},
     {"data", "nets", "metrics"},
     {"training", "triggers", "channels", "submission"},
-    {"availability", "evasion", "inversion"},
+    {"availability", "evasion", "inversion", "views"},
     {"attacks", "defenses"},
     {"plots", "demos"},
     {"experiments"},

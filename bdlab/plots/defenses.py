@@ -1,0 +1,114 @@
+"""Figures of defences: scores, curves, inspections, maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from bdlab.plots.plot import BLUE, LOOKS, ORANGE, Plot, axes_of, figure_of, image_row
+
+
+def scores(
+    panels: Sequence[tuple[str, Tensor, Tensor]], thresholds: Sequence[tuple[str, float]], *, label: str, alt: str
+) -> Plot:
+    """Histograms of a detector's scores: panels (title, clean (N,), bad (M,)), one vertical line per named threshold.
+
+    The thresholds belong to the last panel.  label: the axis text, with its unit.
+    """
+    import numpy as np
+
+    figure, axes = axes_of(1, len(panels), (4.6 * len(panels), 3.4), alt)
+    for axis, (title, clean, bad) in zip(axes, panels, strict=True):
+        both = np.concatenate((clean.cpu().numpy(), bad.cpu().numpy()))
+        bins = np.linspace(both.min(), both.max() + 1e-9, 41).tolist()
+        for values, colour, hatch, name in ((clean, BLUE, "", "clean"), (bad, ORANGE, "///", "triggered")):
+            if len(values):
+                weights = np.full(len(values), 1 / len(values))
+                text = f"{name}, n = {len(values)}"
+                axis.hist(values.cpu().numpy(), bins, weights=weights, color=colour, alpha=0.6, hatch=hatch, label=text)
+        axis.set(title=title, xlabel=label, ylabel="share of images")
+    for (name, value), style in zip(thresholds, ("--", ":", "-."), strict=False):
+        axes[-1].axvline(value, color="black", linestyle=style, label=name)
+    for axis in axes:
+        axis.legend(fontsize="small")
+    return Plot(figure, alt)
+
+
+def pruning_curve(
+    curves: Sequence[tuple[str, Sequence[Sequence[float]], Sequence[Sequence[float]]]],
+    *,
+    decoys: int | None = None,
+    alt: str,
+    title: str,
+) -> Plot:
+    """Clean accuracy and ASR over the number of pruned channels: curves (name, clean, asr), one sequence a seed each.
+
+    decoys: after so many channels a dashed line stands in the last panel.
+    """
+    figure, axes = axes_of(1, len(curves), (4.6 * len(curves), 3.6), alt)
+    for axis, (name, *both) in zip(axes, curves, strict=True):
+        for label, seeds, (colour, marker) in zip(("clean accuracy", "ASR"), both, LOOKS, strict=False):
+            levels = list(zip(*seeds, strict=True))
+            axis.plot([sum(v) / len(v) for v in levels], color=colour, marker=marker, markevery=4, label=label)
+            low, high = [min(v) for v in levels], [max(v) for v in levels]
+            axis.fill_between(range(len(levels)), low, high, color=colour, alpha=0.2, linewidth=0)
+        axis.set(title=name, xlabel="channels pruned", ylabel="share of test images", ylim=(-0.03, 1.03))
+        axis.grid(alpha=0.3)
+    if decoys is not None:
+        axes[-1].axvline(decoys, color="black", linestyle="--", label="decoys gone")
+    for axis in axes:
+        axis.legend(fontsize="small", loc="lower left")
+    figure.suptitle(title, fontsize="medium")
+    return Plot(figure, alt)
+
+
+def anomaly(
+    norms: Tensor,
+    index: Tensor,
+    cutoff: float,
+    flagged: Sequence[int],
+    *,
+    alt: str,
+    title: str,
+    triggers: Tensor | None = None,
+) -> Plot:
+    """An inspection: per class (K,) the trigger's size and its anomaly index, below them the triggers (K, C, H, W)."""
+    classes = range(len(norms))
+    figure = figure_of((max(6.0, 0.75 * len(norms)), 4.2 if triggers is None else 5.4), alt)
+    upper, *rest = figure.subfigures(
+        1 if triggers is None else 2, 1, squeeze=False, height_ratios=None if triggers is None else (3, 1)
+    )[:, 0]
+    for axis, values, label in zip(
+        upper.subplots(2, 1, sharex=True), (norms, index), ("size of the trigger (l1)", "anomaly index"), strict=True
+    ):
+        bars = axis.bar(classes, values.tolist(), color=[ORANGE if label_ in flagged else BLUE for label_ in classes])
+        for label_ in flagged:
+            bars[label_].set_hatch("///")
+        axis.set(ylabel=label, xticks=list(classes))
+    axis.axhline(cutoff, color="black", linestyle="--", label=f"cut-off {cutoff:.2f}")
+    axis.set_xlabel("class (hatched: flagged)")
+    axis.legend(fontsize="small")
+    if triggers is not None:
+        image_row(rest[0].subplots(1, len(norms), squeeze=False)[0], "", triggers)
+    figure.suptitle(title, fontsize="medium")
+    return Plot(figure, alt)
+
+
+def heat(rows: Sequence[tuple[str, Tensor]], *, alt: str, title: str = "") -> Plot:
+    """Rows of maps (n, h, w) of one scale each, or pictures (n, C, H, W) in [0, 1]: activation maps, Grad-CAM."""
+    columns = len(rows[0][1])
+    if any(len(x) != columns for _, x in rows):
+        raise ValueError(f"rows must hold the same number of maps, got {[len(x) for _, x in rows]}")
+    figure, axes = axes_of(len(rows), columns, (1.1 * columns + 1.6, 1.15 * len(rows) + 0.4), alt)
+    for r, (name, x) in enumerate(rows):
+        mine = axes[r * columns : (r + 1) * columns]
+        if x.dim() == 4:
+            image_row(mine, name, x)
+            continue
+        for axis, values in zip(mine, x, strict=True):
+            axis.imshow(values.cpu().numpy(), cmap="inferno", vmin=0, vmax=max(float(x.max()), 1e-9))
+            axis.set(xticks=[], yticks=[])
+        mine[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title, fontsize="medium")
+    return Plot(figure, alt)
