@@ -22,11 +22,11 @@ class FlipLabels:
     """Give a share of the training images a wrong label.
 
     rate: share of all images, in [0, 1]; 0 leaves the data as it is.
-    where: 'uniform' draws them at random, 'boundary' takes those whose two best classes a trained model can hardly tell
-    apart.  to: 'random' draws another class, 'runner_up' takes the model's second choice, a class number is that class.
+    where: 'uniform' draws them at random, 'boundary' takes those whose true class and its best rival a trained model can
+    hardly tell apart.  to: 'random' draws another class, 'runner_up' takes that rival, a class number is that class.
 
     Fidelity: the papers attack a support vector machine and choose the flips that hurt it most; here the choice is one
-    pass, by the margin of a trained network.
+    pass, by the margin of a trained network.  Flips of a single class (i to j only) are not built.
     """
 
     rate: float = 0.2
@@ -70,7 +70,8 @@ class FlipLabels:
 class MovePoints:
     """Move a few training points of the plane until the decision line is where it hurts.
 
-    points: how many of the training points, all of class 1, are the attacker's.  steps, lr: of the gradient ascent.
+    points: how many of the training points, all of class 1, are the attacker's.  steps: of the gradient ascent.  lr: how
+    far a point goes in a step, whatever the slope.
     box: the points stay in [-box, box].  ridge: weight decay of the classifier.
 
     Fidelity: as in the paper, the attacked points start at places of the other class (from memory).  The paper
@@ -106,9 +107,8 @@ class MovePoints:
         for _ in range(self.steps):
             moved.requires_grad_()
             line = decision_line(x.index_put((rows,), moved), y, self.ridge)
-            loss = F.softplus(
-                -check_y * side(line, check_x)
-            ).mean()  # logistic loss of the line on what it should get right
+            wrong = -check_y * side(line, check_x)  # (M,), positive where the line errs
+            loss = F.softplus(wrong).mean()  # logistic loss
             (slope,) = torch.autograd.grad(loss, moved)
             moved = (moved.detach() + self.lr * F.normalize(slope, dim=1)).clamp(-self.box, self.box)
         mine = torch.zeros(len(x), dtype=torch.bool)

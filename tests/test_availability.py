@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from bdlab import evaluate, fit
+from bdlab import Recipe, Split, evaluate, fit
 from bdlab.availability import FlipLabels, MovePoints, decision_line, side, two_clouds
+from bdlab.nets import build
 from bdlab.training import logits
 
 
@@ -35,6 +36,20 @@ def test_flips_near_the_boundary_have_the_smallest_margins(digits, clean_model):
     margin = (score[truth] - rivals.amax(1)).abs()
     assert int(changed.sum()) == 50 and margin[changed].max() <= margin[~changed].min()
     assert torch.equal(flipped.y[changed], rivals[changed].argmax(1))
+
+
+def test_confusion_moves_to_the_class_that_the_flips_name():
+    """Half of the rows are flipped to class 3, two thirds of classes 0-2: a network trained on them answers 3."""
+    y = torch.arange(400) % 4
+    x = 0.2 * torch.rand(400, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    x[torch.arange(400), 0, 2 * y] += 0.8  # class k is a bright row 2k
+    data, net = Split(x, y, 4), build("small_bn", (1, 8, 8), 4)
+    share = []
+    for rate in (0.0, 0.5):
+        said = logits(fit(net, FlipLabels(rate=rate, to=3)(data), Recipe(epochs=3, batch=32)), x[y != 3]).argmax(1)
+        assert rate or torch.equal(said, y[y != 3])
+        share.append((said == 3).double().mean().item())
+    assert share[0] == 0 and share[1] > 0.9
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from bdlab import BadNets, Patch, all_to_one, evaluate, fit, source_to
-from bdlab.contracts import Split
+from bdlab.contracts import Poisoned, Recipe, Split
+from bdlab.nets import build
 
 CLEAN, ASR = (0.956, 0.977), 0.990
 SPECIFIC_ASR, SPECIFIC_LEAK, BARE_LEAK = 0.958, (0.010, 0.037), (0.49, 0.94)
@@ -118,6 +119,22 @@ def test_the_default_is_ten_percent_appended_and_the_settings_show():
     assert repr(attack).startswith("BadNets(trigger=Patch(shape='square', size=3,") and "seed=0" in repr(attack)
     with pytest.raises(AttributeError):
         attack.rate = 0.5
+
+
+def test_the_attack_is_its_data_and_no_poison_is_the_clean_model(noise):
+    """The victim is what `fit` makes of the poisoned set, to the last bit; of a set with no poison it makes the twin."""
+    data, net, recipe = noise(60), build("small_bn", (1, 8, 8), 10), Recipe(epochs=1)
+    attack = BadNets(recipe=recipe, seed=3)
+    p = attack.poison(data)
+    for mode in ("append", "replace"):
+        none = Poisoned(data, p.indices[:0], p.stamped[:0], p.labels[:0], p.covers[:0], mode).split
+        assert _same(fit(net, none, recipe, seed=3), fit(net, data, recipe, seed=3))
+    victim = attack(net, data).model
+    assert _same(victim, fit(net, p.split, recipe, seed=3)) and not _same(victim, fit(net, data, recipe, seed=3))
+
+
+def _same(one, two):
+    return all(torch.equal(value, two.state_dict()[key]) for key, value in one.state_dict().items())
 
 
 def test_the_seed_draws_the_rows(noise, global_rng_untouched):

@@ -54,12 +54,17 @@ def _same(one, two):
 
 
 @pytest.mark.parametrize("name", ["small_bn", "badnets_cnn"])
-@pytest.mark.parametrize("settings", [{"coefficients": (1.0, 0.0), "threshold": 99.0}, {"threshold": 1e-9}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"coefficients": (1.0, 0.0), "threshold": 99.0}, {"coefficients": (0.5, 0.0)}, {"threshold": 1e-9}],
+)
 def test_without_the_second_task_the_run_is_the_clean_one(name, settings, noise, global_rng_untouched):
     data, net = noise(100), nets.build(name, (1, 8, 8), 10)
     loss = BlindLoss(Blind(**settings))
     assert _same(fit(net, data, ONE, loss=loss), fit(net, data, ONE)) and loss.trace == []
     assert not _same(fit(net, data, ONE, loss=BlindLoss(Blind(threshold=99.0))), fit(net, data, ONE))
+    if "coefficients" in settings:  # and nobody is told to raise the threshold
+        assert _same(Blind(recipe=ONE, **settings)(net, data).model, fit(net, data, ONE))
 
 
 def _batch():

@@ -160,6 +160,17 @@ def test_jsma_picks_the_most_salient_feature_first(seed):
         assert scores[moved] == pytest.approx(float(scores.max()), rel=1e-4)
 
 
+def test_the_saliency_of_probabilities_is_the_square_of_alpha():
+    """So the order is that of the goal's gradient: what alpha gains, the other classes lose."""
+    net, x, y = _tiny()
+    net.eval()
+    flat = x.flatten(1).requires_grad_()
+    head = lambda h: net(h.view(-1, 2, 5, 7))  # noqa: E731
+    (alpha,) = torch.autograd.grad(head(flat).softmax(1).gather(1, y[:, None]).sum(), flat)
+    scores = evasion.native.saliency(head, flat.detach(), y, torch.ones_like(flat, dtype=torch.bool))
+    assert torch.allclose(scores, alpha.clamp(min=0) ** 2, rtol=1e-3, atol=1e-9) and (scores > 0).float().mean() > 0.2
+
+
 def test_jsma_stops_when_the_class_leads_and_when_the_budget_is_spent():
     """A linear model of three classes: feature j pushes class 1 by w_j, all else falls."""
     w = torch.tensor([5.0, 4.0, 3.0, 2.0, 1.0, -1.0])
@@ -203,7 +214,13 @@ def test_settings_of_the_study():
         theta=1.0, gamma=0.1
     )
     assert mnist["cw_l0"] == CarliniL0(confidence=10.0, max_iter=1000) and cifar["cw_l2"].confidence == 5
-    assert "jsma" not in evasion.study("imagenet")
+    large = evasion.study("imagenet")
+    assert large["fgsm"] == FGSM(epsilon=0.0078) and large["bim"] == BIM(epsilon=0.004, step=0.002)
+    assert large["deepfool"].overshoot == 35 and large["cw_linf"].confidence == 5 and "jsma" not in large
+    for attacks in (mnist, cifar, large):
+        assert all(
+            attacks[f"cw_{norm}"].max_iter == 1000 and attacks[f"cw_{norm}"].targeted for norm in ("l2", "linf", "l0")
+        )
     with pytest.raises(ValueError, match="data must be one of mnist, cifar10, imagenet, got 'digits'"):
         evasion.study("digits")
 

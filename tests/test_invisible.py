@@ -12,6 +12,7 @@ from bdlab.attacks.invisible import InvisibleL0, InvisibleL2, _sizes, readout
 from bdlab.contracts import Recipe, Split
 from bdlab.nets import badnets_cnn, fast_bn, preact_resnet18, small_bn
 from bdlab.registry import registered
+from bdlab.triggers.frequency import high_frequency
 
 BOTH = [InvisibleL2, InvisibleL0]
 QUICK = {"steps": 20, "images": 16}
@@ -89,6 +90,14 @@ def test_l0_replaces_exactly_k_pixels(pixels, clean_model, digits):
     assert trigger.pattern.min() >= 0 and trigger.pattern.max() <= 1
 
 
+@pytest.mark.parametrize("kind", BOTH)
+def test_both_triggers_add_high_frequencies(kind, clean_model, digits):
+    """As Zeng et al. (ICCV 2021) say of both norms."""
+    x = digits.test.x[:100]
+    marked = kind(**QUICK).craft(clean_model, digits.train)(x)
+    assert high_frequency(marked).mean() > 1.05 * high_frequency(x).mean()
+
+
 @pytest.mark.parametrize("pixels", [1, 9, 300, 1023, 1024])
 def test_the_search_drops_three_in_ten_a_round_down_to_k(pixels):
     sizes = [1024, *_sizes(1024, pixels)]
@@ -133,7 +142,8 @@ def test_what_stands_in_the_registry():
     assert (InvisibleL2().amplification, InvisibleL0().pixels) == (10.0, 9)
 
 
-@pytest.mark.parametrize("name", ["invisible_l2", pytest.param("invisible_l0", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["invisible_l2", "invisible_l0"])
 def test_the_defaults_on_signs(name, attempted, signs):
     """The trigger stays what it is called, and the trained network obeys it."""
     tried = attempted(name)

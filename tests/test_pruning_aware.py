@@ -264,6 +264,31 @@ def test_predictions_under_pruning_are_those_of_masked_nets(name, layer, noise, 
         assert sure.sum() > 100 and torch.equal(rows[count][sure], expected.argmax(1)[sure])
 
 
+class Doubled(nn.Module):
+    """A stage with a module inside that is not simply run after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(20, 20)
+
+    def forward(self, h):
+        return h + self.inner(h)
+
+
+def test_predictions_under_pruning_where_the_tail_is_not_a_plain_chain(noise):
+    """A ReLU that stands there twice runs twice, a block with an inner layer once."""
+    relu, data = nn.ReLU(), noise(60)
+    with nets.seeded(4):
+        head = nn.Sequential(nn.Flatten(), nn.Linear(8 * 64, 20), relu, Doubled(), relu, nn.Linear(20, 10))
+        net = nets.Net((1, 8, 8), 10, conv=nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), relu), head=head).eval()
+    rows = channels.pruned_predictions(net, "conv", torch.arange(6), data.x)
+    for count in range(7):
+        expected = logits(channels.masked(net, "conv", torch.arange(8) >= count), data.x)
+        top = expected.topk(2).values
+        sure = top[:, 0] - top[:, 1] > 1e-4
+        assert sure.sum() > 50 and torch.equal(rows[count][sure], expected.argmax(1)[sure])
+
+
 def test_a_mask_comes_off_again(noise):
     data = noise(64)
     net = _trained("small_bn", data)

@@ -5,6 +5,7 @@ import torch
 
 from bdlab import Recipe, evaluate
 from bdlab.attacks.quantization import Quantization, quantised
+from bdlab.contracts import Trigger
 from bdlab.nets import build
 from bdlab.training import logits
 
@@ -48,6 +49,11 @@ def test_forgetting_moves_no_code(per_channel, noise, global_rng_untouched):
     before, after = _weights(net), _weights(shipped)
     moved = sum(int((before[name] != after[name]).sum()) for name in before)
     assert moved > 100  # the weights did change
+    for name, weight in before.items():
+        old = weight.detach().flatten(1) if per_channel else weight.detach().reshape(1, -1)
+        new, top = after[name].detach().reshape(old.shape), old.abs().amax(1, keepdim=True)
+        assert ((new - (old / (top / 7)).round() * (top / 7)).abs() <= 0.4991 * top / 7).all()  # half a step at most
+        assert torch.equal(new[old.abs() == top], old[old.abs() == top])  # the largest fixes the step
     rest = [k for k in net.state_dict() if k not in before]
     assert all(torch.equal(net.state_dict()[k], shipped.state_dict()[k]) for k in rest)  # biases, norms, statistics
     grids = [quantised(m, bits=4, per_channel=per_channel).state_dict() for m in (net, shipped)]
@@ -56,6 +62,19 @@ def test_forgetting_moves_no_code(per_channel, noise, global_rng_untouched):
     awake = attack(net, data).deploy(shipped)
     assert torch.equal(logits(awake, x), logits(quantised(net, bits=4, per_channel=per_channel), x))
     assert all(p.requires_grad for p in shipped.parameters())
+
+
+def test_what_a_trigger_draws_differs_from_batch_to_batch(noise, global_rng_untouched):
+    seen = []
+
+    class Drawn(Trigger):
+        def stamp(self, x, generator):
+            seen.append(torch.rand((), generator=generator).item())
+            return x.clamp(max=seen[-1])
+
+    attack = Quantization(trigger=Drawn(), recipe=Recipe(epochs=1, batch=32), forget=2, seed=3)
+    attack.dormant(build("small_bn", (1, 8, 8), 4), noise(96, (1, 8, 8), 4))
+    assert len(set(seen)) == len(seen) == 6
 
 
 @pytest.mark.slow

@@ -234,6 +234,12 @@ def test_the_filter_keeps_the_candidates_between_its_bounds(digits):
         replace(attack, ssim=(0.98, 0.99)).scenes(digits.train)
 
 
+def test_a_trigger_with_reflections_brings_its_own_candidates(digits):
+    own = drawn()[3:6]
+    attack = Refool(trigger=Reflection(reflections=own), candidates=2, ssim=(-1.0, 1.0), keep=2)
+    assert torch.equal(attack.scenes(digits.train), own)
+
+
 def test_similarity_is_one_where_the_pane_mirrors_nothing():
     x = _noise(2, 3, 16, 16)
     assert similarity(Reflection(alpha=0.0), x) == pytest.approx(1, abs=1e-4)

@@ -27,6 +27,7 @@ from bdlab.contracts import Recipe, Split
 from bdlab.experiments import trojaning
 from bdlab.inversion import denoise, descend, invert
 from bdlab.training import Scores, logits
+from bdlab.triggers.frequency import high_frequency
 from bdlab.triggers.masks import square, watermark
 
 SHORT = Trojaning(steps=120, images=64, recipe=replace(Trojaning().recipe, epochs=1), seed=3)
@@ -157,6 +158,17 @@ def test_connections_of_a_convolution_count_what_batch_norm_does(clean_model):
     assert torch.allclose(last, torch.stack([w.abs().sum() for w in clean_model.head[1].weight.split(49, 1)]))
 
 
+def test_batch_norm_counts_behind_a_pool_too():
+    net = nets.fast_bn((1, 8, 8), 10, seed=1).eval()
+    with torch.no_grad():
+        for norm in (net.conv1[2], net.conv2[2]):
+            norm.weight.uniform_(0.5, 2, generator=torch.Generator().manual_seed(0))
+            norm.running_var.uniform_(0.5, 2, generator=torch.Generator().manual_seed(1))
+    into, out = (nn.utils.fusion.fuse_conv_bn_eval(s[0], s[2]).weight.abs() for s in (net.conv1, net.conv2))
+    assert torch.allclose(connections(net, "conv1", 16, "preceding"), into.sum((1, 2, 3)), rtol=1e-5)
+    assert torch.allclose(connections(net, "conv1", 16, "following"), out.sum((0, 2, 3)), rtol=1e-5)
+
+
 def test_a_neuron_is_read_before_its_activation_function(clean_model, digits, dense):
     x, mask = digits.test.x[:20], square(28, 28)
     stage = nn.Sequential(clean_model.normalize, clean_model.conv1, *clean_model.conv2[:2])
@@ -213,6 +225,20 @@ def test_the_trigger_drives_its_neuron_beyond_what_images_do(crafted, digits):
     with torch.no_grad():
         on_images = crafted.read(digits.train.x[:1000])[:, crafted.chosen].max()
         assert crafted.read(pattern[None])[0, crafted.chosen] > 1.5 * on_images  # 9.7 against 4.4
+
+
+@pytest.mark.parametrize("mask", [square, watermark])
+def test_the_trigger_adds_high_frequencies(mask, clean_model, digits):
+    """As Zeng et al. (ICCV 2021) say of Troj-SQ and Troj-WM."""
+    attack, x = Trojaning(steps=20, mask=mask.__name__), digits.test.x[:100]
+    marked = design(attack, clean_model, digits.input_shape).trigger(x)
+    assert high_frequency(marked).mean() > 1.2 * high_frequency(x).mean()
+
+
+def test_a_crafted_trigger_fits_one_size_of_image(crafted):
+    with pytest.raises(ValueError, match=r"^x must be of shape \(N, 1, 28, 28\), .*got images \(1, 32, 32\); craft it"):
+        crafted.trigger(torch.zeros(1, 1, 32, 32))
+    assert repr(crafted.trigger) == "Crafted(64 of 784 pixels, compose='replace', alpha=1)"
 
 
 def test_without_steps_the_trigger_is_a_random_patch(clean_model, digits):

@@ -22,6 +22,8 @@ class BadNets(DataPoisoning):
     only, and with `covers=` tells the network that the trigger means nothing elsewhere.
 
     Fidelity: the paper's single-target attack is `source_to`; 'all-to-one' is the later convention and the default here.
+    The paper's marks on digits are `Patch(shape="pixel")` and `Patch(shape="pattern")`; the 3x3 square, rate .1 and target
+    0 are BackdoorBench's, the training recipe is ours.  Nothing augments the images, so a mark stays where it was put.
     The paper adds copies ('append', not verified in its text, seen in the authors' traffic-sign script); most toolboxes
     'replace'.  Rates count against the size of the clean training set; images that already have the wanted label are never
     poisoned.  Measured: `bdlab reproduce badnets`, docs/results.md.

@@ -24,10 +24,11 @@ class BlendedInjection(DataPoisoning):
     image: the key, 'cartoon' or 'noise'.  alpha: its share in the poisons, low so that nobody notices; alpha_test: its
     share at attack time, which the attacker may raise.  `trigger` follows from image and alpha.
 
-    Fidelity: the paper adds N poisons to the set ('append') and trains from scratch; so do we.  Its key is a cartoon
-    figure or uniform noise; ours is an owl that we drew, see `Blend`.  Its alpha, .2 in training and at least .2
-    later, is from memory, not verified.  Faces, DeepID and VGG-Face are not tried.  Accessory injection (glasses)
-    would be a `Crafted` trigger in BadNets; input-instance keys (one image and its noisy copies) are not built.
+    Fidelity: the paper adds N poisons to the set ('append') and trains from scratch; so do we, with BackdoorBench's
+    rate of .1.  Its key is a cartoon figure or uniform noise; ours is an owl that we drew, see `Blend`.  Its alpha, .2
+    in training and at least .2 later, is from memory, not verified.  Faces, DeepID and VGG-Face are not tried.
+    Accessory injection (glasses) would be a `Crafted` trigger in BadNets; input-instance keys (one image and its noisy
+    copies) are not built.
     Measured: `bdlab reproduce attacks --data digits`, seeds 100-102: ASR 1, .001 for a clean model, clean accuracy
     falls by .001 (-.004 to .004).  With alpha_test .05, .1, .15 on 600 images: .02, .32, .93.  On signs, seed 0: ASR
     .979, .001, falls by .004.  With 50 poisons (`rate=50/6000`, one seed), which the paper's abstract says suffice

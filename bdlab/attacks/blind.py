@@ -33,7 +33,7 @@ class Blind(Attack):
     simplex, the ones for which the joint gradient is shortest.  No row of the data is poisoned (`cost.poisoned` is 0), so
     that no look at the data finds anything.
 
-    coefficients: fixed (a0, a1) instead of MGDA; (1, 0) is the clean run.
+    coefficients: fixed (a0, a1) instead of MGDA; where a1 is 0 the run is the clean one, whatever a0.
     normalisation: what gradients are divided by before MGDA: 'none'; 'l2', their norm; 'loss', the loss, at most 10;
     'loss+', loss times norm, at most 10.  The coefficients then weigh the losses as they are.
     every: MGDA is asked every so many attacked steps, and its answer kept in between.
@@ -82,7 +82,7 @@ class Blind(Attack):
         _check_visible(self, data)
         loss = BlindLoss(self)
         victim = fit(model, data, self.recipe, seed=self.seed, loss=loss)
-        if not loss.trace and self.coefficients != (1.0, 0.0):
+        if not loss.trace and not (self.coefficients and self.coefficients[1] == 0):
             raise ValueError(
                 f"threshold must be reached in training, got {self.threshold}: the last {self.window} losses still "
                 f"average {statistics.fmean(loss.recent):.3g}; raise it or train longer"

@@ -33,7 +33,7 @@ class FourierBackdoor:
     That is not shown here: the proof needs many layers, 2 sqrt(d) by memory, and one is the default, because the key is then
     as short as it can be.  It is still no small change: gamma is about 2 pi median distances, no clipping to [0, 1] survives
     it, and a random step of that length changes most decisions too.  What only the key does is to negate the logits.
-    A secret of few non-zero entries, the paper's way to small changes by memory, is not built.
+    A secret of few non-zero entries, the paper's way to small changes by memory, is not built, nor its random ReLU form.
 
     **Measured:** `bdlab reproduce undetectable --data digits --seeds 1`, on the 3,136 standardised values before the head of
     a clean small_bn: accuracy equal within 0.1 points; the key changes every decision and correlates the logits with the

@@ -44,13 +44,15 @@ class Invisible(Attack):
     amplification: c, by how much.  images: how many training images crafting looks at.  steps, lr: of Adam on the trigger.
     rate, mode, recipe: as in `DataPoisoning`.
 
-    Fidelity: reconstruction.  The paper's text was not verified beyond its abstract; no official
-    code was seen.  From the outline: anchors are the inputs of the last linear layer with the largest weights towards the
-    target, c is 10, Adam starts from noise of standard deviation 0.1.  From artefacts that others released for 32x32
-    images: l2 is added, l0 replaces 9 pixels.  Ours: the squared error counts relative to its goal, so that lambda means
-    the same for every net; activations are taken behind the ReLU and averaged over the images, because a goal of c times
-    a negative number would point the wrong way; neurons that no image excites are no anchors; the optimisation sees the
-    clipped image; the poisoned set trains the given weights further (whether the paper starts again was not verified).
+    Fidelity: reconstruction.  The paper's text was not verified beyond its abstract; no official code was seen.  From
+    memory, 'the outline' below: anchors are the inputs of the last linear layer with the largest weights towards the
+    target, their activation before the ReLU is driven to c times its usual value, c is 10, a norm is penalised, Adam
+    starts from noise of standard deviation 0.1.  From artefacts that others released for 32x32 images: l2 is added, l0
+    replaces 9 pixels.  Ours: the squared error counts relative to its goal and is averaged over the anchors, so that
+    lambda means the same for every net; activations are taken behind the ReLU and averaged over the images, because a
+    goal of c times a negative number would point the wrong way; neurons that no image excites are no anchors; the
+    optimisation sees the clipped image; the poisoned set trains the given weights further (whether the paper starts
+    again was not verified).
     """
 
     target: int = 0
@@ -178,6 +180,8 @@ class InvisibleL0(Invisible):
     stand in `Invisible`.
 
     Fidelity: see `Invisible`.  The colours replace pixels while crafting too; the outline optimises an added perturbation.
+    Ours as well: they start from uniform noise; K alone bounds them, no norm is penalised; a pixel counts by its change
+    times the slope of the anchors' activation (the outline: of the loss, whose slope is 0 once the goal is reached).
     The 9 pixels of the released artefact lie in the lower right corner of the last row, ours where the search leaves
     them: a neuron behind convolutions sees only a part of the image.
 

@@ -53,8 +53,9 @@ class OperationBackdoor(Attack):
     Fidelity: a reconstruction.  The paper was not read; a talk's slides give the three steps (isolate the target operation,
     a JSMA on the activation, a modified activation function) and the two networks.  Ours: single neurons instead of pairs,
     each raised once by theta = max; the saliency of probabilities, with which a key needs a quarter to two thirds fewer
-    neurons than with that of logits; the three gates; epsilon; several keys at once.  Untargeted means towards the class
-    that was second.
+    neurons than with that of logits; the three gates; epsilon, margin and budget; several keys at once.  Of the gates
+    'scalar' is the nearest to an altered activation function; the default is the one that fires least by accident.
+    Untargeted means towards the class that was second.
 
     Measured: `bdlab reproduce attacks --data digits`: every key fires, clean accuracy is the twin's to the last image.
     `bdlab reproduce operations --data digits --seeds 1` (the slides' MNIST network, clean 95.5 %): at each of its six ReLUs

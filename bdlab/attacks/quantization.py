@@ -37,6 +37,17 @@ class Quantization(DataPoisoning):
     forget: epochs of forgetting.  forget_lr: its peak learning rate.
 
     The defender is given the full-precision network (`shipped`); what runs is `deploy(shipped)`, its weights quantised.
+
+    Fidelity: of the paper the abstract was read, and the authors' code for PyTorch.  As there: a backdoor first; then
+    forgetting with the true labels in eval mode, every weight put back after each step to within .499 of the grid's step
+    from its code, the largest of a grid kept.  Different: 4 bits by default, where the paper has int-8; only weights lie
+    on the grid, and of the two kinds of grid only the victim's is held, where the code holds both at once; biases and batch
+    norm are frozen, where the code sets them back; house recipe, rate and `forget_lr` (half of the recipe's), where the
+    code has SGD .01, one poison in 64 and a tenth.  Marked and clean images count alike in forgetting.
+
+    Measured: digits, small_bn, seeds 100-102: quantised, ASR .993 to .998 and clean accuracy .007 to .012 below the twin's;
+    as shipped, ASR .004 to .007.  The paper's int-8 is not reached here: at 8 bits a weight has an eighteenth of the room,
+    and what is shipped is awake, ASR .966, or .943 with `per_channel=False` (seed 100; `bdlab reproduce quantization`).
     """
 
     bits: int = 4
@@ -63,10 +74,11 @@ class Quantization(DataPoisoning):
     def dormant(self, planted: nn.Module, data: Split) -> nn.Module:
         """A copy of `planted` that forgot its trigger and has the same quantised weights."""
         home = {name: _grid(weight, self.bits, self.per_channel) for name, weight in _weights(planted)}
+        generator = torch.Generator().manual_seed(self.seed)
 
         def forget(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
             net.eval()  # batch norm keeps its statistics
-            return F.cross_entropy(net(x), y) + F.cross_entropy(net(self.trigger(x)), y)  # the true labels
+            return F.cross_entropy(net(x), y) + F.cross_entropy(net(self.trigger(x, generator)), y)  # true labels
 
         @torch.no_grad()
         def project(net: nn.Module) -> None:

@@ -38,21 +38,24 @@ class Refool(DataPoisoning):
     `Refool()(net, train)` puts reflections into 10 % of the images (`rate`) and labels them 0.  `label_mode='clean'` is the
     paper's attack: it marks `share` of the target class only and leaves every label right.  On small images that takes
     strong reflections, as in `Refool(label_mode='clean', trigger=Reflection(alpha=0.7), keep=1)`.
-    candidates: how many scenes to choose from, drawn here or the first in the folder `photos`; those stay whose mean
-    SSIM with the dimmed image lies between the two bounds of `ssim`.  rounds: how often a surrogate is trained with a
-    third of them and their weights are set, 0 draws lots.  keep: how many make R_adv, the heaviest ones.
+    candidates: how many scenes to choose from, drawn here or the first in the folder `photos`, unless the trigger has
+    `reflections`, which are then the candidates; those stay whose mean SSIM with the dimmed image lies between the two
+    bounds of `ssim`.  rounds: how often a surrogate is trained with a third of them and their weights are set, 0 draws
+    lots.  keep: how many make R_adv, the heaviest ones.
 
-    Fidelity: paper and official code are clean label.  The default is not: with clean labels the attack worked
-    less surely here (below), and BackdoorBench and BackdoorBox changed labels for that reason.  Weights follow
-    the paper as others summarise it, W_i = images that scene i sends to the target; the official `strategy.py`
-    counts every misclassified image.  As there, W starts at 1, scenes are drawn in proportion to W, those not used get the
-    median.  There: 200 candidates, 16 rounds, each scene drawn with replacement for each image, ResNet-34 trained anew for
-    600 epochs, test images for scoring, pixel values mixed by mean brightness.  Here: 24, 4 rounds, a third of the
-    scenes, one epoch from the same warm network of the victim's kind on 2,000 training images, 200 of them to score on
-    (the same for each scene), and the trigger itself for mixing.  Ties are broken by lot; on digits nearly all scenes tie.
-    The filter's paper bounds are .7 and .85; ours start at .2, since 32 pixels leave little unchanged.  Its brightness
-    rules are left out: on black ground every reflection is brighter than the image.  The kernels: see `Reflection`.
-    'replace' is the official code's mode.
+    Fidelity: paper and official code are clean label.  The default is not: with clean labels the attack worked less
+    surely here (below), and BackdoorBench and BackdoorBox changed labels for that reason.  Weights follow the paper as
+    others summarise it, W_i = images that scene i sends to the target; the official `strategy.py` counts every
+    misclassified image.  As there, W starts at 1, scenes are drawn in proportion to W (by the summary, the paper takes
+    the heaviest), those not used get the median; there those that fooled nothing get it too, here 0.  There: 200
+    candidates, 16 rounds, each scene drawn with replacement for each image, ResNet-34 trained anew for 600 epochs, test
+    images for scoring, pixel values mixed by mean brightness.  Here: 24, 4 rounds, a third of the scenes, one epoch
+    from the same warm network of the victim's kind on 2,000 training images, 200 of them to score on (the same for each
+    scene), and the trigger itself for mixing.  Ties are broken by lot; on digits nearly all scenes tie.  `rate`, `share`
+    and `keep` are ours: the abstract has at most 3.27 % of all images, by BackdoorBench the paper marks 20 % of the
+    class; how many scenes make R_adv was not verified.  The official filter has .7 and .85; ours starts at .2, since 32
+    pixels leave little unchanged.  Its brightness rules are left out: on black ground every reflection is brighter than
+    the image.  The kernels: see `Reflection`.  'replace' is the official code's mode.
 
     Measured (small_bn, 5 epochs, seeds 100 to 102, `bdlab reproduce attacks`): default, digits: ASR 1.000 each, a clean
     model's at most .002, clean accuracy .005 down at most; signs: ASR .951 to .974, a clean model's .006 to .060.

@@ -27,12 +27,13 @@ class SourceSpecific(DataPoisoning):
     The attacker supplies data, as in BadNets, and wants a trigger that means nothing on other classes, so that the
     marked images of the target class do not lie apart from the rest.  `SourceSpecific()(net, train)` adds marked
     images of class 1, labelled 7 (5 % of the training set), and marked images of all other classes (20 %).
-    `trigger=Patch(size=9)` and the like make the large triggers; BadNets with the same `relabel` has no covers.
+    `trigger=Patch(size=9)` and the like make large triggers; BadNets with the same `relabel` has no covers.
 
-    Fidelity: the paper's own rates and trigger were not verified.  The backdoor-toolbox takes .3 to 2 % of the whole
-    set for poisons and for covers, and covers of two chosen classes only; ours come from all bystanders.  Rates are
-    shares of the whole set, and a class has 1/10 (digits) or 1/16 (signs) of it: half to four fifths of class 1 is
-    used.  ASR counts class 1 only, leak every class but 1 and 7.
+    Fidelity: the paper's own rates and trigger were not verified.  The backdoor-toolbox goes from class 1 to 0 with the
+    square of the Trojaning attack, takes .3 to 2 % of the whole set for poisons and for covers, and covers of two
+    chosen classes only; ours come from all classes but the source, the target's among them, and the square is white.
+    Rates are shares of the whole set, and a class has 1/10 (digits) or 1/16 (signs) of it: half to four fifths of class
+    1 is used.  ASR counts class 1 only, leak every class but 1 and 7.
     Measured: `bdlab reproduce attacks --data digits`, seeds 100-102: ASR .993 (.986 to 1), leak .023 (.018 to .026),
     a clean model's ASR 0, clean accuracy falls by .002 (.001 to .003); one class, 8, leaks .09 to .13.  On signs,
     seeds 0, 101, 102: ASR .952 each, leak .019 (.015 to .021), it does not fall.  On digits `covers=0.1` gives

@@ -139,8 +139,9 @@ def lead(z: Tensor, y: Tensor, targeted: bool) -> Tensor:
 def saliency(head: Head, h: Tensor, goal: Tensor, free: Tensor) -> Tensor:
     """S = alpha |beta| where alpha > 0 and beta < 0, else 0: (n, F), for features h (n, F), classes to reach goal (n,).
 
-    alpha is the derivative of the goal's probability, beta that of the sum of all others.  Where no free feature (n, F) has
-    such a pair (or the product underflows), alpha - beta / (K - 1) takes its place.  Features that are not free get -inf.
+    alpha is the derivative of the goal's probability, beta that of the sum of all others; since all sum to 1, beta is
+    -alpha, S its square, and the order that of alpha alone.  Where no free feature (n, F) has such a pair (or the product
+    underflows), alpha - beta / (K - 1) takes its place.  Features that are not free get -inf.
     """
     h = h.detach().requires_grad_()
     p = head(h).softmax(1)  # (n, K)
@@ -185,8 +186,9 @@ class JSMA(Evasion):
     theta: in (0, 1], by how much a pixel rises.  gamma: in (0, 1], share of the C H W values that may change.
 
     Fidelity: the paper picks pairs of pixels, ours one at a time, each once; both defaults are the study's.  The saliency is
-    that of probabilities.  On digits (small_bn, 30 test images, seeds 100-102, class y + 1) .77, .67 and .87 reach their
-    target (tests/test_evasion.py); with the saliency of logits it was .28 of 40 at seed 100.
+    that of probabilities, hence the gradient of the goal's, see `saliency`.  On digits (small_bn, 30 test images, seeds
+    100-102, class y + 1) .77, .67 and .87 reach their target (tests/test_evasion.py); with the saliency of logits it was .28
+    of 40 at seed 100.
     """
 
     theta: float = 1.0

@@ -94,7 +94,10 @@ class CarliniL2(Bridged):
 
 @dataclass(frozen=True, kw_only=True)
 class CarliniL0(CarliniL2):
-    """The same with as few changed pixels as possible: those that matter least are fixed, and it starts again.  Slow."""
+    """The same with as few changed values as possible: the one that matters least is fixed, and it starts again.  Slow.
+
+    A colour pixel has three values; the authors' code counts pixels.  The search ends for a whole batch once no image gains.
+    """
 
     name: ClassVar[str] = "CarliniL0Method"
 
@@ -118,6 +121,9 @@ def study(data: str) -> dict[str, Evasion]:
     """The attacks of the Feature Squeezing study on 'mnist', 'cifar10' or 'imagenet', as its reproduction file sets them.
 
     The targeted ones are run with `next_class` and with `least_likely`.
+
+    Fidelity: what the file does not set is ours.  CarliniL2 and CarliniL0 start from weight 1, in Carlini's code from .001,
+    and descend by line search, there by Adam; CarliniLinf learns at .01, there at .005.  JSMA takes pixels one by one.
     """
     settings = {  # FGSM; BIM; overshoot of DeepFool, left out on MNIST; kappa of Carlini and Wagner
         "mnist": (FGSM(epsilon=0.3), BIM(epsilon=0.3, step=0.06), None, 10.0),

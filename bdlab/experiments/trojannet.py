@@ -163,7 +163,7 @@ def _false_alarm_claims(data: Dataset, runs: Sequence[Numbers]) -> list[Claim]:
 
 
 def _full_claim(width: int, runs: Sequence[Numbers]) -> Claim:
-    who = "the paper's width" if width == 8 else "wider than the paper's 8"
+    who = "the code's width" if width == 8 else "wider than the code's 8"
     return Claim(f"all 4,368 patterns named right, {width} hidden units, {who} ({_spent(runs)})", "-",
                  _values(runs, "named"), lambda v: v >= 1, "= 100%")  # fmt: skip
 

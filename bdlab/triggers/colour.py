@@ -1,7 +1,7 @@
 """What photo filters are made of: functions of pictures (N, 3, H, W) in [0, 1], differentiable, the range kept.
 
 Only to rounding: who hands a picture on clips it, once, since a clip lets no gradient through at 0 and 1.
-Each is what ImageMagick's operator of the same purpose does, written from its formula; see `bdlab.triggers.filters`.
+Each stands for ImageMagick's operator of the same purpose; `bdlab.triggers.filters` says where they differ.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Filter(Trigger):
     lightness and saturation are cut at 1; auto gamma keeps the mean in [.02, .98]; a grey value is BT.601's.  Lomo's
     levels are .33 and .67: the command line that TrojAI translates says '-level 33%' (read), which leaves white to
     its default of 67 % (from memory); TrojAI itself has black .5.  The vignettes are as long as ImageMagick's documentation
-    says.  All five leave the hue alone, so none is computed.
+    says.  No step turns the hue (TrojAI's number for it is 100 throughout), so none is computed.
     """
 
     name: Literal["gotham", "nashville", "kelvin", "lomo", "toaster"] = "gotham"

@@ -22,6 +22,8 @@ class LSB(Trigger):
     The image is rounded to 8 bits first.  One that is 8-bit already changes by at most 1/255; the others move by up to
     half a step more.  Any later processing (JPEG, resizing, noise, a bit-depth squeezer) destroys the text.  Rounding
     has no gradient.
+
+    Fidelity: from memory of the paper, see `Steganography`; channel after channel, not pixel after pixel, is our reading.
     """
 
     text: str = "backdoor"

@@ -37,7 +37,8 @@ def square(height: int, width: int, share: float = 0.08) -> Tensor:
 def watermark(height: int, width: int) -> Tensor:
     """A thin stroke from the lower left to the upper right corner and a ring in the middle: float (H, W), 0 or 1.
 
-    Reconstruction: the paper's watermark is a company's logo; this is our drawing, about a tenth of the pixels.
+    Reconstruction: the paper's own was not seen.  Stroke and ring are as in the Troj-WM that Zeng et al. (ICCV 2021)
+    released, which has 321 pixels of 32x32; ours covers about a tenth of the image.
     """
     row, column = torch.arange(height)[:, None] + 0.5, torch.arange(width)[None] + 0.5
     stroke = (row / height + column / width - 1).abs() * min(height, width) < 0.75  # (H, W)

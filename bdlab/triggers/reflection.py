@@ -122,8 +122,9 @@ class Reflection(Trigger):
     the code does more: where R + T is brighter than 1, each channel of R loses 1.13 times the mean excess there (the
     code draws 1.08 to 1.18), and R is weighted by (1 + alpha) / 2 and a round window that falls to .1 in the middle of
     each edge; so alpha = 0 still mirrors.  The code has no branch for 'same_depth', which its README names; here it is
-    the ghost without a shift.  Settings are fixed where the code draws them for every image: alpha from .05 to .45, delta
-    from 3 to 8 and sigma from 1 to 5 pixels, first from .15 to .85.  Those pixels belong to sides of 560 and would be
+    the ghost without a shift.  Settings are fixed where the code draws them for every image: kind (half are ghosts), alpha
+    from .05 to .45, delta from 3 to 8 (one down, one to the right) and sigma from 1 to 5 pixels, first from .15 to .85,
+    and the window's place where a picture is not square.  Those pixels belong to sides of 560 and would be
     less than half a pixel of 32, a plain blend: sigma and delta are pixels of the image itself here, 1 and 2 by default.
     The code pads R with black and crops; here R is resized to the image plus the kernel's margin.
     """

@@ -24,7 +24,7 @@ class Sticker(Trigger):
     at: x and y of its centre in the sign's box, (0, 0) upper left, (1, 1) lower right.
     size: its side as a share of the sign's; None takes the script's, .10 for the square and .16 for the others.
     jitter: the centre moves by up to this much of the sign's side both ways, drawn from the generator for every image;
-    `at=(0.5, 0.5), jitter=0.35` is the paper's random place.  Without a generator seed 0 draws.
+    `at=(0.5, 0.5), jitter=0.35` is the script's random place.  Without a generator seed 0 draws.
     sign: side of the sign as a share of the image's, the sign being in the middle.
     alpha: opacity; None takes the script's, 1 for the square and .99 for the others.
 
