@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from bdlab.contracts import Split
 from bdlab.nets import Net, device_of, evaluating
 
 
@@ -37,13 +39,30 @@ def last_conv(model: Net) -> str:
 
 def mean_activation(model: nn.Module, layer: str, x: Tensor, batch: int = 512) -> Tensor:
     """Mean output of every channel of stage `layer` over images (N, C, H, W) and positions: float64 (channels,)."""
+    return _mean(model, layer, x, lambda maps: maps.double().mean((2, 3)), batch)
+
+
+def mean_norm(model: nn.Module, layer: str, x: Tensor, p: float = float("inf"), batch: int = 512) -> Tensor:
+    """Mean over images (N, C, H, W) of the l_p norm of every channel's map in stage `layer`: float64 (channels,)."""
+    return _mean(model, layer, x, lambda maps: maps.double().flatten(2).norm(p, dim=2), batch)
+
+
+def _mean(model: nn.Module, layer: str, x: Tensor, of: Callable[[Tensor], Tensor], batch: int) -> Tensor:
+    """Mean over images of a number for every channel: `of` turns maps (B, channels, h, w) into (B, channels)."""
     trunk, _ = split(model, layer)
     device, total = device_of(model), torch.zeros((), dtype=torch.float64)
     with evaluating(trunk):
         for rows in x.split(batch):
-            maps = trunk(rows.to(device))  # (B, channels, h, w)
-            total = total + maps.double().mean((2, 3)).sum(0).cpu()
+            total = total + of(_maps(trunk(rows.to(device)), layer)).sum(0).cpu()
     return total / len(x)
+
+
+def _maps(out: Tensor, layer: str) -> Tensor:
+    """What stage `layer` puts out, if it is maps (B, channels, h, w)."""
+    if out.dim() != 4:
+        raise ValueError(f"layer must be a stage that puts out maps (N, channels, h, w), got {layer!r} with shape "
+                         f"(N, {', '.join(map(str, out.shape[1:]))}); take a convolution's")  # fmt: skip
+    return out
 
 
 def max_activation(model: nn.Module, layer: str, x: Tensor, batch: int = 512) -> Tensor:
@@ -99,16 +118,21 @@ def pruned_predictions(model: Net, layer: str, order: Tensor, x: Tensor, batch: 
     device, rows = device_of(model), []
     with evaluating(model):
         for images in x.split(batch):
-            maps = trunk(images.to(device)).contiguous()  # (B, channels, h, w)
-            rows.append(
-                torch.stack([out.argmax(1).cpu() for out in _falling(tail, maps, order.tolist())])
-            )  # (n + 1, B)
+            maps = _maps(trunk(images.to(device)), layer).contiguous()  # (B, channels, h, w)
+            rows.append(torch.stack([_classes(out) for out in _falling(tail, maps, order.tolist())]))  # (n + 1, B)
     return torch.cat(rows, 1)
+
+
+def _classes(out: Tensor) -> Tensor:
+    """The predicted classes (B,) of logits (B, K), on the CPU."""
+    if out.isnan().any():
+        raise FloatingPointError("the model gives NaN logits; its training has diverged")
+    return out.argmax(1).cpu()
 
 
 def _falling(tail: nn.Sequential, maps: Tensor, order: list[int]) -> Iterator[Tensor]:
     """Logits (B, K) with the first 0, 1, ... channels of `order` at 0; overwrites `maps` (B, channels, h, w)."""
-    leaves = [m for m in tail.modules() if not isinstance(m, nn.Sequential)]
+    leaves = _flat(tail)
     if len(leaves) > 1 and isinstance(leaves[0], nn.Flatten) and isinstance(leaves[1], nn.Linear):
         linear, rest = leaves[1], nn.Sequential(*leaves[2:])
         columns = linear.weight.unflatten(1, (maps.shape[1], -1))  # (out, channels, h * w)
@@ -122,3 +146,34 @@ def _falling(tail: nn.Sequential, maps: Tensor, order: list[int]) -> Iterator[Te
         for channel in order:
             maps[:, channel] = 0
             yield tail(maps)
+
+
+def _flat(part: nn.Module) -> list[nn.Module]:
+    """The modules that run one after another in `part`; one that stands there twice comes twice."""
+    return [leaf for child in part for leaf in _flat(child)] if isinstance(part, nn.Sequential) else [part]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What pruning costs on labelled images: order (n,), the channels as they fall, and accuracy (n,) float64.
+
+    accuracy[k] is that of the network without the first k channels of `order`; the last channel of all never falls.
+    """
+
+    order: Tensor
+    accuracy: Tensor
+
+    def stop(self, max_drop: float) -> int:
+        """How many channels fall before accuracy is more than `max_drop` below the whole network's."""
+        below = self.accuracy < self.accuracy[0] - max_drop - 1e-9
+        return int(below.nonzero()[0]) - 1 if below.any() else len(below) - 1
+
+    def keep(self, count: int) -> Tensor:
+        """Which channels stay when `count` have fallen: bool (n,)."""
+        return ~torch.isin(torch.arange(len(self.order)), self.order[:count])
+
+
+def curve(model: Net, layer: str, order: Tensor, data: Split) -> Curve:
+    """The accuracy on `data` while the channels of stage `layer` fall in `order` (n,), all of them; the trunk runs once."""
+    rows = pruned_predictions(model, layer, order[:-1], data.x)  # (n, N)
+    return Curve(order, (rows == data.y.cpu()).double().mean(1))
