@@ -17,7 +17,7 @@ from bdlab.nets import build
 
 CLEAN, ASR = (0.956, 0.977), 0.990
 SPECIFIC_ASR, SPECIFIC_LEAK, BARE_LEAK = 0.958, (0.010, 0.037), (0.49, 0.94)
-SEEDS = range(100, 105)
+SEEDS = range(101, 104)
 SPECIFIC = {"relabel": source_to(1, 7), "rate": 0.05}
 
 
@@ -52,9 +52,9 @@ def test_covers_are_what_keeps_a_source_specific_backdoor_specific(source_specif
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_bands_hold_for_every_seed(seed, digits, fresh):
+def test_the_bands_hold_for_every_seed(seed, digits, fresh, twin_of):
     net = fresh(digits, seed)
-    _hold_all_to_one(BadNets(seed=seed)(net, digits.train), fit(net, digits.train, seed=seed), digits)
+    _hold_all_to_one(BadNets(seed=seed)(net, digits.train), twin_of("digits", seed), digits)
     covered, bare = (BadNets(**SPECIFIC, covers=covers, seed=seed)(net, digits.train) for covers in (0.2, 0.0))
     _hold_specific(covered, bare, digits)
 
