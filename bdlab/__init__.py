@@ -48,6 +48,7 @@ _MODULES = {
     "relabel",
     "training",
     "triggers",
+    "views",
     "widgets",
 }
 __all__ = sorted([*_HOMES, *_MODULES])

@@ -168,6 +168,11 @@ class Curve:
         below = self.accuracy < self.accuracy[0] - max_drop - 1e-9
         return int(below.nonzero()[0]) - 1 if below.any() else len(below) - 1
 
+    def rows(self) -> list[dict[str, float]]:
+        """A dict a level, for a trace: how many have fallen, which one last (-1: none yet), the accuracy left."""
+        fallen = [-1, *self.order.tolist()]
+        return [{"pruned": k, "channel": fallen[k], "clean_accuracy": a} for k, a in enumerate(self.accuracy.tolist())]
+
     def keep(self, count: int) -> Tensor:
         """Which channels stay when `count` have fallen: bool (n,)."""
         return ~torch.isin(torch.arange(len(self.order)), self.order[:count])

@@ -96,7 +96,8 @@ def _run(
     seed: int, device: Device, folder: Path,
 ) -> None:  # fmt: skip
     from bdlab import load
-    from bdlab.experiments.duel import duel, pictures
+    from bdlab.experiments.duel import duel, targets
+    from bdlab.experiments.duel_figures import pictures
     from bdlab.nets import build
     from bdlab.settings import with_settings
 
@@ -109,11 +110,11 @@ def _run(
         result = duel(dataset, model, make, guard, seed=seed)
     for line in (dataset, make, guard):
         console.print(f"  {line}", style="dim", highlight=False, markup=False) if line else None
-    for table in report.duel_tables(result):
+    for table in report.duel_tables(result, targets(result.backdoor.relabel, dataset.test)):
         console.print(table)
     command = {"attack": repr(make), "defense": repr(guard), "data": repr(dataset), "net": net, "seed": seed}
     paths = report.write_run(
-        folder, {**command, "device": str(where)}, result.as_dict(), pictures(result, dataset, seed)
+        folder, {**command, "device": str(where)}, result.as_dict(), pictures(result, guard, dataset, seed)
     )
     console.print(f"Wrote {', '.join(map(str, paths))} ({sum(result.seconds.values()):.0f} s)", highlight=False)
 
@@ -224,7 +225,7 @@ def lab(port: Annotated[int, typer.Option(help="Port of the server.")] = 8888) -
 
 @app.command()
 def bench(
-    rows: Annotated[str, typer.Option(help="Which rows, comma between.")] = "poison,mnist,strip",
+    rows: Annotated[str, typer.Option(help="Which rows, comma between.")] = "poison,mnist,strip,pruning,cleanse",
     repeats: Annotated[int, typer.Option(help="Paired runs; the median counts.", min=1)] = 5,
 ) -> None:
     """Time the library beside others; `make bench` sets them up first.

@@ -289,7 +289,12 @@ class Fitted(ABC):
 
 
 class Detector(ABC):
-    """A defence at run time: it judges inputs (input reformation, input filtering)."""
+    """A defence at run time: it judges inputs (input reformation, input filtering).
+
+    `measures` says what its scores are, with their unit, for the axes of figures.
+    """
+
+    measures: ClassVar[str] = "suspicion"
 
     @abstractmethod
     def fit(self, model: nn.Module, clean: Split, calibration: Split | None = None) -> Fitted:
@@ -314,13 +319,25 @@ class Sanitizer(ABC):
 
 @dataclass(frozen=True)
 class Inspection:
-    """An inspector's result: per class (K,) the size of the smallest trigger found and its anomaly index; the verdict."""
+    """An inspector's result, one entry a class (K,).
+
+    norm: size (l1) of the smallest trigger found.  anomaly_index: how far it lies below the other classes'; NaN for classes
+    without a trigger that works, which are `excluded`.  flagged: the classes above `cutoff`; flagged_at_two: those above the
+    papers' 2.0.  ranking: the classes that are not excluded, smallest norm first.  triggers (K, C, H, W): what was found, to
+    look at.  success: the share of images that it sends to the class.  indices: the anomaly index under each definition
+    of the deviation, see `metrics.anomaly_index`.
+    """
 
     norm: Tensor
     anomaly_index: Tensor
     cutoff: float
     flagged: list[int]
     triggers: Tensor | None = field(default=None, repr=False)
+    flagged_at_two: list[int] = field(default_factory=list)
+    excluded: list[int] = field(default_factory=list)
+    ranking: list[int] = field(default_factory=list)
+    success: Tensor | None = field(default=None, repr=False)
+    indices: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 
 class Inspector(ABC):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bdlab.bars import track
 from bdlab.nets import device_of
@@ -63,6 +65,25 @@ def descend(
 def frozen(model: nn.Module) -> nn.Module:
     """A copy of `model` in eval mode without weight gradients, to differentiate through."""
     return copy.deepcopy(model).eval().requires_grad_(False)
+
+
+def lean(model: nn.Module) -> nn.Module:
+    """A `frozen` copy that gives the same logits with less work: for scans that pass through it a thousand times.
+
+    Inside every Sequential a batch norm is folded into the convolution before it, and a ReLU before a max pooling comes
+    after it instead, on a quarter of the values.  Logits differ by rounding only.
+    """
+    net = frozen(model)
+    for part in [m for m in net.modules() if isinstance(m, nn.Sequential)]:
+        for name, then in pairwise(list(part._modules)):
+            one, two = part.get_submodule(name), part.get_submodule(then)
+            if type(one) is nn.Conv2d and type(two) is nn.BatchNorm2d and two.running_var is not None:
+                setattr(part, name, fuse_conv_bn_eval(one, two))
+                setattr(part, then, nn.Identity())
+            elif type(one) is nn.ReLU and type(two) is nn.MaxPool2d:
+                setattr(part, name, two)
+                setattr(part, then, one)
+    return net.requires_grad_(False)
 
 
 def invert(

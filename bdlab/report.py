@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from bdlab.contracts import Inspection
     from bdlab.experiments.claims import Reproduction
     from bdlab.experiments.duel import Duel
     from bdlab.plots import Plot
@@ -26,12 +27,34 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def duel_tables(result: Duel) -> list[Table]:
-    """Accuracy, ASR and RA of both models; then the detector's error rates."""
-    tables = [_score_table({"clean": result.clean, "attacked": result.attacked})]
+def duel_tables(result: Duel, targets: Sequence[int]) -> list[Table]:
+    """Accuracy, ASR and RA of the models; then the detector's error rates, or the inspector's verdicts.
+
+    targets: the classes that the attacker sends inputs to, beside which a verdict stands.
+    """
+    rows = {"clean": result.clean, "attacked": result.attacked}
+    tables = [_score_table(rows | {f"{name}, repaired": scores for name, scores in result.repaired.items()})]
     if result.detections:
         tables.append(_detection_table(result.detections))
+    if result.inspections:
+        tables.append(_inspection_table(result.inspections, targets))
     return tables
+
+
+def _inspection_table(rows: dict[str, Inspection], targets: Sequence[int]) -> Table:
+    table = Table(
+        "model", "verdict", "flagged classes", "largest anomaly index", "its class", "rank of the target",
+        title="The inspector",
+        caption=f"cut-off {next(iter(rows.values())).cutoff:.2f}; rank 1: the target looks most suspicious of all classes",
+    )  # fmt: skip
+    for name, found in rows.items():
+        index = found.anomaly_index.nan_to_num(-torch.inf)
+        order = index.argsort(descending=True).tolist()
+        rank = str(order.index(targets[0]) + 1) if len(targets) == 1 else "-"
+        flagged = ", ".join(map(str, found.flagged)) or "-"
+        verdict = "backdoored" if found.flagged else "clean"
+        table.add_row(name, verdict, flagged, f"{index.max():.2f}", str(order[0]), rank)
+    return table
 
 
 def _score_table(rows: dict[str, Scores]) -> Table:

@@ -1,6 +1,8 @@
-"""What a network looks at: activation maps of its stages."""
+"""What a network looks at: activation maps of its stages, and Grad-CAM."""
 
 from __future__ import annotations
+
+import copy
 
 import torch
 from torch import Tensor, nn
@@ -15,3 +17,22 @@ def activation_map(model: nn.Module, layer: str, x: Tensor, batch: int = 512) ->
     device = device_of(model)
     with evaluating(model):
         return torch.cat([trunk(rows.to(device)).abs().mean(1).cpu() for rows in x.split(batch)])
+
+
+def grad_cam(model: nn.Module, layer: str, x: Tensor, target: Tensor, batch: int = 128) -> Tensor:
+    """Where the evidence for class `target` (N,) lies in images (N, C, H, W), by stage `layer`: maps (N, H, W) >= 0.
+
+    alpha_c = mean over positions of d logit_target / d A_c;  map = ReLU(sum_c alpha_c A_c), scaled up bilinearly.  Captum
+    computes it, on a copy of `model` in eval mode.  The maps have the logits' scale; divide by their maximum to compare.
+
+    Source: Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra, ICCV 2017, arXiv 1610.02391.
+    """
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    split(model, layer)  # a stage of a Net, or its error
+    net, device = copy.deepcopy(model).eval(), device_of(model)
+    cam, maps = LayerGradCam(net, net.requires_grad_(True).get_submodule(layer)), []
+    for images, classes in zip(x.split(batch), target.split(batch), strict=True):
+        small = cam.attribute(images.to(device), classes.to(device), relu_attributions=True)  # (B, 1, h, w)
+        maps.append(LayerAttribution.interpolate(small, tuple(x.shape[2:]), "bilinear")[:, 0].detach().cpu())
+    return torch.cat(maps)  # (N, H, W)

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import row_defenses
 import row_strip
 import rows
 import torch
@@ -25,6 +26,8 @@ ROWS = {
     "poison": "poison 10 % of 50,000 images of CIFAR-10's size (random tensors, float32)",
     "mnist": "BadNets on all of MNIST, seeds 0-2, one epoch of fast_bn",
     "strip": "STRIP, 1,000 inputs x 100 overlays, BadNets' network on MNIST",
+    "pruning": "a whole pruning curve, 10,000 images of MNIST, small_bn",
+    "cleanse": "Neural Cleanse, per class and 100 steps, batch 128, small_bn on MNIST",
 }
 
 
@@ -75,14 +78,18 @@ def _run(row: str, repeats: int) -> bool:
     except FileNotFoundError as absent:
         print(f"  not run: {absent}")
         return True
-    missing = " as far as it ran, which is without the peers" if row != "mnist" and interpreter() is None else ""
+    missing = " as far as it ran, which is without the peers" if row not in ALONE and interpreter() is None else ""
     print(f"  {row}: {'held' if held else 'NOT HELD'}{missing}", flush=True)
     return held
 
 
+ALONE = {"mnist": rows.mnist, "pruning": row_defenses.pruning, "cleanse": row_defenses.cleanse}
+"""The rows that need no peer."""
+
+
 def _lines(row: str, repeats: int, folder: Path) -> Iterator[Line]:
-    if row == "mnist":
-        yield from rows.mnist(repeats)
+    if row in ALONE:
+        yield from ALONE[row](repeats)
         return
     with together() as peers:
         if not peers:

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from bdlab import Patch, Split, channels, metrics, nets
+from bdlab import Split, channels, metrics, nets
+from bdlab.attacks.badnets import BadNets
 from bdlab.defenses.linf_pruning import ORDERS, LinfPruning, Recovered, rise
-from bdlab.training import evaluate, fit, logits
+from bdlab.training import evaluate, logits
 
 READINGS = ["recovered", "clean"]
 
@@ -65,7 +66,7 @@ def planted():
             top, left = 4 * (c // 2), 4 * (c % 2)
             conv.weight[c, 0, top : top + 4, left : left + 4] = 1 / 16
         conv.weight[:4, 0, 7, 7] = 0
-        conv.weight[4, 0, 7, 7], conv.bias[4] = 8.0, -4.0
+        conv.weight[4, 0, 7, 7], conv.bias[4] = 4.0, -0.2
         head.weight[:, :4] = 4 * torch.eye(4)
         head.weight[0, 4] = 5.0
     net = nets.Net((1, 8, 8), 4, conv=nn.Sequential(conv, nn.ReLU()), head=nn.Sequential(nn.Flatten(), head)).eval()
@@ -129,7 +130,7 @@ def test_recovery_is_drawn_from_the_seed_and_improves(toy, global_rng_untouched)
     assert not torch.equal(first.costs, other.costs)
     assert first.mask.shape == (1, 8, 8) and first.pattern.shape == (2, 8, 8) and first.costs.shape == (4,)
     for part in (longer.mask, longer.pattern, longer(data.x)):
-        assert 0 <= part.min() and part.max() <= 1
+        assert part.min() >= 0 and part.max() <= 1
     assert longer.suspect == int(longer.costs.argmin())
 
 
@@ -177,9 +178,9 @@ def test_bad_images_models_and_layers_are_refused(reading, toy):
             guard(net, clean)
     with pytest.raises(ValueError, match=r"clean must hold images of at least 2 classes, got \[1\]"):
         guard(net, data[data.y == 1])
-    with pytest.raises(ValueError, match="layer must be one of normalize, .*, head; got 'conv9'"):
+    with pytest.raises(ValueError, match=r"layer must be one of normalize, .*, head; got 'conv9'"):
         LinfPruning(reading=reading, steps=2, layer="conv9")(net, data)
-    with pytest.raises(ValueError, match="layer must be a stage that puts out maps .*, got 'head'"):
+    with pytest.raises(ValueError, match=r"layer must be a stage that puts out maps .*, got 'head'"):
         LinfPruning(reading=reading, steps=2, layer="head")(net, data)
     with pytest.raises(TypeError, match=r"model must be a bdlab\.nets\.Net, got Sequential"):
         guard(nn.Sequential(net), data)
@@ -194,3 +195,36 @@ def test_it_runs_where_the_model_is(toy, device):
     net, data = toy
     repaired = LinfPruning(steps=3)(copy.deepcopy(net).to(device), data)
     assert all(t.device.type == device.type for t in repaired.model.state_dict().values())
+
+
+# ---- on digits: small_bn, default settings, seeds 100, 101, 102
+# BadNets .994 .996 .996: patch recovered (class 0 each time), linf .257 .180 .002, l2 .358 .135 .025, l1 .640 .274 .025;
+# trigger-free reading .993 .990 .993.  Clean accuracy of BadNets .966 .971 .967 -> .939 .948 .924, of a clean model .968
+# (seed 100) and .967 (102) -> .925
+
+
+def test_the_recovered_patch_finds_the_channels_and_the_trigger_free_reading_does_not(badnets, digits):
+    test = digits.test[:500]
+    before = evaluate(badnets, test)
+    after, blind = (
+        evaluate(LinfPruning(reading=reading)(badnets.shipped, digits.held_out), test, badnets) for reading in READINGS
+    )
+    assert after.asr < 0.45 and blind.asr > 0.95 < before.asr
+    for scores in (after, blind):
+        assert scores.clean_accuracy >= before.clean_accuracy - 0.06
+
+
+@pytest.mark.slow
+def test_a_clean_model_keeps_its_accuracy(clean_model, digits):
+    repaired = LinfPruning()(clean_model, digits.held_out)
+    accuracy = evaluate(repaired, digits.test).clean_accuracy
+    assert accuracy >= evaluate(clean_model, digits.test).clean_accuracy - 0.06
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [101, 102])
+def test_the_suspect_is_the_target_for_every_seed(seed, fresh, digits):
+    backdoor = BadNets(seed=seed)(fresh(digits, seed), digits.train)
+    guard = LinfPruning()
+    assert guard.recover(backdoor.shipped, digits.held_out).suspect == 0
+    assert evaluate(guard(backdoor.shipped, digits.held_out), digits.test, backdoor).asr < 0.45

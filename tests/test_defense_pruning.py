@@ -2,17 +2,19 @@
 
 import copy
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from bdlab import Split, channels, metrics, nets
+from bdlab.attacks.badnets import BadNets
 from bdlab.attacks.operations import Swap
 from bdlab.attacks.quantization import quantised
 from bdlab.contracts import Recipe
-from bdlab.defenses.fine_pruning import FinePruning, FineTuning, Pruning
-from bdlab.training import fit, logits
+from bdlab.defenses.fine_pruning import TUNING, FinePruning, FineTuning, Pruning
+from bdlab.training import evaluate, fit, logits
 
 NETS = {"small_bn": "conv3", "badnets_cnn": "conv2", "fast_bn": "conv2"}
 QUICK = Recipe(epochs=2, batch=32, optimiser="sgd", lr=0.05, weight_decay=0.1, schedule="constant")
@@ -188,7 +190,6 @@ def test_the_whole_curve_costs_at_most_three_evaluations(badnets, digits):
 
 
 def test_fine_tuning_is_training_on_clean_images_and_nothing_else(trained):
-    """What is looked at between the epochs changes nothing; the trace is the accuracy after each of them."""
     net, _, data = trained
     repaired = FineTuning(recipe=QUICK, seed=3)(net, data)
     plain = fit(net, data, QUICK, seed=3)
@@ -197,9 +198,9 @@ def test_fine_tuning_is_training_on_clean_images_and_nothing_else(trained):
         for a, b in zip(repaired.model.state_dict().values(), plain.state_dict().values(), strict=True)
     )
     assert list(repaired.model.state_dict()) == list(net.state_dict())
-    assert [(row["pruned"], row["epochs"]) for row in repaired.trace] == [(0, 0), (0, 1), (0, 2)]
+    assert [(row["pruned"], row["epochs"]) for row in repaired.trace] == [(0, 0), (0, 2)]
     ends = [metrics.accuracy(logits(m, data.x).argmax(1), data.y) for m in (net, plain)]
-    assert [repaired.trace[0]["clean_accuracy"], repaired.trace[-1]["clean_accuracy"]] == ends
+    assert [row["clean_accuracy"] for row in repaired.trace] == ends
 
 
 def test_fine_pruning_is_pruning_and_then_fine_tuning(trained):
@@ -210,7 +211,7 @@ def test_fine_pruning_is_pruning_and_then_fine_tuning(trained):
     assert torch.equal(logits(both.model, data.x), logits(tuned, data.x))
     count = int((~kept(pruned.model, layer)).sum())
     assert both.trace[: len(pruned.trace)] == pruned.trace
-    assert [(row["pruned"], row["epochs"]) for row in both.trace[len(pruned.trace) :]] == [(count, 1), (count, 2)]
+    assert [(row["pruned"], row["epochs"]) for row in both.trace[len(pruned.trace) :]] == [(count, 2)]
     assert torch.equal(kept(both.model, layer), kept(pruned.model, layer))  # the mask itself is not trained
 
 
@@ -341,3 +342,52 @@ def test_it_runs_where_the_model_is(trained, device):
     repaired = FinePruning(max_drop=0.3, recipe=QUICK)(copy.deepcopy(net).to(device), data)
     assert all(t.device.type == device.type for t in repaired.model.state_dict().values())
     assert logits(repaired.model, data.x).isfinite().all()
+
+
+# ---- on digits: small_bn, default settings, seeds 100, 101, 102; ASR on all test images
+# BadNets .994 .996 .996: fine-tuning .971 .968 .951, pruning .824 .378 .678, fine-pruning .116 .016 .069 (mean .067)
+# pruning-aware .984 .979 .986: fine-tuning .515 .520 .392, pruning .581 .399 .990, fine-pruning .075 .084 .129
+# clean accuracy of BadNets .966 .971 .967: pruning .929 .945 .919, fine-tuning .975 .980 .972, fine-pruning .970 .971 .971
+
+LOST = {Pruning: 0.06, FineTuning: 0.01, FinePruning: 0.01}
+"""Clean accuracy that a repair may cost on test images; pruning stops at four points on the defender's own."""
+
+
+def _repaired(backdoor, data, seed, test):
+    scores, before = {}, evaluate(backdoor, test)
+    for make in (FineTuning, Pruning, FinePruning):
+        scores[make] = evaluate(make(seed=seed)(backdoor.shipped, data.held_out), test, backdoor)
+        assert scores[make].clean_accuracy >= before.clean_accuracy - LOST[make]
+    return scores
+
+
+def test_fine_tuning_does_less_than_pruning_and_pruning_less_than_both(badnets, digits):
+    scores = _repaired(badnets, digits, 100, digits.test[:500])
+    assert scores[FineTuning].asr > scores[Pruning].asr > scores[FinePruning].asr
+    assert scores[FineTuning].asr > 0.85 and scores[FinePruning].asr < 0.2
+    assert scores[FinePruning].ra > 0.75  # the images get their true class back
+
+
+@pytest.mark.parametrize("epochs", [3, pytest.param(TUNING.epochs, marks=pytest.mark.slow)])
+def test_a_clean_model_keeps_its_accuracy(epochs, clean_model, badnets, digits):
+    test, repair = digits.test[:500], FinePruning(recipe=replace(TUNING, epochs=epochs), seed=100)
+    before, after = (
+        evaluate(model, test, badnets) for model in (clean_model, repair(clean_model, digits.held_out).model)
+    )
+    assert after.clean_accuracy >= before.clean_accuracy - LOST[FinePruning] and after.asr < 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [101, 102])
+def test_the_order_holds_for_every_seed(seed, fresh, digits):
+    backdoor = BadNets(seed=seed)(fresh(digits, seed), digits.train)
+    scores = _repaired(backdoor, digits, seed, digits.test)
+    assert scores[FineTuning].asr > scores[Pruning].asr > scores[FinePruning].asr
+    assert scores[FineTuning].asr > 0.85 and scores[FinePruning].asr < 0.2
+
+
+@pytest.mark.slow
+def test_the_pruning_aware_attack_survives_pruning_and_falls_to_fine_pruning(attempted, digits):
+    scores = _repaired(attempted("pruning_aware").backdoor, digits, 100, digits.test)
+    assert scores[Pruning].asr > 0.3 > 0.2 > scores[FinePruning].asr
+    assert scores[FineTuning].asr < 0.7

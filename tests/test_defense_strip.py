@@ -14,7 +14,10 @@ from scipy import stats
 from torch import nn
 
 from bdlab import Split, Strip, fit, metrics, nets
+from bdlab.attacks import BadNets
 from bdlab.defenses.strip import entropy, superimpose
+from bdlab.experiments.journal import Journal
+from bdlab.experiments.strip_trials import Trials, heart
 from bdlab.training import suspicions, triggered
 
 MODES = ["add_clip", "add", "mean"]
@@ -273,3 +276,26 @@ def test_early_stopping_decides_as_the_exact_scores_do_with_fewer_passes(fpr, ju
     exact = scores > guarded.threshold(fpr)
     assert (early == exact).double().mean() >= 0.995
     assert 0.3 < exact.double().mean() < 0.5 and sum(passes) < 0.5 * len(x) * 100
+
+
+def test_the_heart_of_the_reproduction():
+    for side in (28, 32):
+        mask = heart(side, side)
+        rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
+        assert torch.equal(mask, mask.flip(1)) and not torch.equal(mask, mask.flip(0))
+        assert min(rows.max() - rows.min(), columns.max() - columns.min()) > 0.7 * side
+        assert 0.1 < mask.mean() < 0.25 and mask[side // 2, side // 2] == 0  # an outline
+
+
+def test_the_reproduction_keeps_a_journal(digits, monkeypatch, tmp_path):
+    """Each pair of attack and mode is run once a seed, also over two runs; whatever matters makes another entry."""
+    asked = []
+    monkeypatch.setattr(Trials, "_row", lambda self, run, *rest: asked.append((run.seed, str(rest))) or {"asr": 1.0})
+    for _ in range(2):
+        trials = Trials(digits, (3, 4), journal=Journal.open(tmp_path / "journal.jsonl"))
+        for mode in ("add_clip", "add"):
+            trials.rows(BadNets(), [0.01], mode)
+        trials.rows(BadNets(), [0.01], attacked=False)
+        trials.rows(BadNets(rate=0.2), [0.01])
+        assert trials.rows(BadNets(), [0.01, 0.02]) == [{"asr": 1.0}] * 2
+        assert len(asked) == len(set(asked)) + 2 == 10  # the higher poisoning rate asks for the same twice

@@ -257,7 +257,9 @@ def test_methods_are_frozen_keyword_only_dataclasses(kind):
 
 def test_no_defence_is_shown_the_trigger():
     for entry in registered("defense").values():
-        for name in ("__init__", "fit", "__call__"):
+        names = {"__init__", "fit", "__call__"} & set(dir(entry.make))
+        assert names - {"__init__"}, entry.name
+        for name in names:
             parameters = inspect.signature(getattr(entry.make, name)).parameters.values()
             text = " ".join(f"{p.name} {p.annotation}" for p in parameters).lower()
             assert not any(word in text for word in ("trigger", "backdoor", "relabel", "poisoned")), entry.name

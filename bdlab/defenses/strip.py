@@ -10,7 +10,7 @@ import math
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,7 @@ class Strip(Detector):
     the paper concedes.  Measured: `bdlab reproduce strip`, docs/results.md.
     """
 
+    measures: ClassVar[str] = "suspicion (minus mean entropy, bits)"
     overlays: int = 100
     mode: Mode = "add_clip"
     boundary: Boundary = "empirical"

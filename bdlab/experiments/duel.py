@@ -3,47 +3,82 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bdlab import plots
 from bdlab.attacks.poisoning import DataPoisoning
-from bdlab.contracts import Attack, Backdoor, Detector, Split
+from bdlab.contracts import (
+    Attack,
+    Backdoor,
+    Detector,
+    Fitted,
+    Inspection,
+    Inspector,
+    Relabel,
+    Repaired,
+    Sanitizer,
+    Split,
+)
 from bdlab.data import Dataset
 from bdlab.nets import Net
-from bdlab.training import DEFAULT_RECIPE, ENOUGH, Detection, Scores, Suspicions, detection, evaluate, fit, suspicions
+from bdlab.training import DEFAULT_RECIPE, Detection, Scores, Suspicions, detection, evaluate, fit, suspicions
 
+Defense = Detector | Sanitizer | Inspector
 FPRS = (0.01, 0.05)
 """Nominal false-positive rates of every detection table."""
 DETECTION_IMAGES = 400
 """How many test images a detector is judged on; of digits that is one image of every scan."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Duel:
-    """Scores of the clean and the attacked model, and of a detector on both."""
+    """A clean and an attacked model under one defence; what belongs to other families of defences stays empty.
+
+    Every dict has the keys 'clean' and 'attacked', for the model that was defended.
+    """
 
     clean: Scores
     attacked: Scores
-    detections: dict[str, list[Detection]]
-    seconds: dict[str, float]
     backdoor: Backdoor = field(repr=False)
-    scores: dict[str, Suspicions] = field(repr=False)
+    seconds: dict[str, float]
+    defended: dict[str, Any] = field(default_factory=dict, repr=False)
+    detections: dict[str, list[Detection]] = field(default_factory=dict)
+    scores: dict[str, Suspicions] = field(default_factory=dict, repr=False)
+    fitted: dict[str, Fitted] = field(default_factory=dict, repr=False)
+    repaired: dict[str, Scores] = field(default_factory=dict)
+    repairs: dict[str, Repaired] = field(default_factory=dict, repr=False)
+    inspections: dict[str, Inspection] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, for JSON."""
+        parts = {
+            "detection": {name: [d.as_dict() for d in rows] for name, rows in self.detections.items()},
+            "repaired": {name: {**s.as_dict(), "trace": self.repairs[name].trace} for name, s in self.repaired.items()},
+            "inspection": {name: _plain(found) for name, found in self.inspections.items()},
+        }
         return {
             "clean": self.clean.as_dict(),
             "attacked": self.attacked.as_dict(),
-            "detection": {model: [d.as_dict() for d in rows] for model, rows in self.detections.items()},
+            **{name: part for name, part in parts.items() if part},
             "seconds": self.seconds,
         }
 
 
-def duel(data: Dataset, net: Net, attack: Attack, detector: Detector | None, *, seed: int = 0) -> Duel:
-    """Train `net` clean and attacked with the same recipe and seed, then let `detector` judge inputs of both.
+def _plain(found: Inspection) -> dict[str, Any]:
+    index = [None if value.isnan() else float(value) for value in found.anomaly_index]  # JSON has no NaN
+    return {
+        "norm": found.norm.tolist(), "anomaly_index": index, "cutoff": found.cutoff, "flagged": found.flagged,
+        "flagged_at_two": found.flagged_at_two,
+    }  # fmt: skip
 
-    The detector works with `data.held_out`, sets its thresholds on `data.calibration`, and is judged on `data.test`.
+
+def duel(data: Dataset, net: Net, attack: Attack, defense: Defense | None, *, seed: int = 0) -> Duel:
+    """Train `net` clean and attacked with the same recipe and seed, then let `defense` loose on both.
+
+    A detector works with `data.held_out`, sets its thresholds on `data.calibration`, and is judged on `data.test`.  A
+    sanitizer repairs and an inspector judges what was shipped, with `data.held_out`.
     """
     recipe = attack.recipe if isinstance(attack, DataPoisoning) else DEFAULT_RECIPE
     early = attack(net, data.train) if attack.starts_from == "fresh" else None  # first, for it may refuse its settings
@@ -52,47 +87,47 @@ def duel(data: Dataset, net: Net, attack: Attack, detector: Detector | None, *, 
     seconds = {"train the clean model": time.perf_counter() - start}
     backdoor = early or attack(clean, data.train)
     seconds["attack"] = backdoor.cost.seconds
-    rows: dict[str, list[Detection]] = {}
-    scores: dict[str, Suspicions] = {}
+    result = Duel(evaluate(clean, data.test, backdoor), evaluate(backdoor, data.test), backdoor, seconds)
+    if isinstance(defense, Detector):
+        result.defended = {"clean": clean, "attacked": backdoor.model}
+        _detect(result, defense, data)
+        return result
+    result.defended = {"clean": clean, "attacked": backdoor.shipped}
+    if isinstance(defense, Sanitizer):
+        _sanitize(result, defense, data)
+    elif isinstance(defense, Inspector):
+        with _clock(seconds, "inspect"):
+            for name, model in result.defended.items():
+                result.inspections[name] = defense(model, data.held_out)
+    return result
+
+
+def _detect(result: Duel, defense: Detector, data: Dataset) -> None:
+    judged = data.test[:DETECTION_IMAGES]
+    with _clock(result.seconds, "detect"):
+        for name, model in result.defended.items():
+            fitted = defense.fit(model, data.held_out, data.calibration)
+            found = suspicions(fitted, model, judged, result.backdoor)
+            result.fitted[name], result.scores[name] = fitted, found
+            result.detections[name] = [detection(fitted, found, fpr) for fpr in FPRS]
+
+
+def _sanitize(result: Duel, defense: Sanitizer, data: Dataset) -> None:
+    with _clock(result.seconds, "repair"):
+        result.repairs = {name: defense(model, data.held_out) for name, model in result.defended.items()}
+    without = result.repairs["clean"].model  # a module: no attacker deploys the clean twin
+    result.repaired["clean"] = evaluate(without, data.test, result.backdoor)
+    result.repaired["attacked"] = evaluate(result.repairs["attacked"], data.test, result.backdoor)
+
+
+@contextmanager
+def _clock(seconds: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
-    if detector is not None:
-        judged = data.test[:DETECTION_IMAGES]
-        for name, model in (("clean", clean), ("attacked", backdoor.model)):
-            fitted = detector.fit(model, data.held_out, data.calibration)
-            scores[name] = suspicions(fitted, model, judged, backdoor)
-            rows[name] = [detection(fitted, scores[name], fpr) for fpr in FPRS]
-        seconds["detect"] = time.perf_counter() - start
-    return Duel(evaluate(clean, data.test, backdoor), evaluate(backdoor, data.test), rows, seconds, backdoor, scores)
+    yield
+    seconds[name] = time.perf_counter() - start
 
 
-def pictures(result: Duel, data: Dataset, seed: int) -> dict[str, plots.Plot]:
-    """The figures of a duel, by file name."""
-    trigger = result.backdoor.trigger
-    shown = _one_per_class(data.test, 8)
-    drawn = {
-        "triggers.png": plots.images(
-            [("clean", shown), ("triggered", trigger(shown))],
-            title=f"{data.name}: {trigger}",
-            alt=f"{len(shown)} {data.name} test images above, the same images with {trigger} below.",
-        )
-    }
-    if result.scores:
-        attacked, (low, high) = result.scores["attacked"], result.detections["attacked"]
-        found = "nothing fooled the model" if high.auroc is None else f"AUROC {high.auroc:.3f}"
-        drawn["scores.png"] = plots.scores(
-            [
-                (f"{data.name}, {name} model, seed {seed}", s.clean, s.bad if len(s.bad) >= ENOUGH else s.bad[:0])
-                for name, s in result.scores.items()
-            ],
-            [(f"threshold, FPR {d.fpr:.0%}", d.threshold) for d in (low, high)],
-            label="suspicion (minus mean entropy, bits)",
-            alt=f"Suspicion of {len(attacked.clean)} clean images of {data.name} under the clean model, and of clean and "
-            f"triggered images under the attacked one: {found}; at a nominal false-positive rate of {high.fpr:.0%} "
-            f"{high.frr:.1%} of the clean images are refused.",
-        )
-    return drawn
-
-
-def _one_per_class(split: Split, most: int) -> Any:
-    rows = [int((split.y == label).nonzero()[0]) for label in range(min(most, split.classes))]
-    return split.x[rows]
+def targets(relabel: Relabel, split: Split) -> list[int]:
+    """The classes that the attacker's inputs are sent to."""
+    wanted = relabel(split.y)
+    return sorted(set(wanted[wanted != split.y].tolist()))

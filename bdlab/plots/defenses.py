@@ -39,12 +39,14 @@ def pruning_curve(
     curves: Sequence[tuple[str, Sequence[Sequence[float]], Sequence[Sequence[float]]]],
     *,
     decoys: int | None = None,
+    stops: Sequence[int] = (),
     alt: str,
     title: str,
 ) -> Plot:
     """Clean accuracy and ASR over the number of pruned channels: curves (name, clean, asr), one sequence a seed each.
 
-    decoys: after so many channels a dashed line stands in the last panel.
+    decoys: after so many channels a dashed line stands in the last panel.  stops: the same for every panel, where the
+    defence stopped.
     """
     figure, axes = axes_of(1, len(curves), (4.6 * len(curves), 3.6), alt)
     for axis, (name, *both) in zip(axes, curves, strict=True):
@@ -57,8 +59,10 @@ def pruning_curve(
         axis.grid(alpha=0.3)
     if decoys is not None:
         axes[-1].axvline(decoys, color="black", linestyle="--", label="decoys gone")
+    for axis, stop in zip(axes, stops, strict=False):
+        axis.axvline(stop, color="black", linestyle=":", label="the defence stops")
     for axis in axes:
-        axis.legend(fontsize="small", loc="lower left")
+        axis.legend(fontsize="small", loc="center left")
     figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)
 

@@ -1,0 +1,271 @@
+"""DeepInspect: learn the triggers of all classes with one generator; an infected class needs a far smaller one.
+
+Chen, Fu, Zhao, Koushanfar, 'DeepInspect: A Black-box Trojan Detection and Mitigation Framework for Deep Neural Networks',
+IJCAI 2019, doi 10.24963/ijcai.2019/647.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bdlab.bars import track
+from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Shape, Split, check_clean, check_fraction
+from bdlab.defenses.anomaly import Cutoff, check_verdict, chosen, judge, row
+from bdlab.inversion import invert, lean
+from bdlab.nets import Net, device_of, seeded
+from bdlab.registry import register
+from bdlab.training import fit, logits
+
+PATCHING = Recipe(epochs=10, batch=64, lr=1e-3)
+FASTER, GAMMA2 = 1.07, (1e-5, 1.0)
+"""The controller's factor a step, and the bounds of gamma2."""
+MEMORY = 0.8
+"""Success is a running mean: this much of the old value, the rest of the new one."""
+
+
+class TriggerGenerator(nn.Module):
+    """G(z, t): noise (B, n) and classes (B,) -> changes (B, C, H, W) in [-1, 1]; it starts close to no change."""
+
+    def __init__(self, shape: Shape, classes: int, noise: int, width: int, seed: int) -> None:
+        super().__init__()
+        channels, height, width_ = shape
+        self.shape, self.noise, self.small = shape, noise, (width, -(-height // 4), -(-width_ // 4))
+        with seeded(seed):
+            self.embed = nn.Embedding(classes, 32)
+            self.spread = nn.Linear(noise + 32, math.prod(self.small))
+            self.grow = nn.Sequential(
+                nn.ReLU(),
+                nn.ConvTranspose2d(width, width, 4, 2, 1),  # (width, H/2, W/2)
+                nn.ReLU(),
+                nn.ConvTranspose2d(width, channels, 4, 2, 1),  # (C, H, W), up to 3 pixels more
+                nn.Tanh(),
+            )
+            last = self.grow[3]
+            for weights in last.parameters():
+                weights.data.mul_(0.1)
+
+    def forward(self, z: Tensor, t: Tensor) -> Tensor:
+        maps = self.spread(torch.cat((z, self.embed(t)), 1)).unflatten(1, self.small)  # (B, width, H/4, W/4)
+        change: Tensor = self.grow(maps)
+        return change[:, :, : self.shape[1], : self.shape[2]]
+
+
+@dataclass(frozen=True)
+class GeneratedTriggers(Inspection):
+    """DeepInspect's result: also the generator, and the images (with labels) that stood for clean data.
+
+    `triggers` are the mean changes, halved and put on mid-grey, so that what darkens can be seen as well.
+    """
+
+    generator: TriggerGenerator | None = field(default=None, repr=False)
+    images: Split | None = field(default=None, repr=False)
+
+    __repr__ = row
+
+
+def losses(answer: Tensor, change: Tensor, t: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+    """L_trigger, L_GAN (means) and L_pert of each (B,), for logits (B, K), changes (B, C, H, W), wanted classes (B,).
+
+    Equation 3: NLL of class t.  L_GAN: (p_t - 1)^2, where the model is the fixed discriminator and p_t its confidence.
+    L_pert: max(0, |change|_1 - threshold).
+    """
+    log_p = answer.log_softmax(1).gather(1, t[:, None])[:, 0]  # (B, K) -> (B,)
+    size = change.abs().flatten(1).sum(1)  # (B,)
+    return -log_p.mean(), (log_p.exp() - 1).square().mean(), (size - threshold).relu()
+
+
+@register("defense", "deep_inspect", paper="Chen, Fu, Zhao, Koushanfar 2019, IJCAI", family="model inspection")
+@dataclass(frozen=True, kw_only=True)
+class DeepInspect(Inspector):
+    """The defender has the model and its gradients, and clean images whose labels it does not need; or no data at all.
+
+    `found = DeepInspect()(model, held_out)` trains one generator of triggers for all classes and compares their sizes;
+    `DeepInspect(data='inverted')(model)` is the paper's setting, on images made from the model alone.  `found.flagged`
+    are the infected classes, and `DeepInspect().patch(model, found)` is a copy that no longer obeys their triggers.
+
+    steps, batch, lr, noise, width: of the generator and its training; a batch holds all classes equally often.
+    threshold: the l1 norm up to which a change costs nothing.  gamma1: weight of L_GAN, 0 leaves it out.  gamma2: first
+    weight of L_pert, goal: the success above which it grows.  least: classes with less success are left out of the
+    statistic.  draws: changes per class that its norm is averaged over.  images, inversion_steps, smooth: inverted images a
+    class, steps of the descent, weight of their denoising.  deviation, scale, cutoff: the statistic, see `metrics`.
+    share: of the images in a batch that carry a trigger while patching, with `recipe`.
+
+    Fidelity: the equations were read in third-party notes, there is no official code, and no figure of a table.
+    - Reconstruction: generator (transposed convolutions that start near no change), all weights and sizes, and L_GAN, whose
+      discriminator is the model itself: we take its output to be p_t.
+    - The paper tunes gamma2 until triggers reach 95 %.  Here every class has its own, which follows a running mean of the
+      class's success, so that all sizes are compared at one success.
+    - It speaks of a black box, but trains through the model's gradients.
+    - Clean images, the default, are not the paper's.  Inversion descends 1 - p_t in steps of one size with total-variation
+      denoising for the auxiliary term; images that the model does not take for their class are dropped.
+    - Sizes are compared by their logarithms: they are positive and skewed, and the family-wise cut-off is that of normal
+      values.  `scale='plain'` is the paper's.  That the deviation is that of the left half is from memory, not verified.
+    - Patching keeps batch norm's statistics; share and recipe are ours.
+
+    Measured on digits, small_bn, BadNets' square on class 0 and clean twins, 10 to 12 CPU s a scan; the slow test of
+    tests/test_defense_deep_inspect.py holds it, `bdlab reproduce deep_inspect --data digits` prints other seeds:
+
+    | seed | norm of class 0 | of the others | index | of the clean twin, at most | index of plain norms, clean |
+    | --- | --- | --- | --- | --- | --- |
+    | 100 | 17.2 | 53.3 to 168.9 | 6.6 | 1.4 | 3.9, 1.3 |
+    | 101 | 6.3 | 39.7 to 198.5 | 5.3 | 1.0 | 2.4, .9 |
+    | 102 | 8.5 | 60.7 to 132.2 | 18.4 | 2.3 | 7.6, 2.0 |
+    | 103 | 3.1 | 26.2 to 106.0 | 6.4 | 1.3 | 2.5, 1.2 |
+    | 104 | 5.6 | 48.7 to 129.4 | 20.2 | .9 | 7.8, .8 |
+
+    The family-wise cut-off is 4.66 (7.24 for seed 104, where one class is excluded): logarithms find 5 of 5, plain norms 2
+    of 5, neither with a false alarm.  At the paper's 2 both find 5 of 5, logarithms with one false alarm, plain norms with
+    none.  Settings were chosen on seeds 0 to 3; seed 100 was missed (index 4.5) with 350 steps of 100 images, and these
+    were changed to 600 of 50 on seeds 0 and 2.  Patching, seed 0: ASR .999 to .025, clean accuracy .961 to .963; on inverted
+    images .074, at a price of 34 points of clean accuracy (200 steps).
+    """
+
+    data: Literal["held_out", "inverted"] = "held_out"
+    steps: int = 600
+    batch: int = 50
+    threshold: float = 1.0
+    gamma1: float = 0.2
+    gamma2: float = 0.03
+    goal: float = 0.97
+    least: float = 0.9
+    lr: float = 5e-3
+    noise: int = 100
+    width: int = 16
+    draws: int = 256
+    images: int = 20
+    inversion_steps: int = 100
+    smooth: float = 0.02
+    deviation: str = "left_mad"
+    scale: Literal["log", "plain"] = "log"
+    cutoff: Cutoff = "family_wise"
+    share: float = 0.3
+    recipe: Recipe = PATCHING
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("data", ("held_out", "inverted")), ("scale", ("log", "plain"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
+        for name in ("steps", "batch", "lr", "noise", "width", "draws", "images", "inversion_steps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see DeepInspect's defaults")
+        for name in ("threshold", "gamma1", "smooth"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}; 0 leaves that part out")
+        if not GAMMA2[0] <= self.gamma2 <= GAMMA2[1]:
+            raise ValueError(
+                f"gamma2 must be in [{GAMMA2[0]}, {GAMMA2[1]}], got {self.gamma2}; the controller moves it"
+            )
+        for name in ("goal", "least", "share"):
+            check_fraction(getattr(self, name), name)
+        check_verdict(self.deviation, self.cutoff)
+
+    def __call__(self, model: nn.Module, clean: Split | None = None) -> GeneratedTriggers:
+        """The size of every class's generated triggers, and the verdict; 'inverted' needs no `clean` and uses none.
+
+        Raises: `ValueError` for missing images; `FloatingPointError` when the model answers with NaN.
+        """
+        images = self.inverted(model) if self.data == "inverted" else check_clean(clean, least=50, classes=2)
+        logits(model, images.x[:1])
+        generator = train_generator(self, model, images)
+        norm, success, mean = measured(self, model, images, generator)
+        verdict = judge(norm, success, (1 + mean) / 2, least=self.least, deviation=self.deviation, cutoff=self.cutoff,
+                        log=self.scale == "log")  # fmt: skip
+        return GeneratedTriggers(**vars(verdict), generator=generator, images=images)
+
+    def inverted(self, model: nn.Module) -> Split:
+        """Model inversion: `images` images of every class that descend 1 - p_t from noise, those that the model accepts."""
+        if not isinstance(model, Net):
+            raise TypeError(f"model must be a bdlab.nets.Net, got {type(model).__name__}; data='held_out' takes any")
+        y = torch.arange(model.classes).repeat(self.images)  # (n,)
+        start = torch.rand(len(y), *model.input_shape, generator=torch.Generator().manual_seed(self.seed))
+        x = invert(model, y, start, steps=self.inversion_steps, smooth=self.smooth)
+        right = logits(model, x).argmax(1) == y
+        if not right.any():
+            raise ValueError(
+                f"smooth must leave images that the model takes for their class, got {self.smooth}; lower it"
+            )
+        return Split(x[right], y[right], model.classes, name="inverted")
+
+    def patch(
+        self,
+        model: nn.Module,
+        found: GeneratedTriggers,
+        labels: Sequence[int] | None = None,
+        clean: Split | None = None,
+    ) -> Repaired:
+        """A copy trained on the images of the scan, a share of them with generated triggers, all with their true labels.
+
+        labels: the classes whose triggers are used, by default those that were flagged; none is an error.
+        clean: train on these images instead.
+        """
+        labels, images, net = chosen(found, labels), clean or found.images, found.generator
+        if images is None or net is None:
+            raise ValueError("found must be the result of a DeepInspect scan, got one without a generator; scan first")
+        generator = torch.Generator().manual_seed(self.seed)
+
+        def loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+            n = max(1, round(self.share * len(x)))
+            t = torch.tensor(labels)[torch.randint(len(labels), (n,), generator=generator)].to(x.device)
+            with torch.no_grad():
+                change = net(torch.randn(n, self.noise, generator=generator).to(x.device), t)
+            return F.cross_entropy(model.eval()(torch.cat(((x[:n] + change).clamp(0, 1), x[n:]))), y)
+
+        return Repaired(fit(model, images, self.recipe, seed=self.seed, loss=loss))
+
+
+def train_generator(settings: DeepInspect, model: nn.Module, images: Split) -> TriggerGenerator:
+    """Minimise L_trigger + gamma1 L_GAN + gamma2 L_pert over the generator of all classes.
+
+    Every class has its own gamma2: it grows while the class's success is above the goal, and shrinks below.
+    """
+    s, net, device = settings, lean(model), device_of(model)
+    draw = torch.Generator().manual_seed(s.seed)
+    channels, height, width = images.x.shape[1:]
+    generator = TriggerGenerator((channels, height, width), images.classes, s.noise, s.width, s.seed).to(device)
+    optimiser = torch.optim.Adam(generator.parameters(), s.lr)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, 2 * (1 - step / s.steps)))
+    each, x = max(2, s.batch // images.classes), images.x.to(device)  # images a class in a batch; (N, C, H, W)
+    t = torch.arange(images.classes, device=device).repeat(each)  # (B,)
+    gamma2, success = torch.full((2, images.classes), s.gamma2, device=device)
+    for _ in track(range(s.steps), "DeepInspect, steps"):
+        z = torch.randn(len(t), s.noise, generator=draw).to(device)
+        rows = torch.randint(len(x), (len(t),), generator=draw).to(device)
+        change = generator(z, t)  # (B, C, H, W)
+        answer = net((x[rows] + change).clamp(0, 1))  # (B, K)
+        trigger, gan, pert = losses(answer, change, t, s.threshold)
+        cost = trigger + s.gamma1 * gan + (gamma2[t] * pert).mean()
+        optimiser.zero_grad()
+        cost.backward()
+        optimiser.step()
+        schedule.step()
+        hits = (answer.argmax(1) == t).float().view(each, -1).mean(0)  # (K,)
+        success = MEMORY * success + (1 - MEMORY) * hits
+        gamma2 = torch.where(success > s.goal, gamma2 * FASTER, gamma2 / FASTER).clamp(*GAMMA2)
+    return generator.eval()
+
+
+@torch.no_grad()
+def measured(
+    settings: DeepInspect, model: nn.Module, images: Split, generator: TriggerGenerator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Per class, over `draws` changes: mean l1 norm (K,), success (K,) and the mean change (K, C, H, W), on the CPU."""
+    s, net, device = settings, lean(model), device_of(model)
+    draw = torch.Generator().manual_seed(s.seed + 1)
+    norms, rates, means = [], [], []
+    for label in range(images.classes):
+        z = torch.randn(s.draws, s.noise, generator=draw).to(device)
+        t = torch.full((s.draws,), label, device=device)
+        change = generator(z, t)  # (draws, C, H, W)
+        x = images.x[torch.randint(len(images), (s.draws,), generator=draw)].to(device)
+        norms.append(change.abs().flatten(1).sum(1).mean())
+        rates.append((net((x + change).clamp(0, 1)).argmax(1) == t).float().mean())
+        means.append(change.mean(0))
+    return torch.stack(norms).cpu(), torch.stack(rates).cpu(), torch.stack(means).cpu()

@@ -1,0 +1,219 @@
+"""What the experiments on both inspectors share: infected and clean models, each inspected once a seed."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bdlab import metrics, plots
+from bdlab.attacks import BadNets, BlendedInjection, SourceSpecific, Trojaning
+from bdlab.bars import track
+from bdlab.contracts import Backdoor, Inspection, Recipe, Repaired
+from bdlab.data import Dataset
+from bdlab.experiments.claims import Claim
+from bdlab.experiments.journal import Journal, Numbers
+from bdlab.nets import small_bn
+from bdlab.training import evaluate, fit
+
+ATTACKS: dict[str, Any] = {
+    "clean": None,
+    "BadNets, 3x3 square": BadNets(),
+    "Trojaning, square": Trojaning(),
+    "blend": BlendedInjection(),
+    "source-specific 1 to 7": SourceSpecific(),
+}
+SQUARE = "BadNets, 3x3 square"
+INFECTED = [name for name in ATTACKS if name != "clean"]
+Repair = Callable[[nn.Module, Any, list[int]], Repaired]
+"""repair(model, inspection, labels) -> the repaired copy."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Trains each model once a seed and inspects it once with each scanner."""
+
+    data: Dataset
+    seeds: Sequence[int]
+    device: torch.device | str = "cpu"
+    journal: Journal = field(default_factory=Journal, repr=False)
+    made: dict[object, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def recipe(self) -> Recipe:
+        """5 epochs, 2 on sets of more than 20,000 images."""
+        return Recipe(epochs=2 if len(self.data.train) > 20_000 else 5)
+
+    def model(self, name: str, seed: int) -> Backdoor | nn.Module:
+        """The model called `name` in ATTACKS: small_bn, clean or attacked."""
+        if (name, seed) not in self.made:
+            attack = ATTACKS[name]
+            net = small_bn(self.data.input_shape, self.data.classes, seed=seed).to(self.device)
+            if attack is None:
+                self.made[name, seed] = fit(net, self.data.train, self.recipe, seed=seed)
+            elif attack.starts_from == "trained":
+                self.made[name, seed] = replace(attack, seed=seed)(self.model("clean", seed), self.data.train)
+            else:
+                self.made[name, seed] = replace(attack, seed=seed, recipe=self.recipe)(net, self.data.train)
+        return self.made[name, seed]
+
+    def scan(self, scanner: Any, name: str, seed: int) -> Inspection:
+        """What `scanner` says of a model that was shipped."""
+        run, key = replace(scanner, seed=seed), (scanner, name, seed)
+        if key not in self.made:
+            model = self.model(name, seed)
+            self.made[key] = run(model.shipped if isinstance(model, Backdoor) else model, self.data.held_out)
+        return self.made[key]
+
+    def found(self, scanner: Any, name: str) -> list[Numbers]:
+        """The verdict of every seed in numbers, see `verdict`."""
+        keys = [(f"{name}: {ATTACKS[name]} {self.recipe} {replace(scanner, seed=s)}", s) for s in self.seeds]
+        return [
+            self.journal.numbers(key, self._found, scanner, name, seed) for key, seed in track(keys, f"inspect {name}")
+        ]
+
+    def repaired(self, scanner: Any, name: str, repair: Repair, how: str) -> list[Numbers]:
+        """Clean accuracy and ASR of every seed, before and after `repair`, which `how` names for the journal."""
+        keys = [(f"{how} {name}: {ATTACKS[name]} {self.recipe} {replace(scanner, seed=s)}", s) for s in self.seeds]
+        return [
+            self.journal.numbers(key, self._repaired, scanner, name, repair, seed)
+            for key, seed in track(keys, f"repair {name}")
+        ]
+
+    def _found(self, scanner: Any, name: str, seed: int) -> Numbers:
+        attack = ATTACKS[name]
+        target = None if attack is None else _target(attack)
+        model, start = self.model(name, seed), time.process_time()
+        del model
+        found = self.scan(scanner, name, seed)
+        return verdict(found, target) | {"seconds": time.process_time() - start}
+
+    def _repaired(self, scanner: Any, name: str, repair: Repair, seed: int) -> Numbers:
+        backdoor, found = self.model(name, seed), self.scan(scanner, name, seed)
+        assert isinstance(backdoor, Backdoor)
+        fixed = repair(backdoor.shipped, found, found.flagged or found.ranking[:1])
+        before, after = evaluate(backdoor, self.data.test), evaluate(fixed, self.data.test, backdoor)
+        return {
+            "fall": before.clean_accuracy - after.clean_accuracy, "before": before.asr, "asr": after.asr, "ra": after.ra,
+        }  # fmt: skip
+
+
+def _target(attack: Any) -> int:
+    relabel = getattr(attack, "relabel", None)
+    return int(attack.target if relabel is None else relabel.target)
+
+
+def verdict(found: Inspection, target: int | None) -> Numbers:
+    """An inspection in numbers; `target` is the infected class, which the inspector was not told.
+
+    top_KIND: the largest anomaly index of the plain norms under each deviation.  index: the largest under the inspector's
+    own settings, cutoff: what it is held against.  hit, hit_at_two: 1 where the target is flagged; alarms, alarms_at_two:
+    how many other classes are.  rank: the target's among the norms, 1 is the smallest; the number of classes where it is
+    excluded.  norm: the target's; ratio: to the median of all.
+    """
+    counted = ~found.anomaly_index.isnan()
+    values, enough = found.norm[counted].double(), int(counted.sum()) >= 5
+    tops = {kind: float(metrics.anomaly_index(values, kind).max()) if enough else 0.0 for kind in metrics.ANOMALY_KINDS}
+    numbers: Numbers = {f"top_{kind}": top for kind, top in tops.items()}
+    own = found.anomaly_index.nan_to_num(nan=0.0)
+    numbers |= {"index": float(own.max()), "cutoff": found.cutoff, "excluded": float(len(found.excluded))}
+    for suffix, flagged in (("", found.flagged), ("_at_two", found.flagged_at_two)):
+        numbers[f"hit{suffix}"] = float(target in flagged)
+        numbers[f"alarms{suffix}"] = float(sum(label != target for label in flagged))
+    if target is not None:
+        rank = found.ranking.index(target) + 1 if target in found.ranking else len(found.norm)
+        norm = float(found.norm[target])
+        numbers |= {"rank": float(rank), "norm": norm, "ratio": norm / float(found.norm.median())}
+    return numbers
+
+
+def column(rows: Sequence[Numbers], key: str) -> list[float]:
+    """One number of every seed."""
+    return [row[key] or 0.0 for row in rows]
+
+
+def plain(value: float) -> str:
+    """Two decimals."""
+    return f"{value:.2f}"
+
+
+def whole(value: float) -> str:
+    """One decimal: means of ranks and counts."""
+    return f"{value:.1f}"
+
+
+def _means(rows: Sequence[Numbers], *keys: str) -> str:
+    return ", ".join(f"{statistics.fmean(column(rows, key)):.2f}" for key in keys)
+
+
+def verdicts(trials: Trials, scanner: Any, mode: str, expected: dict[str, tuple[str, bool]]) -> list[Claim]:
+    """For every model three rows: rank of the target, verdict at the family-wise cut-off, verdict at 2.0.
+
+    expected: name -> (what is published, whether the target is supposed to be found).
+    """
+    claims = []
+    for name in INFECTED:
+        rows = trials.found(scanner, name)
+        paper, finds = expected[name]
+        tops = _means(rows, *(f"top_{kind}" for kind in metrics.ANOMALY_KINDS))
+        claims += [
+            Claim(
+                f"{mode}{name}: rank of the target among the norms (anomaly index by mean, mad, left mad: {tops})",
+                "1" if finds else "-", column(rows, "rank"), lambda v: v == 1, "1 for every seed", whole,
+            ),
+            Claim(
+                f"{mode}{name}: target flagged at the family-wise cut-off (others: {_means(rows, 'alarms')} a model)",
+                paper, column(rows, "hit"), *_wanted(finds), changed={"the cut-off is 2.0": column(rows, "hit_at_two")},
+            ),
+        ]  # fmt: skip
+    rows = trials.found(scanner, "clean")
+    tops = _means(rows, *(f"top_{kind}" for kind in metrics.ANOMALY_KINDS))
+    claims.append(
+        Claim(
+            f"{mode}clean models: classes flagged at the family-wise cut-off (anomaly index by mean, mad, left mad: {tops}; "
+            f"at 2.0: {_means(rows, 'alarms_at_two')} a model; excluded {_means(rows, 'excluded')})",
+            expected["clean"][0], column(rows, "alarms"), lambda v: v <= 0.05, "<= 0.05 a model", plain,
+        )
+    )  # fmt: skip
+    return claims
+
+
+def _wanted(finds: bool) -> tuple[Callable[[float], bool], str]:
+    return ((lambda v: v >= 0.8), ">= 80% of models") if finds else ((lambda v: v <= 0.2), "<= 20% of models")
+
+
+def seconds(trials: Trials, scanner: Any) -> str:
+    """CPU seconds of a scan, mean over all models and seeds."""
+    return f"{statistics.fmean(row['seconds'] or 0 for name in ATTACKS for row in trials.found(scanner, name)):.0f}"
+
+
+def visible(triggers: Tensor) -> Tensor:
+    """Each of (K, C, H, W) stretched to [0, 1]."""
+    low, high = triggers.amin((1, 2, 3), keepdim=True), triggers.amax((1, 2, 3), keepdim=True)
+    return (triggers - low) / (high - low).clamp(min=1e-6)
+
+
+def figures(trials: Trials, scanner: Any, paper: str, names: Sequence[str]) -> dict[str, plots.Plot]:
+    """The inspection of one model of each name, first seed: file name -> plot."""
+    drawn, seed, data = {}, trials.seeds[0], trials.data.name
+    for name in names:
+        found = trials.scan(scanner, name, seed)
+        top = f"class {found.ranking[0]} has the smallest trigger" if found.ranking else "no class has a trigger"
+        assert found.triggers is not None
+        drawn[f"{paper}_{data}_{name.split(',')[0].split()[0].lower()}.png"] = plots.anomaly(
+            found.norm,
+            found.anomaly_index.nan_to_num(nan=0.0),
+            found.cutoff,
+            found.flagged,
+            triggers=visible(found.triggers),
+            title=f"{paper}, {data}, {name}, seed {seed}",
+            alt=f"Size of the smallest trigger and anomaly index of the {len(found.norm)} classes of {data}, {name} model: "
+            f"{top}; flagged {found.flagged} at {found.cutoff:.2f}, {found.flagged_at_two} at 2.  Below them the triggers "
+            "found, each stretched to black and white.",
+        )
+    return drawn

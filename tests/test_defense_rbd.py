@@ -1,0 +1,316 @@
+"""RBD-R against a slow loop; on clean models, where it may not fire more often than it was told; on three backdoors.
+
+small_bn on digits, default settings, seeds 100, 101, 102; mean (range).  AUROC: badnets .9998 (.9996 to 1), blend 1,
+source-specific .987 (.979 to .996), clean twin under badnets' trigger .514 (.499 to .538).  At a nominal 5 % clean images
+refused .043 (.035 to .050) and source-specific ones accepted .045 (.021 to .058).
+"""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from bdlab import metrics, nets
+from bdlab.contracts import Split
+from bdlab.defenses.rbd import Rbd, distil
+from bdlab.defenses.strip import Strip
+from bdlab.registry import registered
+from bdlab.training import logits, suspicions, triggered
+
+pytestmark = pytest.mark.filterwarnings("ignore:the shadow still knows")
+QUICK = Rbd(steps=4, lr=1e-3, stop=0.21)
+"""Four steps: for what needs no good shadow."""
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """A small net whose batch norms have seen data, and 120 random images of five classes for it."""
+    net = nets.build("small_bn", (1, 8, 8), 5, seed=1)
+    x = torch.rand(120, 1, 8, 8, generator=torch.Generator().manual_seed(2))
+    net.train()(x)
+    return net.eval(), Split(x, torch.arange(120) % 5, 5)
+
+
+@pytest.fixture(scope="module")
+def guarded(attempted, digits):
+    """RBD-R with its default settings on the source-specific backdoor, which STRIP misses."""
+    return Rbd(seed=100).fit(attempted("source_specific").backdoor.model, digits.held_out, digits.calibration)
+
+
+@pytest.fixture(scope="module")
+def guarded_twin(clean_model, digits):
+    return Rbd(seed=100).fit(clean_model, digits.held_out, digits.calibration)
+
+
+def _maps(net, x):
+    return net.conv3(net.conv2(net.conv1(net.normalize(x))))
+
+
+def _oracle(model, x, *, lesson, weight, lr, steps, batch, seed):
+    """The shadow, image by image and in the words of the dossier: KL(goal || answer) + weight * share of activation."""
+    shadow, generator, orders = copy.deepcopy(model), torch.Generator().manual_seed(seed), []
+    while len(orders) < steps:
+        orders += [rows for rows in torch.randperm(len(x), generator=generator).split(batch) if len(rows) == batch]
+    optimiser = torch.optim.Adam(shadow.parameters(), lr)
+    for rows in orders[:steps]:
+        losses = []
+        for row in rows.tolist():
+            with torch.no_grad():
+                z, before = model(x[row][None])[0], (_maps(model, x[row][None]) ** 2).sum()
+            goal = {
+                "uniform": torch.full_like(z, 1 / len(z)),
+                "reverse": (-z / 2).softmax(0),
+                "shift": torch.eye(len(z))[(int(z.argmax()) + 1) % len(z)],
+            }[lesson]
+            p = shadow(x[row][None])[0].softmax(0)
+            kl = sum(q * (q / r).log() for q, r in zip(goal, p, strict=True) if q > 0)
+            losses.append(kl + weight * (_maps(shadow, x[row][None]) ** 2).sum() / (before + 1e-6))
+        optimiser.zero_grad()
+        torch.stack(losses).mean().backward()
+        optimiser.step()
+    return shadow
+
+
+@pytest.mark.parametrize("lesson", ["uniform", "reverse", "shift"])
+def test_the_shadow_against_a_loop(lesson, toy):
+    model, data = copy.deepcopy(toy[0]).double(), toy[1]
+    model.normalize = nn.Sequential(model.normalize)  # a module of its own, so that nothing is shared with the toy
+    settings = dict(lesson=lesson, weight=3.0, lr=1e-3, steps=3, batch=16, seed=4)
+    mine = distil(Rbd(stop=0.21, **settings), model, data.x.double()[:40], "conv3")
+    theirs = _oracle(model, data.x.double()[:40], **settings)
+    for (name, got), want in zip(mine.named_parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(got, want, atol=1e-8), name
+    assert not torch.allclose(mine.head[1].weight, model.head[1].weight, atol=1e-4)
+
+
+def test_scores_against_a_loop(toy, device):
+    model, data = copy.deepcopy(toy[0]).to(device), toy[1]
+    fitted = QUICK.fit(model, data[:60], data[60:])
+    active = replace(QUICK, by="activation").fit(model, data[:60], data[60:])
+    tolerance = 1e-5 if device.type == "cpu" else 1e-3
+    scores, shares = fitted.score(data.x), active.score(data.x)
+    assert scores.device.type == "cpu" and scores.shape == (120,) and scores.std() > 0 and shares.std() > 0
+    for row in range(0, 120, 7):
+        with torch.inference_mode():
+            x = data.x[row : row + 1].to(device)
+            answer = int(model(x).argmax())
+            seen, was = (_maps(net, x).square().sum().sqrt() for net in (active.shadow, model))
+            assert scores[row].item() == pytest.approx(fitted.shadow(x).softmax(1)[0, answer].item(), abs=tolerance)
+            assert shares[row].item() == pytest.approx((seen / was).item(), abs=tolerance)
+    assert torch.allclose(fitted.calibration, scores[60:], atol=tolerance)
+
+
+@pytest.mark.parametrize("by", ["confidence", "activation"])
+def test_an_input_costs_one_pass_of_each_network(by, toy):
+    """Two passes where STRIP makes a hundred."""
+    model, data = copy.deepcopy(toy[0]), toy[1]
+    fitted = replace(QUICK, by=by).fit(model, data[:60], data[60:])
+    strip, passes = Strip(early_stopping=False).fit(model, Split(*_twice(data), 5), data), []
+    for net in (model, fitted.shadow):
+        net.conv1.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
+    fitted.score(data.x[:50])
+    assert passes == [50, 50]
+    passes.clear()
+    strip.score(data.x[:50])
+    assert sum(passes) == 100 * 50 and 1 - 2 / 100 >= 0.97
+
+
+def _twice(data):
+    return torch.cat((data.x, data.x)), torch.cat((data.y, data.y))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_model_is_left_as_it_was(training, toy):
+    model, data = copy.deepcopy(toy[0]).train(training), toy[1]
+    model.conv2.eval()
+    next(model.parameters()).requires_grad_(False)
+    modes, state = [m.training for m in model.modules()], copy.deepcopy(model.state_dict())
+    x = data.x.clone()
+    fitted = QUICK.fit(model, data[:60], data[60:])
+    fitted.score(data.x), fitted.flag(data.x, 0.1)
+    assert [m.training for m in model.modules()] == modes and torch.equal(data.x, x)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+    assert not next(model.parameters()).requires_grad
+    judged = QUICK.fit(toy[0], data[:60], data[60:])  # the same model in eval mode
+    assert torch.equal(fitted.score(x), judged.score(x))
+
+
+def test_the_shadow_keeps_the_statistics_of_its_batch_norms(toy):
+    model, data = toy
+    own = dict(model.named_buffers())
+    shadow = QUICK.fit(model, data[:60], data[60:]).shadow
+    assert not any(m.training for m in shadow.modules())
+    assert all(torch.equal(value, own[name]) for name, value in shadow.named_buffers())
+    changed = {name for name, p in shadow.named_parameters() if not torch.equal(p, model.get_parameter(name))}
+    assert changed == {name for name, _ in model.named_parameters()}  # the affine ones of the norms too
+    train = replace(QUICK, batch_norm="train").fit(model, data[:60], data[60:]).shadow
+    assert not torch.equal(train.conv1[1].running_mean, model.conv1[1].running_mean)
+    assert not any(m.training for m in train.modules())
+
+
+def test_what_the_shadow_depends_on(toy, global_rng_untouched):
+    """The images and the seed; neither their labels nor the calibration images."""
+    model, data = toy
+    first = QUICK.fit(model, data[:60], data[60:])
+    mixed = Split(data.x[:60], data.y[:60].flip(0), 5)
+    for same in (QUICK.fit(model, mixed, data[60:]), QUICK.fit(model, data[:60], data[60:80])):
+        assert all(torch.equal(a, b) for a, b in zip(same.shadow.parameters(), first.shadow.parameters(), strict=True))
+    other = (
+        replace(QUICK, batch=16, seed=1).fit(model, data[:60], data[60:]),
+        replace(QUICK, batch=16).fit(model, data[:60]),
+    )
+    assert not torch.equal(other[0].shadow.head[1].weight, other[1].shadow.head[1].weight)
+
+
+def test_without_calibration_images_half_of_the_sources_calibrate(toy):
+    model, data = toy
+    related = Split(data.x, data.y, 5, torch.arange(120) // 4)  # 30 scans, four images of each
+    fitted = replace(QUICK, seed=6).fit(model, related)
+    first, second = related.halves(6)
+    assert not set(first.source.tolist()) & set(second.source.tolist())
+    same = replace(QUICK, seed=6).fit(model, first, second)
+    assert torch.equal(fitted.calibration, same.calibration) and len(fitted.calibration) == len(second)
+
+
+def test_equal_scores_are_not_above_their_threshold(toy):
+    """Where the shadow answers every clean image alike, nothing clean is refused."""
+    model, data = toy
+    fitted = QUICK.fit(model, data[:60], data[60:])
+    with torch.no_grad():
+        fitted.shadow.head[1].weight.zero_(), fitted.shadow.head[1].bias.zero_()
+    flat = replace(fitted, calibration=fitted.score(data.x[60:]))
+    assert flat.threshold(0.1) == pytest.approx(0.2) and not flat.flag(data.x, 0.1).any()
+
+
+def test_more_false_alarms_allowed_lower_threshold(toy):
+    model, data = toy
+    fitted = QUICK.fit(model, data[:60], data[60:])
+    thresholds = [fitted.threshold(fpr) for fpr in (0.02, 0.05, 0.1, 0.2, 0.5)]
+    assert thresholds == sorted(thresholds, reverse=True) and len(set(thresholds)) == 5
+    assert torch.equal(fitted.flag(data.x, 0.1), fitted.score(data.x) > fitted.threshold(0.1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"by": "entropy"}, "by must be one of confidence, activation; got 'entropy'"),
+        ({"lesson": "random"}, "lesson must be one of uniform, reverse, shift; got 'random'"),
+        ({"batch_norm": "eval"}, "batch_norm must be one of frozen, train; got 'eval'"),
+        ({"without_batch_norm": True}, "without_batch_norm must be one of refuse, allow; got True"),
+        ({"lr": 0.0}, "lr must be positive, got 0.0"),
+        ({"batch": 0}, "batch must be positive, got 0"),
+        ({"steps": -1}, "steps must be positive, got -1"),
+        ({"weight": -1.0}, "weight must be at least 0, got -1.0"),
+        ({"weight": float("nan")}, "weight must be at least 0, got nan"),
+        ({"stop": 1.5}, r"stop must be in \(0, 1\], got 1.5"),
+    ],
+)
+def test_settings_that_make_no_sense(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Rbd(**settings)
+
+
+def test_what_it_cannot_work_with(toy):
+    model, data = toy
+    clean, calibration = data[:60], data[60:]
+    with pytest.raises(ValueError, match=r"clean must hold at least 20 images, got 19; give more"):
+        QUICK.fit(model, data[:19], calibration)
+    with pytest.raises(ValueError, match="clean must hold at least 20 images, got none"):
+        QUICK.fit(model, None, calibration)
+    with pytest.raises(ValueError, match=r"clean must hold at least 20 images, got (1\d)"):
+        QUICK.fit(model, data[:30])  # half of it calibrates
+    with pytest.raises(ValueError, match=r"images of at least 2 classes, got \[3\]; draw them from all classes"):
+        QUICK.fit(model, data[data.y == 3], calibration)
+    with pytest.raises(ValueError, match=r"stop must exceed chance, 1/5, got 0.2; raise it"):
+        replace(QUICK, stop=0.2).fit(model, clean, calibration)
+    with pytest.raises(ValueError, match=r"layer must be one of normalize, conv1, conv2, conv3, head; got 'conv9'"):
+        replace(QUICK, layer="conv9").fit(model, clean, calibration)
+    with pytest.raises(TypeError, match=r"model must be a bdlab.nets.Net, got Sequential"):
+        QUICK.fit(nn.Sequential(*model.children()), clean, calibration)
+    with pytest.raises(ValueError, match=r"fpr 0.01 needs at least 99 calibration images, got 60"):
+        QUICK.fit(model, clean, calibration).threshold(0.01)
+    with pytest.raises(ValueError, match=r"x must lie in \[0, 1\]"):
+        QUICK.fit(model, clean, calibration).score(data.x * 2)
+
+
+def test_a_model_without_batch_norm_is_refused():
+    net = nets.build("badnets_cnn", (1, 8, 8), 5)
+    data = Split(torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 5, 5)
+    with pytest.raises(ValueError, match=r"model must have batch norm, got a Net without.*without_batch_norm='allow'"):
+        QUICK.fit(net, data, data)
+    assert replace(QUICK, without_batch_norm="allow").fit(net, data, data).score(data.x).isfinite().all()
+
+
+def test_a_model_that_has_diverged(toy):
+    model, data = copy.deepcopy(toy[0]), toy[1]
+    with torch.no_grad():
+        model.conv1[0].weight[0] = float("nan")
+    with pytest.raises(FloatingPointError, match="the model gives NaN logits for 60 of 60 images"):
+        QUICK.fit(model, data[:60], data[60:])
+    with pytest.raises(FloatingPointError, match=r"the shadow's loss became (nan|inf); lower lr, now 1e\+30"):
+        replace(QUICK, lr=1e30, steps=40, stop=0.21).fit(toy[0], data[:60], data[60:])
+
+
+def test_a_shadow_that_still_knows_too_much_is_told(guarded, digits):
+    with pytest.warns(
+        UserWarning, match=r"the shadow still knows \d+\.\d% of the clean images after 2 steps, more than"
+    ):
+        replace(guarded.rbd, steps=2).fit(guarded.model, digits.held_out[:200], digits.calibration)
+
+
+def test_the_shadow_has_forgotten_the_clean_images(guarded, guarded_twin, digits):
+    for fitted in (guarded, guarded_twin):
+        known = logits(fitted.model, digits.held_out.x).argmax(1)
+        answers = logits(fitted.shadow, digits.held_out.x).argmax(1)
+        assert metrics.accuracy(answers, known) <= fitted.rbd.stop
+        assert metrics.accuracy(answers, digits.held_out.y) <= fitted.rbd.stop + 0.02  # the model errs on 3 %
+
+
+def _holds_its_rate(fitted, data):
+    """Realised false-positive rates of a clean model's guard lie where 99 of 100 do, counted in sources."""
+    for fpr in (0.05, 0.1):
+        low, high = metrics.realised_rate_interval(fpr, data.calibration.sources, data.test.sources)
+        assert low <= fitted.flag(data.test.x, fpr).double().mean() <= high
+    assert len(fitted.calibration.unique()) > 0.9 * len(fitted.calibration)  # ties would lower the rate
+
+
+def test_it_fires_as_often_as_it_was_told(guarded, guarded_twin, digits):
+    _holds_its_rate(guarded_twin, digits)
+    _holds_its_rate(guarded, digits)
+
+
+def _area(fitted, backdoor, split):
+    """AUROC over all marked images whose label the attacker wants changed, whether they fool the model or not."""
+    marked, wanted = triggered(split, backdoor.trigger, backdoor.relabel)
+    return metrics.auroc(fitted.score(split.x), fitted.score(marked[wanted != split.y]))
+
+
+def test_a_clean_model_has_nothing_to_be_found(guarded_twin, badnets, digits):
+    assert 0.4 < _area(guarded_twin, badnets, digits.test) < 0.6
+
+
+def test_it_finds_the_source_specific_backdoor_that_strip_misses(guarded, attempted, digits):
+    backdoor = attempted("source_specific").backdoor
+    found = suspicions(guarded, backdoor.model, digits.test, backdoor)
+    assert len(found.bad) > 130
+    assert metrics.auroc(found.clean, found.bad) > 0.95
+    assert metrics.frr_far(found.clean, found.bad, guarded.threshold(0.05))[1] < 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [100, 101, 102])
+def test_the_bounds_hold_for_every_seed(seed, fresh, twin_of, digits):
+    def guard(model):
+        return Rbd(seed=seed).fit(model, digits.held_out, digits.calibration)
+
+    for name in ("badnets", "blend", "source_specific"):
+        backdoor = registered("attack")[name].make(seed=seed)(fresh(digits, seed), digits.train)
+        found = suspicions(guard(backdoor.model), backdoor.model, digits.test, backdoor)
+        assert metrics.auroc(found.clean, found.bad) > (0.95 if name == "source_specific" else 0.99)
+        if name == "badnets":
+            twin = guard(twin_of("digits", seed))
+            assert 0.4 < _area(twin, backdoor, digits.test) < 0.6
+            _holds_its_rate(twin, digits)

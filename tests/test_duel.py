@@ -1,0 +1,101 @@
+"""One attack against one defence of each family: what is defended, what is told, what is drawn."""
+
+import copy
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from bdlab import BadNets, nets, report
+from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Sanitizer
+from bdlab.experiments.duel import duel, targets
+from bdlab.experiments.duel_figures import pictures
+from bdlab.relabel import all_to_all, all_to_one
+from bdlab.training import evaluate
+
+ATTACK = BadNets(relabel=all_to_one(3), recipe=Recipe(epochs=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgetting(Sanitizer):
+    """Sets the last layer to zero: every image gets class 0."""
+
+    def __call__(self, model, clean):
+        repaired = copy.deepcopy(model)
+        for weights in repaired.head.parameters():
+            weights.data.zero_()
+        return Repaired(repaired, [{"step": 0.0}])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pointing(Inspector):
+    """Says class 3, whatever the model."""
+
+    def __call__(self, model, clean=None):
+        index = torch.tensor([0.0, 0.1, 0.2, 9.0, 0.3, 0.4, 0.5, 0.6, 0.7, float("nan")])
+        return Inspection(10 - index, index, 4.0, [3], torch.rand(10, 1, 28, 28, generator=torch.Generator()))
+
+
+@pytest.fixture(scope="module")
+def small(digits):
+    parts = {name: getattr(digits, name)[:1000] for name in ("train", "test", "held_out")}
+    return replace(digits, **parts)
+
+
+@pytest.fixture(scope="module")
+def net():
+    return nets.build("fast_bn", (1, 28, 28), 10, seed=0)
+
+
+def _text(result, data, console):
+    with console.capture() as out:
+        for table in report.duel_tables(result, targets(result.backdoor.relabel, data.test)):
+            console.print(table)
+    return out.get()
+
+
+@pytest.fixture
+def console():
+    from rich.console import Console
+
+    return Console(width=160)
+
+
+def test_a_sanitizer_repairs_both_models_and_is_scored_on_what_the_victim_runs(small, net, console):
+    result = duel(small, net, ATTACK, Forgetting())
+    zeros = (small.test.y == 0).double().mean().item()
+    assert result.repaired["attacked"].clean_accuracy == result.repaired["clean"].clean_accuracy == pytest.approx(zeros)
+    assert result.repaired["attacked"] == evaluate(result.repairs["attacked"], small.test, result.backdoor)
+    assert result.repaired["attacked"].asr == 0 and "repair" in result.seconds
+    assert result.as_dict()["repaired"]["clean"]["trace"] == [{"step": 0.0}]
+    assert "attacked, repaired" in _text(result, small, console)
+    assert set(pictures(result, Forgetting(), small, 0)) == {"triggers.png"}
+
+
+def test_an_inspector_judges_both_models(small, net, console):
+    result = duel(small, net, ATTACK, Pointing())
+    plain = result.as_dict()
+    assert set(plain) == {"clean", "attacked", "inspection", "seconds"}
+    assert plain["inspection"]["attacked"]["flagged"] == [3]
+    text = _text(result, small, console)
+    rows = [line.split("│") for line in text.splitlines() if "backdoored" in line]
+    assert len(rows) == 2 and all(
+        [c.strip() for c in row][2:7] == ["backdoored", "3", "9.00", "3", "1"] for row in rows
+    )
+    drawn = pictures(result, Pointing(), small, 0)
+    assert set(drawn) == {"triggers.png", "anomaly_clean.png", "anomaly_attacked.png"}
+    assert "class 3 has the largest index, 9.00, the cut-off is 4.00; flagged: [3]" in drawn["anomaly_clean.png"].alt
+    assert all(plot.png()[:4] == b"\x89PNG" for plot in drawn.values())
+
+
+def test_without_a_defence_there_are_two_models(small, net, console):
+    result = duel(small, net, ATTACK, None)
+    assert set(result.as_dict()) == {"clean", "attacked", "seconds"} and set(result.seconds) == {
+        "train the clean model", "attack",
+    }  # fmt: skip
+    assert "repaired" not in _text(result, small, console)
+
+
+def test_targets_are_the_classes_that_inputs_are_sent_to(digits):
+    assert targets(all_to_one(3), digits.test) == [3]
+    assert targets(all_to_all(10), digits.test) == list(range(10))
