@@ -30,8 +30,8 @@ UNLEARNING = Recipe(epochs=10, batch=64, lr=1e-3)
 
 
 def unit(w: Tensor) -> Tensor:
-    """Any number -> (0, 1), the official tanh parametrisation."""
-    return w.tanh() / (2 - EPSILON) + 0.5
+    """Any number -> [0, 1], the official tanh parametrisation; cut, for it leaves the range by 1e-8."""
+    return (w.tanh() / (2 - EPSILON) + 0.5).clamp(0, 1)
 
 
 def logit(v: Tensor) -> Tensor:

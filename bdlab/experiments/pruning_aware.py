@@ -31,9 +31,9 @@ SPENT = 0.04
 TIGHT = PruningAware(decoys=0.97, restore=30, recipe=Recipe(epochs=1))
 """One or two channels kept at first, so that step 3 has something to put back."""
 NOT_RUN = (
-    "table 1, columns fine-tuning and fine-pruning (clean accuracy and ASR of both attacks): needs these defences",
+    "table 1, columns fine-tuning and fine-pruning: see `bdlab reproduce fine_pruning`",
     "table 1, faces: DeepID on YouTube Faces, not here",
-    "table 1, speech: AlexNet on spoken digits with a noise trigger, all-to-all, not here",
+    "table 1, speech: AlexNet, not here; `bdlab reproduce fine_pruning --data speech` has another network",
     "table 1, traffic signs: Faster R-CNN on US signs, untargeted, not here",
 )
 

@@ -29,7 +29,7 @@ IMAGES, PATCHES = 2000, 100_000
 NOT_RUN = (
     "ImageNet, YouTube-Face, PubFig (100% and no loss by memory): these data sets are not here.",
     "Anomaly indices of GTSRB models (figure 4; clean 1.9 / 1.8, TrojanNet 1.8 / 1.7 by Neural Cleanse / NeuronInspect, "
-    "threshold 2): need these two inspectors.",
+    "threshold 2): NeuronInspect is not here.",
 )
 
 
