@@ -114,6 +114,7 @@ def test_norm_and_success_against_a_loop(toy, noise):
         assert torch.allclose(mean[k], change.mean(0), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:only . of 6 classes")
 @pytest.mark.parametrize("data_mode", ["held_out", "inverted"])
 def test_the_model_and_the_images_are_left_as_they_were(data_mode, toy, noise, global_rng_untouched):
     model, data = copy.deepcopy(toy).train(), noise(60, (1, 8, 8), 6)
@@ -130,6 +131,7 @@ def test_the_model_and_the_images_are_left_as_they_were(data_mode, toy, noise, g
     assert not torch.equal(replace(s, seed=1)(toy, data).norm, found.norm)
 
 
+@pytest.mark.filterwarnings("ignore:only . of 6 classes")
 def test_gamma1_and_the_mode_are_used(toy, noise):
     data = noise(60, (1, 8, 8), 6)
     plain = QUICK(toy, data)

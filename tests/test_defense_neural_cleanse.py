@@ -243,6 +243,7 @@ def test_all_classes_at_once_equal_a_plain_loop(toy, noise, device):
         assert alone.item() == pytest.approx(norm[k].item(), rel=tolerance)
 
 
+@pytest.mark.filterwarnings("ignore:only . of 6 classes")
 def test_the_model_and_the_images_are_left_as_they_were(toy, noise, global_rng_untouched):
     model, data = copy.deepcopy(toy).train(), noise(60, (1, 8, 8), 6)
     model.conv2.eval()
@@ -266,8 +267,7 @@ def scan(badnets, digits):
 
 
 def test_it_finds_the_square(scan):
-    """QUICK: index 3.3 on seeds 0 and 100, which is above the paper's 2 and below the family-wise 3.9."""
-    assert scan.ranking[0] == 0 and scan.flagged_at_two == [0] and scan.anomaly_index[0] > 2.5
+    assert scan.ranking[0] == 0 and scan.flagged == scan.flagged_at_two == [0]
     assert scan.norm[0] < 0.5 * scan.norm[1:].min()
 
 

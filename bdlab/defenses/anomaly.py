@@ -20,8 +20,10 @@ FEWEST = 5
 """Classes that a deviation is computed from; the left one of four cannot exceed 1.35."""
 
 
-def check_verdict(deviation: str, cutoff: Cutoff) -> None:
-    """Raise a `ValueError` unless both are settings that `judge` knows."""
+def check_verdict(deviation: str, cutoff: Cutoff, scale: str) -> None:
+    """Raise a `ValueError` unless these are settings that `judge` knows."""
+    if scale not in ("log", "plain"):
+        raise ValueError(f"scale must be one of log, plain; got {scale!r}")
     if deviation not in ANOMALY_KINDS:
         raise ValueError(f"deviation must be one of {', '.join(ANOMALY_KINDS)}; got {deviation!r}")
     if cutoff != "family_wise" and (isinstance(cutoff, str) or not cutoff > 0):

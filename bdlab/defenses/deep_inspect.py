@@ -150,9 +150,8 @@ class DeepInspect(Inspector):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, allowed in (("data", ("held_out", "inverted")), ("scale", ("log", "plain"))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
+        if self.data not in ("held_out", "inverted"):
+            raise ValueError(f"data must be one of held_out, inverted; got {self.data!r}")
         for name in ("steps", "batch", "lr", "noise", "width", "draws", "images", "inversion_steps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see DeepInspect's defaults")
@@ -165,7 +164,7 @@ class DeepInspect(Inspector):
             )
         for name in ("goal", "least", "share"):
             check_fraction(getattr(self, name), name)
-        check_verdict(self.deviation, self.cutoff)
+        check_verdict(self.deviation, self.cutoff, self.scale)
 
     def __call__(self, model: nn.Module, clean: Split | None = None) -> GeneratedTriggers:
         """The size of every class's generated triggers, and the verdict; 'inverted' needs no `clean` and uses none.
