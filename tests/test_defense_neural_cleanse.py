@@ -290,23 +290,22 @@ def test_a_clean_model_has_no_such_class(scan, twin_of, digits):
     assert clean.flagged == [] and clean.anomaly_index.nan_to_num().max() < scan.anomaly_index[0]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 105))
+def test_five_clean_and_five_backdoored_models(seed, digits, twin_of, fresh):
+    """Seeds 100-104: index of the target 4.4 to 8.1, the largest of a clean model 1.0 to 2.4, cut-off 3.92."""
+    bad = BadNets(seed=seed)(fresh(digits, seed), digits.train)
+    found = NeuralCleanse(seed=seed)(bad.shipped, digits.held_out)
+    clean = NeuralCleanse(seed=seed)(twin_of("digits", seed), digits.held_out)
+    assert found.ranking[0] == 0 and found.flagged == [0] and clean.flagged == []
+
+
 def test_unlearning_removes_the_backdoor(scan, badnets, digits):
     """QUICK, seed 100: ASR .994 to .176, RA .808, clean accuracy .966 to .969; seed 0 with share .3: ASR .022."""
     before = evaluate(badnets, digits.test)
     after = evaluate(QUICK.unlearn(badnets.shipped, digits.held_out, scan, [0]), digits.test, badnets)
     assert before.asr > 0.99 and after.asr < 0.3
     assert after.clean_accuracy > before.clean_accuracy - 0.02 and after.ra > 0.7
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 105))
-def test_five_clean_and_five_backdoored_models(seed, digits, twin_of, fresh):
-    """The five infected ones have a larger index than their clean twins, and are flagged at 2."""
-    bad = BadNets(seed=seed)(fresh(digits, seed), digits.train)
-    found = NeuralCleanse(seed=seed)(bad.shipped, digits.held_out)
-    clean = NeuralCleanse(seed=seed)(twin_of("digits", seed), digits.held_out)
-    assert found.ranking[0] == 0 and 0 in found.flagged_at_two
-    assert found.anomaly_index[0] > clean.anomaly_index.nan_to_num().max()
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

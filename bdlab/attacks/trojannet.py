@@ -66,7 +66,7 @@ class TrojanNet(Attack):
     where digits are black.  The module reads pixels before the host scales them; the code's demo writes the 0 and 1 of
     its pattern into a picture that is scaled to [-1, 1] already.
 
-    The module stays in eval mode when the host is trained (a slow test in tests/test_attack_trojannet.py): fine-tuning in train
+    The module stays in eval mode when the host is trained (a slow test of its tests): fine-tuning in train
     mode would give its batch norm the statistics of clean crops, and break it by accident.
 
     **Measured:** `bdlab reproduce trojannet --data digits --seeds 1`: for all three merges every class's pattern gives its
