@@ -182,9 +182,9 @@ def test_inversion_makes_images_that_the_model_takes_for_their_class(badnets):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 105))
-def test_five_clean_and_five_backdoored_models(seed, digits, twin_of, fresh):
-    """Seeds 100-104: index of the target 5.3 to 20.2, the largest of a clean model .9 to 2.3, cut-off 4.66 or 7.24."""
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_ten_clean_and_ten_backdoored_models(seed, digits, twin_of, fresh):
+    """Index of the target 5.3 to 20.2, the largest of a clean model .8 to 3.8; cut-off 3.75 to 7.24."""
     bad = BadNets(seed=seed)(fresh(digits, seed), digits.train)
     found = DeepInspect(seed=seed)(bad.shipped, digits.held_out)
     clean = DeepInspect(seed=seed)(twin_of("digits", seed), digits.held_out)
