@@ -61,8 +61,8 @@ def pruning_curve(
         axes[-1].axvline(decoys, color="black", linestyle="--", label="decoys gone")
     for axis, stop in zip(axes, stops, strict=False):
         axis.axvline(stop, color="black", linestyle=":", label="the defence stops")
-    for axis in axes:
-        axis.legend(fontsize="small", loc="center left")
+    names = axes[-1].get_legend_handles_labels()
+    figure.legend(*names, loc="outside lower center", ncols=len(names[0]), fontsize="small")
     figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)
 
