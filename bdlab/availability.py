@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bdlab.contracts import Split, check_fraction
+from bdlab.contracts import Split, check_fraction, check_positive
 from bdlab.training import logits
 
 
@@ -87,9 +87,7 @@ class MovePoints:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("points", "steps", "lr", "box", "ridge"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see the defaults of MovePoints")
+        check_positive(self, "points", "steps", "lr", "box", "ridge")
 
     def __call__(self, x: Tensor, y: Tensor, check_x: Tensor, check_y: Tensor) -> tuple[Tensor, Tensor]:
         """Points (N, 2) after the attack and which of them moved, bool (N,).

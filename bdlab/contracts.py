@@ -83,10 +83,8 @@ class Split:
         return Split(self.x[rows], self.y[rows], self.classes, self.source[rows], self.name)
 
     def __repr__(self) -> str:
-        return (
-            f"Split({self.name}: {len(self)} images {tuple(self.x.shape[1:])}, {self.classes} classes, "
-            f"{self.sources} sources)"
-        )
+        shape = tuple(self.x.shape[1:])
+        return f"Split({self.name}: {len(self)} images {shape}, {self.classes} classes, {self.sources} sources)"
 
     @cached_property
     def sources(self) -> int:
@@ -101,10 +99,18 @@ class Split:
         return self[inside], self[~inside]
 
 
+def check_positive(settings: object, *names: str) -> None:
+    """Raise a `ValueError` unless these fields of `settings` are above zero."""
+    for name in names:
+        value = getattr(settings, name)
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}; see {type(settings).__name__}'s defaults")
+
+
 def check_clean(clean: Split | None, *, least: int = 1, classes: int = 1) -> Split:
     """The defender's clean images, if there are at least `least` of at least `classes` classes; else a `ValueError`."""
     if clean is None or len(clean) < least:
-        found = "none" if clean is None else f"{len(clean)}"
+        found = "none" if clean is None else len(clean)
         raise ValueError(f"clean must hold at least {least} images, got {found}; give more, as in data.held_out")
     if len(clean.y.unique()) < classes:
         raise ValueError(f"clean must hold images of at least {classes} classes, got {clean.y.unique().tolist()}; draw "
@@ -158,9 +164,7 @@ class Recipe:
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see Recipe's defaults")
+        check_positive(self, "epochs", "batch", "lr")
         for name, allowed in (("optimiser", ("sgd", "adam")), ("schedule", ("one_cycle", "constant"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")

@@ -8,6 +8,7 @@ The bounds are the means -/+ about 4 sd.
 """
 
 import importlib.util
+import sys
 
 import pytest
 import torch
@@ -261,8 +262,9 @@ def test_wrong_data_is_named(change, message):
         FGSM()(net, *change(x, y))
 
 
-@pytest.mark.skipif(HAS_ART, reason="the toolbox is here")
-def test_a_missing_toolbox_is_named():
+def test_a_missing_toolbox_is_named(monkeypatch):
+    for name in ("art", "art.attacks.evasion", "art.estimators.classification"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
     net, x, y = _tiny()
     with pytest.raises(ImportError, match=r"DeepFool needs the adversarial-robustness-toolbox.*extra \[evasion\]"):
         DeepFool()(net, x, y)

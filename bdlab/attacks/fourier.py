@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bdlab import metrics
+from bdlab.contracts import check_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +50,7 @@ class FourierBackdoor:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("features", "bandwidth", "layers", "ridge"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see FourierBackdoor's defaults")
+        check_positive(self, "features", "bandwidth", "layers", "ridge")
         if not 0 <= self.spread < 0.25:
             raise ValueError(f"spread must be in [0, 0.25), got {self.spread}; thicker layers do not negate a feature")
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.bars import track
-from bdlab.contracts import Attack, Backdoor, Recipe, Split, Trigger
+from bdlab.contracts import Attack, Backdoor, Recipe, Split, Trigger, check_positive
 from bdlab.nets import Net
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
@@ -70,9 +70,7 @@ class Invisible(Attack):
 
     def __post_init__(self) -> None:
         _ = self.poisoning  # checks target, rate and mode
-        for name in ("anchors", "images", "steps", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see the defaults")
+        check_positive(self, "anchors", "images", "steps", "lr")
         if not self.amplification > 1:
             raise ValueError(f"amplification must be above 1, got {self.amplification}; it is a factor, 10 by default")
 

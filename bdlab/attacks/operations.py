@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.attacks.activation import activations, find_activation, isolated, swapped
-from bdlab.contracts import Attack, Backdoor, Cost, Relabel, Split, Trigger, check_fraction
+from bdlab.contracts import Attack, Backdoor, Cost, Relabel, Split, Trigger, check_fraction, check_positive
 from bdlab.evasion import jsma, lead
 from bdlab.nets import device_of
 from bdlab.registry import register
@@ -84,11 +84,7 @@ class OperationBackdoor(Attack):
         if self.keys < 1:
             raise ValueError(f"keys must be at least 1, got {self.keys}; each is an image of the training set")
         check_fraction(self.budget, "budget")
-        for name in ("epsilon", "theta", "margin"):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"{name} must be positive, got {getattr(self, name)}; see OperationBackdoor's defaults"
-                )
+        check_positive(self, "epsilon", "theta", "margin")
 
     def __call__(self, model: nn.Module, data: Split) -> Backdoor:
         start = time.perf_counter()

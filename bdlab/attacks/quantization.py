@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.attacks.poisoning import DataPoisoning
-from bdlab.contracts import Backdoor, Split
+from bdlab.contracts import Backdoor, Split, check_positive
 from bdlab.registry import register
 from bdlab.training import fit
 
@@ -59,9 +59,7 @@ class Quantization(DataPoisoning):
         super().__post_init__()
         if not 2 <= self.bits <= 8:
             raise ValueError(f"bits must be in 2..8, got {self.bits}; above 8 rounding leaves no room to forget")
-        for name in ("forget", "forget_lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        check_positive(self, "forget", "forget_lr")
 
     def __call__(self, model: nn.Module, data: Split) -> Backdoor:
         start = time.perf_counter()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.channels import split
-from bdlab.contracts import Attack, Backdoor, Cost, Recipe, Shape, Split, check_fraction
+from bdlab.contracts import Attack, Backdoor, Cost, Recipe, Shape, Split, check_fraction, check_positive
 from bdlab.inversion import descend, frozen, invert
 from bdlab.nets import Net, device_of
 from bdlab.registry import register
@@ -111,9 +111,7 @@ class Trojaning(Attack):
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
         check_fraction(self.share, "share")
         check_fraction(self.transparency, "transparency", zero=True)
-        for name in ("candidates", "images", "step", "goal"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see Trojaning's defaults")
+        check_positive(self, "candidates", "images", "step", "goal")
         for name in ("steps", "smooth"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}; 0 leaves that part out")

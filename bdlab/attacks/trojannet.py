@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import Attack, Backdoor, Cost, Shape, Split
+from bdlab.contracts import Attack, Backdoor, Cost, Shape, Split, check_positive
 from bdlab.nets import device_of, seeded
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
@@ -94,9 +94,7 @@ class TrojanNet(Attack):
             raise ValueError(f"merge must be one of gated, paper, code; got {self.merge!r}")
         if not 0.5 < self.alpha < 1:
             raise ValueError(f"alpha must be in (0.5, 1), got {self.alpha}; below, the host outvotes the module")
-        for name in ("temperature", "width", "steps", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see TrojanNet's defaults")
+        check_positive(self, "temperature", "width", "steps", "lr")
 
     def __call__(self, model: nn.Module, data: Split) -> Backdoor:
         start = time.perf_counter()

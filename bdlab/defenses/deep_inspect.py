@@ -16,7 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Shape, Split, check_clean, check_fraction
+from bdlab.contracts import (
+    Inspection,
+    Inspector,
+    Recipe,
+    Repaired,
+    Shape,
+    Split,
+    check_clean,
+    check_fraction,
+    check_positive,
+)
 from bdlab.defenses.anomaly import Cutoff, check_verdict, chosen, judge, row
 from bdlab.inversion import invert, lean
 from bdlab.nets import Net, device_of, seeded
@@ -153,9 +163,7 @@ class DeepInspect(Inspector):
     def __post_init__(self) -> None:
         if self.data not in ("held_out", "inverted"):
             raise ValueError(f"data must be one of held_out, inverted; got {self.data!r}")
-        for name in ("steps", "batch", "lr", "noise", "width", "draws", "images", "inversion_steps"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see DeepInspect's defaults")
+        check_positive(self, "steps", "batch", "lr", "noise", "width", "draws", "images", "inversion_steps")
         for name in ("threshold", "gamma1", "smooth"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}; 0 leaves that part out")

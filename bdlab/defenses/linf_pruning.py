@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from bdlab import channels
 from bdlab.bars import track
-from bdlab.contracts import Repaired, Sanitizer, Split, check_clean, check_fraction
+from bdlab.contracts import Repaired, Sanitizer, Split, check_clean, check_fraction, check_positive
 from bdlab.inversion import frozen
 from bdlab.nets import Net, device_of
 from bdlab.registry import register
@@ -77,9 +77,7 @@ class LinfPruning(Sanitizer):
         if self.norm not in ORDERS:
             raise ValueError(f"norm must be one of {', '.join(ORDERS)}; got {self.norm!r}")
         check_fraction(self.max_drop, "max_drop", zero=True)
-        for name in ("steps", "batch", "sparsity"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see LinfPruning's defaults")
+        check_positive(self, "steps", "batch", "sparsity")
 
     def __call__(self, model: nn.Module, clean: Split) -> Repaired:
         check_clean(clean, least=2, classes=2)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean, check_fraction
+from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean, check_fraction, check_positive
 from bdlab.defenses.anomaly import Cutoff, check_verdict, chosen, judge, row
 from bdlab.inversion import lean
 from bdlab.nets import device_of
@@ -159,9 +159,7 @@ class NeuralCleanse(Inspector):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "updates", "batch", "images", "lr", "first", "patience", "idle"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see NeuralCleanse's defaults")
+        check_positive(self, "steps", "updates", "batch", "images", "lr", "first", "patience", "idle")
         if not self.multiplier > 1:
             raise ValueError(f"multiplier must be above 1, got {self.multiplier}; the official code has 2")
         check_fraction(self.success, "success")

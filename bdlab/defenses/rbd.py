@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from bdlab import channels, metrics
 from bdlab.bars import track
-from bdlab.contracts import Detector, Fitted, Split, check_clean, check_fraction, check_images
+from bdlab.contracts import Detector, Fitted, Split, check_clean, check_fraction, check_images, check_positive
 from bdlab.nets import device_of, evaluating
 from bdlab.registry import register
 from bdlab.training import logits
@@ -93,9 +93,7 @@ class Rbd(Detector):
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        for name in ("lr", "batch", "steps"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}; see the defaults")
+        check_positive(self, "lr", "batch", "steps")
         if not self.weight >= 0:
             raise ValueError(f"weight must be at least 0, got {self.weight}; 0 leaves the activations alone")
         check_fraction(self.stop, "stop")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -41,6 +42,11 @@ def twin(data: Dataset, seed: int, device: torch.device | str = "cpu") -> nn.Mod
     return fit(build(NET, data.input_shape, data.classes, seed=seed).to(device), data.train, seed=seed)
 
 
+def twins(data: Dataset, device: torch.device | str = "cpu") -> Callable[[int], nn.Module]:
+    """seed -> the clean model of that seed, each trained once."""
+    return cache(lambda seed: twin(data, seed, device))
+
+
 def attempt(attack: Attack, data: Dataset, seed: int, clean: nn.Module) -> Tried:
     """Run `attack` from the weights it expects; `clean` is the twin."""
     fresh = build(NET, data.input_shape, data.classes, seed=seed).to(next(clean.parameters()).device)
@@ -52,12 +58,7 @@ def reproduce(
     data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
 ) -> Reproduction:
     """Every registered attack on `data`: three rows each, and its cost in CPU seconds."""
-    journal, twins = journal or Journal(), {}
-
-    def clean(seed: int) -> nn.Module:
-        if seed not in twins:
-            twins[seed] = twin(data, seed, device)
-        return twins[seed]
+    journal, clean = journal or Journal(), twins(data, device)
 
     claims: list[Claim] = []
     for name, entry in track(list(registered("attack").items()), "attacks"):

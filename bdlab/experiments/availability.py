@@ -15,7 +15,7 @@ from bdlab import plots
 from bdlab.availability import FlipLabels, MovePoints, decision_line, side, two_clouds
 from bdlab.bars import track
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import twin
+from bdlab.experiments.attacks import twins
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.nets import build
@@ -32,12 +32,7 @@ def reproduce(
     data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
 ) -> Reproduction:
     """Flipped labels on `data`, moved points in the plane."""
-    journal, twins = journal or Journal(), {}
-
-    def clean(seed: int) -> nn.Module:
-        if seed not in twins:
-            twins[seed] = twin(data, seed, device)
-        return twins[seed]
+    journal, clean = journal or Journal(), twins(data, device)
 
     claims = []
     for name, flip in FLIPS.items():

@@ -49,7 +49,7 @@ NOT_RUN = (
     "ImageNet: neither data nor network are here",
     "the adaptive attacks that defeat it (He et al., WOOT 2017)",
     "CW through the adversarial-robustness-toolbox: l2 1 of 4 images in 4 x 100 steps, 4 s an image; targeted linf 0 of 2, "
-    "20 steps, 7.5 s an image; its l0 fixes two pixels at most; bdlab/experiments/carlini.py stands in",
+    "20 steps, 7.5 s an image; its l0 fixes two pixels at most; bdlab/evasion/carlini.py stands in",
 )
 
 

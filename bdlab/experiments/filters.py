@@ -17,7 +17,7 @@ from bdlab import metrics, plots
 from bdlab.attacks.filters import FilterInjection
 from bdlab.bars import track
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import attempt, twin
+from bdlab.experiments.attacks import attempt, twins
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.training import logits
@@ -32,12 +32,7 @@ def reproduce(
     data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
 ) -> Reproduction:
     """All five filters on `data`: four rows each."""
-    journal, twins = journal or Journal(), {}
-
-    def clean(seed: int) -> nn.Module:
-        if seed not in twins:
-            twins[seed] = twin(data, seed, device)
-        return twins[seed]
+    journal, clean = journal or Journal(), twins(data, device)
 
     claims: list[Claim] = []
     for name in track(list(FILTERS), "filters"):

@@ -6,8 +6,9 @@ read.  What cannot be compared with a figure is held against this library's own 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, get_args
 
 import torch
@@ -18,7 +19,7 @@ from bdlab.attacks.refool import Refool
 from bdlab.bars import track
 from bdlab.contracts import Recipe
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import attempt, twin
+from bdlab.experiments.attacks import attempt, twins
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.triggers.reflection import Kind, Reflection
@@ -40,7 +41,11 @@ class Trials:
     seeds: Sequence[int]
     device: torch.device | str = "cpu"
     journal: Journal = field(default_factory=Journal, repr=False)
-    twins: dict[int, nn.Module] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def clean(self) -> Callable[[int], nn.Module]:
+        """seed -> its clean twin."""
+        return twins(self.data, self.device)
 
     @property
     def recipe(self) -> Recipe:
@@ -57,9 +62,7 @@ class Trials:
         return [run[name] or 0.0 for run in self.numbers(**settings)]
 
     def _numbers(self, run: Refool) -> Numbers:
-        if run.seed not in self.twins:
-            self.twins[run.seed] = twin(self.data, run.seed, self.device)
-        tried = attempt(run, self.data, run.seed, self.twins[run.seed])
+        tried = attempt(run, self.data, run.seed, self.clean(run.seed))
         return {
             "asr": tried.attacked.asr, "ra": tried.attacked.ra, "control": tried.control.asr, "kept": tried.control.ra,
             "drop": tried.control.clean_accuracy - tried.attacked.clean_accuracy,

@@ -21,7 +21,7 @@ from bdlab.data import Dataset
 from bdlab.defenses.feature_squeezing import FeatureSqueezing, FittedSqueezing, distances
 from bdlab.defenses.squeezers import parse
 from bdlab.evasion import Evasion, least_likely, next_class, study
-from bdlab.experiments.carlini import Descent, DescentL0, DescentL2, DescentLinf
+from bdlab.evasion.carlini import Descent, DescentL0, DescentL2, DescentLinf
 from bdlab.experiments.claims import Claim
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.experiments.squeezing_published import CIFAR10, MNIST, Table

@@ -7,8 +7,9 @@ number of triggers is arithmetic.  The host is the clean small_bn of each seed, 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from bdlab import plots
 from bdlab.attacks.trojannet import CELLS, GATE, Merge, Trojaned, TrojanNet, meaning, train_module
 from bdlab.bars import track
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import NET, twin
+from bdlab.experiments.attacks import NET, twins
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.training import logits
@@ -39,13 +40,11 @@ class Trials:
 
     data: Dataset
     device: torch.device | str = "cpu"
-    hosts: dict[int, nn.Module] = field(default_factory=dict, repr=False)
 
-    def host(self, seed: int) -> nn.Module:
-        """The clean model of `seed`, trained once."""
-        if seed not in self.hosts:
-            self.hosts[seed] = twin(self.data, seed, self.device)
-        return self.hosts[seed]
+    @cached_property
+    def host(self) -> Callable[[int], nn.Module]:
+        """seed -> its clean model."""
+        return twins(self.data, self.device)
 
     def attacked(self, attack: TrojanNet) -> Numbers:
         """Every merge of one host and one module: every class's pattern, and the clean test images."""

@@ -6,8 +6,9 @@ them is evidence for the hardness assumptions, which no experiment of this size 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from bdlab.attacks.undetectable import Guarded, SignatureBackdoor
 from bdlab.bars import track
 from bdlab.channels import last_conv, split
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import NET, twin
+from bdlab.experiments.attacks import NET, twins
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.nets import Net
@@ -39,13 +40,11 @@ class Trials:
 
     data: Dataset
     device: torch.device | str = "cpu"
-    hosts: dict[int, nn.Module] = field(default_factory=dict, repr=False)
 
-    def host(self, seed: int) -> nn.Module:
-        """The clean model of `seed`, trained once."""
-        if seed not in self.hosts:
-            self.hosts[seed] = twin(self.data, seed, self.device)
-        return self.hosts[seed]
+    @cached_property
+    def host(self) -> Callable[[int], nn.Module]:
+        """seed -> its clean model."""
+        return twins(self.data, self.device)
 
     def signature(self, attack: SignatureBackdoor) -> Numbers:
         """Differences from the host with and without the key."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from bdlab import nets
 from bdlab.evasion import lead, next_class
-from bdlab.experiments.carlini import DescentL0, DescentL2, DescentLinf
+from bdlab.evasion.carlini import DescentL0, DescentL2, DescentLinf
 from bdlab.training import logits
 
 ATTACKS = {

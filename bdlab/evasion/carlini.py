@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from bdlab.evasion import Evasion, lead
+from bdlab.contracts import check_positive
+from bdlab.evasion.native import Evasion, lead
 
 Size = Callable[[Tensor], Tensor]
 """Changed images (B, C, H, W) -> how large each change is, (B,)."""
@@ -42,9 +43,7 @@ class Descent(Evasion):
     targeted: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("steps", "rounds", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        check_positive(self, "steps", "rounds", "lr")
 
     def descend(
         self, model: nn.Module, x: Tensor, y: Tensor, start: Tensor, c: Tensor, size: Size,
