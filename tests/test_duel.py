@@ -8,6 +8,7 @@ import torch
 
 from bdlab import BadNets, nets, report
 from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Sanitizer
+from bdlab.defenses import Pruning, Rbd
 from bdlab.experiments.duel import duel, targets
 from bdlab.experiments.duel_figures import pictures
 from bdlab.relabel import all_to_all, all_to_one
@@ -94,6 +95,19 @@ def test_without_a_defence_there_are_two_models(small, net, console):
         "train the clean model", "attack",
     }  # fmt: skip
     assert "repaired" not in _text(result, small, console)
+
+
+def test_pruning_is_drawn_as_a_curve_and_rbd_as_maps(small, net):
+    result = duel(small, net, ATTACK, Pruning())
+    alt = pictures(result, Pruning(), small, 0)["pruning.png"].alt
+    fallen = sum(int((m.keep == 0).sum()) for m in result.repairs["attacked"].model.modules() if hasattr(m, "keep"))
+    assert f"attacked model: accuracy {result.attacked.clean_accuracy:.1%}, ASR {result.attacked.asr:.1%} whole" in alt
+    repaired = result.repaired["attacked"]
+    assert f"{repaired.clean_accuracy:.1%} and {repaired.asr:.1%} where the defence stops, after {fallen}" in alt
+    guard = Rbd(steps=8)
+    with pytest.warns(UserWarning, match="the shadow still knows"):
+        drawn = pictures(duel(small, net, ATTACK, guard), guard, small, 0)
+    assert set(drawn) == {"triggers.png", "scores.png", "maps.png"} and drawn["maps.png"].png()[:4] == b"\x89PNG"
 
 
 def test_targets_are_the_classes_that_inputs_are_sent_to(digits):

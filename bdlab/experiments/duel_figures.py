@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 
-from bdlab import metrics, plots
-from bdlab.channels import ChannelMask, last_conv, pruned_predictions
+from bdlab import plots
+from bdlab.channels import ChannelMask, last_conv
 from bdlab.contracts import Detector, Inspection, Split
 from bdlab.data import Dataset
 from bdlab.defenses.rbd import FittedRbd, Rbd
+from bdlab.experiments.curves import pruned_scores
 from bdlab.experiments.duel import Defense, Duel
-from bdlab.training import ENOUGH, triggered
+from bdlab.training import ENOUGH
 from bdlab.views import activation_map
 
 
@@ -78,13 +79,11 @@ def _maps(result: Duel, data: Dataset, seed: int) -> plots.Plot:
 def _pruning(result: Duel, defense: Any, data: Dataset, seed: int) -> plots.Plot:
     """Clean accuracy and ASR on test images while channels fall in the defence's order; the model as it was shipped."""
     curves, stops, texts = [], [], []
-    marked, wanted = triggered(data.test, result.backdoor.trigger, result.backdoor.relabel)
+    backdoor = result.backdoor
     for name, model in result.defended.items():
         trace = [row for row in result.repairs[name].trace if "channel" in row]
         layer, order = defense.layer or last_conv(model), torch.tensor([int(row["channel"]) for row in trace[1:]])
-        clean, bad = (pruned_predictions(model, layer, order, x) for x in (data.test.x, marked))  # (levels, N)
-        accuracy = [metrics.accuracy(row, data.test.y) for row in clean]
-        asr = [metrics.asr(row, data.test.y, wanted) for row in bad]
+        accuracy, asr = pruned_scores(model, layer, order, data.test, backdoor.trigger, backdoor.relabel)
         masks = [m for m in result.repairs[name].model.modules() if isinstance(m, ChannelMask)]
         stops.append(int((masks[0].keep == 0).sum()))
         curves.append((f"{name} model", [accuracy], [asr]))

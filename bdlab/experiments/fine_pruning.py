@@ -16,19 +16,20 @@ from typing import cast
 import torch
 from torch import nn
 
-from bdlab import metrics, plots
+from bdlab import plots
 from bdlab.attacks.badnets import BadNets
 from bdlab.attacks.pruning_aware import PruningAware
 from bdlab.bars import track
-from bdlab.channels import last_conv, mean_activation, pruned_predictions
+from bdlab.channels import last_conv, mean_activation
 from bdlab.contracts import Backdoor, Recipe, Sanitizer
 from bdlab.data import Dataset
 from bdlab.defenses.fine_pruning import FinePruning, FineTuning, Pruning
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.curves import pruned_scores
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.nets import Net, small_bn
 from bdlab.relabel import all_to_all
-from bdlab.training import Scores, evaluate, fit, triggered
+from bdlab.training import Scores, evaluate, fit
 from bdlab.triggers import Blend
 
 SHORT = Recipe(epochs=10)
@@ -125,14 +126,12 @@ class Trials:
     def _curve(self, name: str, seed: int) -> Numbers:
         data, backdoor = self.data, self.backdoor(name, seed)
         net = cast(Net, backdoor.shipped)
-        order = mean_activation(net, last_conv(net), data.held_out.x).argsort(
-            stable=True
-        )  # (channels,), the defender's
-        marked, wanted = triggered(data.test, backdoor.trigger, backdoor.relabel, seed=seed)
-        clean, bad = (pruned_predictions(net, last_conv(net), order, x) for x in (data.test.x, marked))
+        layer = last_conv(net)
+        order = mean_activation(net, layer, data.held_out.x).argsort(stable=True)  # (channels,), the defender's
+        clean, asr = pruned_scores(net, layer, order, data.test, backdoor.trigger, backdoor.relabel, seed=seed)
         return {
-            **{f"clean {level}": metrics.accuracy(row, data.test.y) for level, row in enumerate(clean)},
-            **{f"asr {level}": metrics.asr(row, data.test.y, wanted) for level, row in enumerate(bad)},
+            **{f"clean {level}": share for level, share in enumerate(clean)},
+            **{f"asr {level}": share for level, share in enumerate(asr)},
         }
 
 

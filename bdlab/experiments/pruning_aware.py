@@ -13,17 +13,17 @@ from typing import cast
 import torch
 from torch import nn
 
-from bdlab import metrics
 from bdlab.attacks.badnets import BadNets
 from bdlab.attacks.pruning_aware import PruningAware, plant
 from bdlab.bars import track
-from bdlab.channels import last_conv, mean_activation, pruned_predictions
+from bdlab.channels import last_conv, mean_activation
 from bdlab.contracts import Recipe
 from bdlab.data import Dataset
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.curves import pruned_scores
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.nets import Net, badnets_cnn, small_bn
-from bdlab.training import fit, triggered
+from bdlab.training import fit
 
 RECIPE = Recipe(epochs=3)
 SPENT = 0.04
@@ -116,13 +116,12 @@ class Trials:
             decoys = torch.zeros(1, dtype=torch.bool)
         layer = last_conv(net)
         order = mean_activation(net, layer, data.held_out.x).argsort()  # (channels,), the defender's
-        marked, wanted = triggered(data.test, attack.at_test(), attack.relabel, seed=seed)
-        clean, bad = (pruned_predictions(net, layer, order, x) for x in (data.test.x, marked))  # (channels + 1, N)
+        clean, asr = pruned_scores(net, layer, order, data.test, attack.at_test(), attack.relabel, seed=seed)
         falls = decoys[order[: decoys.sum()]].double().mean().item() if decoys.any() else None
         return {
             "channels": len(order), "decoys": int(decoys.sum()), "first": falls,
-            **{f"clean {level}": metrics.accuracy(row, data.test.y) for level, row in enumerate(clean)},
-            **{f"asr {level}": metrics.asr(row, data.test.y, wanted) for level, row in enumerate(bad)},
+            **{f"clean {level}": share for level, share in enumerate(clean)},
+            **{f"asr {level}": share for level, share in enumerate(asr)},
         }  # fmt: skip
 
     def _restored(self, seed: int) -> Numbers:
