@@ -143,10 +143,14 @@ def repair(
     """
     import nbformat
 
+    from autograder.handed_in import contents, read
     from autograder.repair import repair as mend
 
     home = folder(lesson)
-    found = mend(submission, nbformat.read(ROOT / "lessons" / home.name / f"{home.name}.ipynb", as_version=4))
+    found = mend(
+        read(contents(submission), submission.name),
+        nbformat.read(ROOT / "lessons" / home.name / f"{home.name}.ipynb", as_version=4),
+    )
     target = out or submission.with_suffix(".repaired.ipynb")
     target.write_text(building.text(found.notebook), encoding="utf-8")
     print("\n".join([*found.remarks, f"Wrote {target}"]))

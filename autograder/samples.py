@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from autograder.build import write_source
 from autograder.course import PRIVATE, nbgrader
+from autograder.handed_in import contents, read
 from autograder.repair import repair
 from autograder.sources import Answer, others, references
 from bdlab.exercises import lessons
@@ -114,7 +115,7 @@ def mend(root: Path, lesson: str) -> dict[str, list[str]]:
     for path in sorted((root / "submitted").glob(f"*/{lesson}/{lesson}.ipynb")):
         student = path.parents[1].name
         try:
-            found = repair(path, release)
+            found = repair(read(contents(path), path.name), release)
         except ValueError as refused:
             remarks[student] = [f"not graded: {refused}"]
             continue

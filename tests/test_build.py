@@ -16,6 +16,7 @@ import pytest
 
 from autograder import build, editing, release, samples
 from autograder.course import Course, course
+from autograder.handed_in import contents, read
 from autograder.repair import repair
 from autograder.sources import ROOT, folder, notebook, others, references
 from bdlab.exercises import lessons
@@ -287,16 +288,14 @@ REMARKS = {
 
 
 @pytest.mark.parametrize("vandal", VANDALS)
-def test_a_damaged_hand_in_is_put_together_again_and_told(vandal, book, tmp_path):
+def test_a_damaged_hand_in_is_put_together_again_and_told(vandal, book):
     perfect = samples.samples(HOME)[0]
     handed_in = samples.handed_in(book, perfect)
     own = nbformat.v4.new_code_cell("import math  # my own")
     own.pop("id", None)
     damaged = VANDALS[vandal](handed_in)
     damaged["cells"].insert(3, own)
-    path = tmp_path / "hand_in.ipynb"
-    path.write_text(json.dumps(damaged))
-    found = repair(path, book)
+    found = repair(read(json.dumps(damaged).encode()), book)
     wanted = {cell["id"]: cell.source for cell in handed_in.cells if "nbgrader" in cell.metadata}
     got = {cell["id"]: cell.source for cell in found.notebook.cells if "nbgrader" in cell.metadata}
     if vandal in ("lost", "deleted"):  # an essay without its mark cannot be told from other text
@@ -309,7 +308,7 @@ def test_a_damaged_hand_in_is_put_together_again_and_told(vandal, book, tmp_path
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": 3}', "[" * 100_000])
-def test_what_is_no_notebook_is_refused(content, book, tmp_path):
+def test_what_is_no_notebook_is_refused(content, tmp_path):
     (tmp_path / "x.ipynb").write_text(content)
     with pytest.raises(ValueError, match=r"x.ipynb must be a notebook"):
-        repair(tmp_path / "x.ipynb", book)
+        read(contents(tmp_path / "x.ipynb"), "x.ipynb")

@@ -36,7 +36,7 @@ def check(exercise: str, answer: Any = None) -> float:
     """
     task = lessons.find(exercise)
     verdict, remark = verdict_of(task, answer)
-    print("\n".join(_lines(task, verdict, remark)))
+    print("\n".join(lines_of(task, verdict, remark)))
     return verdict.points if verdict else 0.0
 
 
@@ -153,8 +153,8 @@ def _notebook() -> tuple[dict[str, Any], list[str]]:
     return vars(sys.modules["__main__"]), []
 
 
-def _lines(task: Exercise, verdict: Verdict | None, remark: str) -> list[str]:
-    """Six lines at most, none too long for a page of feedback."""
+def lines_of(task: Exercise, verdict: Verdict | None, remark: str = "") -> list[str]:
+    """What a student reads: six lines at most, none too long for a page of feedback."""
     points = verdict.points if verdict else 0.0
     full = points == task.points
     head = f"{task.id}: {points:g} of {task.points:g} points" + ("" if full else f"   Stuck? bdlab.hint({task.id!r})")

@@ -25,21 +25,21 @@ def objection(
     cells: the sources of all cells that ran, in order.  An answer whose source cannot be read is not objected to.
     """
     trees = list(_sources(answer, namespace, cells))
-    outer = set[str]().union(*map(_globals, trees))
+    outer = set[str]().union(*map(outer_names, trees))
     demo = next((name for name in sorted(outer) if name in namespace and _only_demo(name, cells)), None)
     if demo:
         return (
             f"your answer uses {demo}, which a demo cell made; grading does not run demo cells. Pass it in as an "
             "argument, or make it inside your answer"
         )
-    imported = dict(pair for cell in cells for pair in _imports(_parsed(cell)) if pair[0] in outer)
-    imported |= dict(pair for tree in trees for pair in _imports(tree))
+    imported = dict(pair for cell in cells for pair in imports(_parsed(cell)) if pair[0] in outer)
+    imported |= dict(pair for tree in trees for pair in imports(tree))
     used = {form for tree in trees for name in dotted(tree) for form in _forms(name, outer, namespace, imported)}
     for name in forbid:
-        hit = next((use for use in sorted(used) if _within(use, name)), None)
+        hit = next((use for use in sorted(used) if within(use, name)), None)
         if hit:
             return f"your answer uses {hit}, which this exercise asks you to do without"
-    missing = next((name for name in needs if trees and not any(_within(use, name) for use in used)), None)
+    missing = next((name for name in needs if trees and not any(within(use, name) for use in used)), None)
     return f"your answer must use {missing}" if missing else None
 
 
@@ -118,7 +118,7 @@ def _spelled(node: ast.AST) -> str:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
-def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
     """(name, what it stands for) of every import: 'F', 'torch.nn.functional'."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -140,11 +140,12 @@ def _forms(name: str, outer: set[str], namespace: dict[str, Any], imported: dict
         yield f"{thing.__module__}.{thing.__qualname__}" + dot + rest
 
 
-def _within(name: str, part: str) -> bool:
+def within(name: str, part: str) -> bool:
+    """Whether a dotted name is `part` or lies below it."""
     return name == part or name.startswith(f"{part}.")
 
 
-def _globals(tree: ast.AST) -> set[str]:
+def outer_names(tree: ast.AST) -> set[str]:
     """Names that the code takes from the notebook, builtins left out."""
     tables, names = [symtable.symtable(ast.unparse(tree), "answer", "exec")], set[str]()
     for table in tables:  # grows on the way
@@ -155,11 +156,12 @@ def _globals(tree: ast.AST) -> set[str]:
 
 def _only_demo(name: str, cells: Sequence[str]) -> bool:
     """Whether demo cells, and no others, bound `name` at their top level."""
-    makers = [cell for cell in cells if name in _bound(cell)]
+    makers = [cell for cell in cells if name in bound_names(cell)]
     return bool(makers) and all(cell.lstrip().startswith(DEMO) for cell in makers)
 
 
 @cache
-def _bound(cell: str) -> set[str]:
+def bound_names(cell: str) -> set[str]:
+    """Names that a cell binds at its top level."""
     table = symtable.symtable(ast.unparse(_parsed(cell)), "cell", "exec")
     return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}

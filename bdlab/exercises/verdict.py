@@ -14,6 +14,7 @@ from torch import Tensor
 from bdlab.exercises.comparing import difference
 from bdlab.exercises.specification import Draw, Exercise, Part, Wrong
 from bdlab.submission import Raised, Ref, Submission
+from bdlab.submission.remote import ENDINGS
 
 PUBLIC = b"public"
 """The secret of the checks that everyone may see."""
@@ -25,12 +26,15 @@ Outcomes = dict[str, list[Any]]
 
 @dataclass(frozen=True)
 class Result:
-    """One part's result.  complaint: None where the part is won; tried: on what it failed; detail: of an exception."""
+    """One part's result.  complaint: None where the part is won; tried: on what it failed; detail: of an exception;
+    ended: whether it is lost because the code's process ended, or gave no answer in time.
+    """
 
     part: Part
     complaint: str | None
     tried: str = ""
     detail: str = ""
+    ended: bool = False
 
     @property
     def points(self) -> float:
@@ -119,16 +123,17 @@ def _unfit(error: Exception) -> str:
 
 def judge(exercise: Exercise, sub: Submission, expected: Outcomes, secret: bytes = PUBLIC) -> list[Result]:
     """Every part of the exercise against the outcomes of the reference on the same draws."""
-    return [_judge_part(part, sub, part.draws(chance(secret, exercise, part)), expected) for part in exercise.parts]
+    return [judge_part(part, sub, part.draws(chance(secret, exercise, part)), expected) for part in exercise.parts]
 
 
-def _judge_part(part: Part, sub: Submission, draws: Sequence[Draw], expected: Outcomes) -> Result:
+def judge_part(part: Part, sub: Submission, draws: Sequence[Draw], expected: Outcomes) -> Result:
+    """One part on `draws`, as far as the first that is wrong."""
     for number, draw in enumerate(draws):
         ((outcome, detail),) = _answers(part, sub, [draw])
         right = None if part.judge else expected[part.name][number]
         found = complaint(part, draw, outcome, right)
         if found is not None:
-            return Result(part, found, _shapes(draw), detail)
+            return Result(part, found, _shapes(draw), detail, _is(outcome, "raised") and outcome["raised"] in ENDINGS)
     return Result(part, None)
 
 

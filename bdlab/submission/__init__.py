@@ -3,6 +3,7 @@
 from bdlab.submission.executor import Executor
 from bdlab.submission.frames import Ref
 from bdlab.submission.piped import Piped
+from bdlab.submission.remote import Line, Remote
 from bdlab.submission.submission import Local, Raised, Submission
 
-__all__ = ["Executor", "Local", "Piped", "Raised", "Ref", "Submission"]
+__all__ = ["Executor", "Line", "Local", "Piped", "Raised", "Ref", "Remote", "Submission"]

@@ -54,6 +54,9 @@ class Executor:
         self._forget()
         return [self._run(source, f"<cell {number}>") for number, source in enumerate(cells, 1)]
 
+    def _more(self, source: str, number: int) -> str | None:
+        return self._run(source, f"<cell {number}>")
+
     def _run(self, source: str, name: str) -> str | None:
         try:
             exec(compile(source, name, "exec"), self.namespace)

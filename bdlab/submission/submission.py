@@ -93,7 +93,14 @@ class Submission:
         raised = self._ask("load", list(cells))
         if not isinstance(raised, list) or len(raised) != len(cells):
             raise Raised("ProtocolError")
-        return raised
+        return [None if name is None else _name(name) for name in raised]
+
+    def more(self, cell: str, number: int) -> str | None:
+        """Run one more cell, the `number`th; the class name of what it raised, or None."""
+        raised = self._ask("more", cell, number)
+        if not isinstance(raised, str | None):
+            raise Raised("ProtocolError")
+        return None if raised is None else _name(raised)
 
     def renew(self) -> None:
         """Drop every `Ref`; a side that died is started again."""
@@ -111,6 +118,11 @@ class Submission:
         if not known or type(reply["id"]) is not int or reply["id"] != self._requests:
             raise Raised("ProtocolError")
         if "raised" in reply:
-            name = str(reply["raised"])[:60]
-            raise Raised(name if name.isidentifier() else "Exception", self.transport.detail)
+            raise Raised(_name(reply["raised"]), self.transport.detail)
         return reply["value"]
+
+
+def _name(raised: Any) -> str:
+    """The class name that the other side gave, if it reads like one."""
+    name = str(raised)[:60]
+    return name if name.isidentifier() else "Exception"

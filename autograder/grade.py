@@ -1,0 +1,132 @@
+"""One hand-in to points and reasons: a pure function of the student's text, our lesson, a secret and the limits.
+
+The code runs in a jail; the verdict is computed here, from plain values.  Points come from draws that the secret fixes; the
+words come from the public draws, so that feedback holds nothing of the secret ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder.cells import Answers
+from autograder.delegation import doubts
+from autograder.refreshing import submission
+from autograder.sources import references
+from autograder.warden import Warden
+from bdlab.exercises import lessons
+from bdlab.exercises.checks import lines_of
+from bdlab.exercises.frozen import frozen
+from bdlab.exercises.specification import Exercise, Lesson
+from bdlab.exercises.verdict import PUBLIC, Outcomes, Result, Verdict, chance, judge, judge_part, outcomes, recognise
+from bdlab.submission import Remote, Submission
+
+BUILT_IN = (
+    "right on the inputs of the notebook's check, wrong on others: does something of those inputs stand in the code?"
+)
+ENDED = "your code gave no answer in time, or ended its process, or needed more than it may"
+UNWRITTEN = "nothing was written here"
+
+
+@dataclass(frozen=True)
+class CellGrade:
+    """What one check cell gives.  reasons: lines for the student.  doubts: why a human should look, for the lecturer."""
+
+    points: float
+    maximum: float
+    reasons: Sequence[str]
+    doubts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Master:
+    """A lesson with the reference's outcomes on the draws of one assignment; made once a class, in this process."""
+
+    lesson: Lesson
+    secret: bytes
+    expected: Mapping[str, Outcomes] = field(repr=False)
+
+    def key(self, answers: Answers, limits: Mapping[str, float]) -> str:
+        """Names everything that the points depend on."""
+        from bdlab import __version__
+
+        about = [
+            self.lesson.id,
+            hashlib.sha256(self.secret).hexdigest(),
+            _specification(self.lesson),
+            dict(limits),
+            __version__,
+        ]
+        return hashlib.sha256(json.dumps([*about, list(answers.cells)]).encode()).hexdigest()
+
+
+def master(home: Path, assignment: str, course_secret: bytes) -> Master:
+    """The lesson under solutions/NN_topic as the assignment of this name: its reference runs on fresh draws."""
+    lesson = lessons.lesson(home.name)
+    secret = hmac.digest(course_secret, assignment.encode(), "sha256")
+    expected = {task.id: outcomes(task, submission(references(home)[task.id]), secret) for task in lesson.exercises}
+    return Master(lesson, secret, expected)
+
+
+def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGrade]:
+    """Exercise -> its grade.  The jail is this hand-in's own and does not outlive it."""
+    if not answers.written:
+        return {task.id: unwritten(task) for task in lesson.lesson.exercises}
+    jail = warden.jail(answers.cells)
+    try:
+        return {
+            task.id: _grade(task, jail, lesson, answers) if task.id in answers.written else unwritten(task)
+            for task in lesson.lesson.exercises
+        }
+    finally:
+        jail.close()
+
+
+def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:
+    """No points, and why."""
+    return CellGrade(0.0, task.points, (f"{task.id}: 0 of {task.points:g} points", f"  {reason}"))
+
+
+def _grade(task: Exercise, jail: Remote, lesson: Master, answers: Answers) -> CellGrade:
+    sub = Submission(jail, task.fixtures)
+    results = judge(task, sub, lesson.expected[task.id], lesson.secret)
+    points = Verdict(task, results).points
+    lost = any(result.complaint is not None for result in results)
+    ended = any(result.ended for result in results)
+    mistake = recognise(task, sub, frozen(task.id)[1]) if lost and not ended else None
+    told = Verdict(task, [_in_public_words(task, sub, result) for result in results], mistake)
+    raised = "" if points else _raised(task, jail, answers)
+    return CellGrade(
+        points, task.points, tuple(lines_of(task, told, raised)), tuple(doubts(task, answers.written[task.id], answers))
+    )
+
+
+def _raised(task: Exercise, jail: Remote, answers: Answers) -> str:
+    """What the cell of an answer that got nothing raised when it ran."""
+    name = jail.raised[answers.cells.index(answers.written[task.id])]
+    return f"The cell with your answer raised {name} when it ran; try Kernel > Restart and Run All." if name else ""
+
+
+def _in_public_words(task: Exercise, sub: Submission, result: Result) -> Result:
+    if result.complaint is None:
+        return Result(result.part, None)
+    if result.ended:
+        return Result(result.part, ENDED)
+    draws = result.part.draws(chance(PUBLIC, task, result.part))
+    told = judge_part(result.part, sub, draws, frozen(task.id)[0])
+    return Result(result.part, ENDED if told.ended else told.complaint or BUILT_IN, told.tried)
+
+
+def _specification(lesson: Lesson) -> str:
+    """Changes when the exercises do, or what their draws and judges are."""
+    import inspect
+
+    from bdlab.exercises import comparing, specification, verdict
+
+    modules = {inspect.getmodule(part.run) for task in lesson.exercises for part in task.parts}
+    sources = sorted(inspect.getsource(module) for module in {*modules, comparing, specification, verdict} if module)
+    return hashlib.sha256("".join(sources).encode()).hexdigest()

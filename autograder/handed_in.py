@@ -1,0 +1,108 @@
+"""What a student handed in, read without trust: a regular file of bounded size, cells with their text, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LIMIT = 20 << 20
+"""Bytes of a notebook."""
+SOURCE, CELLS = 200_000, 1_000
+"""Characters of one cell, and how many cells there may be."""
+
+
+class Unreadable(ValueError):
+    """No notebook can be had from it; the text tells the student why and what to do."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.  kind: 'code', 'markdown' or another word; grade_id: nbgrader's name for it, '' where it has none."""
+
+    kind: str
+    source: str
+    grade_id: str = ""
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """A notebook that was handed in.  remarks: what had to be mended to read it, one sentence each."""
+
+    cells: tuple[Cell, ...]
+    remarks: list[str] = field(default_factory=list)
+
+
+def find(folder: Path, name: str) -> tuple[Path, list[str]]:
+    """The notebook `name` in a student's folder, else the only other one, with a remark.
+
+    Raises: `Unreadable` where there is none, or several and none of that name.
+    """
+    if _is_file(folder / name):
+        return folder / name, []
+    others = sorted(path for path in folder.glob("*.ipynb") if _is_file(path)) if folder.is_dir() else []
+    if len(others) == 1:
+        return others[0], ["the notebook had another name"]
+    told = f"{len(others)} notebooks of other names" if others else "no notebook"
+    raise Unreadable(f"{told} handed in, expected {name}")
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode) if os.path.lexists(path) else False
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a regular file; a link, a pipe, or a file that is too long is refused."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        raise Unreadable(f"{path.name} must be a file, not a link or a folder; hand in the notebook itself") from None
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Unreadable(f"{path.name} must be a file; hand in the notebook itself")
+        data = file.read(LIMIT + 1)
+    if len(data) > LIMIT:
+        raise Unreadable(f"{path.name} must have at most {LIMIT >> 20} MB; clear its outputs and hand it in again")
+    return data
+
+
+def read(data: bytes, name: str = "the notebook") -> HandedIn:
+    """The cells of a notebook of any format.  Raises: `Unreadable` for what is none."""
+    remarks = []
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8-sig", "replace")
+        remarks.append("some characters were damaged; they read as \N{REPLACEMENT CHARACTER}")
+    try:
+        book = json.loads(text)
+        parts = book.get("worksheets", [book])  # format 3 had worksheets
+        found = [cell for part in parts for cell in part["cells"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Unreadable(f"{name} must be a notebook (.ipynb); save it again in JupyterLab or Colab") from None
+    cells = tuple(cell for cell in map(_cell, found) if cell is not None)
+    if len(cells) > CELLS:
+        raise Unreadable(f"{name} must have at most {CELLS} cells, it has {len(cells)}")
+    long = sum(len(cell.source) > SOURCE for cell in cells)
+    if long:
+        remarks.append(f"{long} cells with more than {SOURCE} characters were left out")
+    return HandedIn(tuple(cell for cell in cells if len(cell.source) <= SOURCE), remarks)
+
+
+def _cell(found: Any) -> Cell | None:
+    if not isinstance(found, dict):
+        return None
+    source = found.get("source", found.get("input", ""))
+    if isinstance(source, list):
+        source = "".join(part for part in source if isinstance(part, str))
+    if not isinstance(source, str):
+        return None
+    metadata = found.get("metadata")
+    marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    grade_id = marks.get("grade_id", "") if isinstance(marks, dict) else ""
+    clean = re.sub(r"\r\n?", "\n", source)
+    return Cell(str(found.get("cell_type", "")), clean, grade_id if isinstance(grade_id, str) else "")

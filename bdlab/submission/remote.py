@@ -1,0 +1,141 @@
+"""The trusted end of a line to a student's code in another process: deadlines, restarts, replayed cells."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bdlab.submission.frames import decode, encode, read
+from bdlab.submission.submission import Raised, Submission
+
+ENDINGS = ("TimeoutError", "ProcessDied", "MemoryLimit", "CpuLimit", "DiskLimit", "ProtocolError")
+"""What a request raises when the process behind the line ended, or gave no answer in time."""
+START = 120.0
+"""Seconds until a new process must be there: torch may have to be imported."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Two file descriptors, to read from and to write to, and how to end the process behind them for good.
+
+    end: kills and closes.  cause: what is known of why it ended, as a class name.
+    """
+
+    source: int
+    target: int
+    end: Callable[[], None]
+    cause: Callable[[], str] | None = None
+
+
+class Remote:
+    """A process that runs `cells` and answers; `_open` starts one.  One that answers too late or dies is killed.
+
+    Its request raises then, and `renew` starts another, which runs the cells again without those that ended the first.
+    seconds: how long one answer may take; cell: how long one cell may run; whole: how long all of it, after which every
+    request raises.
+    """
+
+    detail = ""
+
+    def __init__(
+        self, cells: Sequence[str] = (), *, seconds: float = 10.0, cell: float = 20.0, whole: float = float("inf")
+    ) -> None:
+        self.seconds, self.cell, self.whole = seconds, cell, whole
+        self.line: Line | None = None
+        self.run(cells)
+
+    def _open(self) -> Line:
+        raise NotImplementedError
+
+    def __call__(self, frame: bytes) -> bytes:
+        """One exchange; never raises: what goes wrong is the reply."""
+        asked = decode(frame)
+        try:
+            if self._ended():
+                raise EOFError
+            return self._exchange(frame, self.cell if asked["op"] == "more" else self.seconds)
+        except (OSError, EOFError, ValueError) as error:
+            name = "TimeoutError" if isinstance(error, TimeoutError) or self._left() <= 0 else self._cause()
+            self.close()
+            return encode({"id": asked["id"], "raised": name})
+
+    def renew(self) -> None:
+        """Start a process where none runs."""
+        if self._ended():
+            self._start()
+
+    def run(self, cells: Sequence[str]) -> list[str | None]:
+        """Other code: an empty namespace, then `cells`; the class names of what they raised, or None."""
+        self.cells, self.fatal = list(cells), set[int]()
+        self.raised: list[str | None] = [None] * len(self.cells)
+        self.deadline = time.monotonic() + self.whole
+        if self._ended() or not self._load():
+            self._start()
+        return self.raised
+
+    def close(self) -> None:
+        """Kill the process."""
+        if self.line is not None:
+            self.line.end()
+            self.line = None
+
+    def _ended(self) -> bool:
+        """Whether there is no process, or it has gone, or it said what nobody asked for."""
+        return self.line is None or bool(select.select([self.line.source], [], [], 0)[0])
+
+    def _cause(self) -> str:
+        return self.line.cause() if self.line is not None and self.line.cause is not None else "ProcessDied"
+
+    def _left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def _start(self) -> None:
+        """A process that has run every cell but those that end it."""
+        while self._left() > 0:
+            self.close()
+            self.line = self._open()
+            self._exchange(encode({"id": 0, "op": "forget", "args": [], "named": {}}), START)
+            if self._load():
+                return
+
+    def _load(self) -> bool:
+        """Run the cells one by one; whether the process is still there behind the last."""
+        sub = Submission(self)
+        try:
+            sub.load([])
+        except Raised:
+            return False
+        for number, source in enumerate(self.cells):
+            if number in self.fatal:
+                continue
+            try:
+                self.raised[number] = sub.more(source, number + 1)
+            except Raised as raised:
+                self.raised[number] = raised.name
+                self.fatal.add(number)
+                return False
+        return True
+
+    def _exchange(self, frame: bytes, seconds: float) -> bytes:
+        assert self.line is not None
+        end = min(time.monotonic() + seconds, self.deadline)
+        _send(self.line.target, frame, end)
+        source = self.line.source
+        return read(lambda count: _receive(source, count, end))
+
+
+def _send(target: int, frame: bytes, end: float) -> None:
+    left = memoryview(frame)
+    while left:
+        if not select.select([], [target], [], max(0.0, end - time.monotonic()))[1]:
+            raise TimeoutError
+        left = left[os.write(target, left[:65536]) :]
+
+
+def _receive(source: int, count: int, end: float) -> bytes:
+    if not select.select([source], [], [], max(0.0, end - time.monotonic()))[0]:
+        raise TimeoutError
+    return os.read(source, count)
