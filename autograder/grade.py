@@ -73,17 +73,32 @@ def master(home: Path, assignment: str, course_secret: bytes) -> Master:
 
 
 def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGrade]:
-    """Exercise -> its grade.  The jail is this hand-in's own and does not outlive it."""
-    if not answers.written:
-        return {task.id: unwritten(task) for task in lesson.lesson.exercises}
+    """Exercise -> its grade.  The jail is this hand-in's own and does not outlive it.
+
+    Each exercise has its share of the time, so that one that hangs costs no other.  What ended its process is tried once
+    more in a fresh jail: somebody else may have ended it.
+    """
+    found = {task.id: unwritten(task) for task in lesson.lesson.exercises}
+    tasks = [task for task in lesson.lesson.exercises if task.id in answers.written]
+    if not tasks:
+        return found
     jail = warden.jail(answers.cells)
     try:
-        return {
-            task.id: _grade(task, jail, lesson, answers) if task.id in answers.written else unwritten(task)
-            for task in lesson.lesson.exercises
-        }
+        for attempt in (1, 2):
+            ended = []
+            for task in tasks:
+                jail.allow(warden.limits.wall / len(found))
+                found[task.id], hung = _grade(task, jail, lesson, answers)
+                if found[task.id].points < task.points and (hung or jail.fatal):
+                    ended.append(task)
+            if not ended or attempt == 2:
+                return found
+            tasks = ended
+            jail.close()
+            jail.run(answers.cells)
     finally:
         jail.close()
+    return found
 
 
 def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:
@@ -91,7 +106,8 @@ def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:
     return CellGrade(0.0, task.points, (f"{task.id}: 0 of {task.points:g} points", f"  {reason}"))
 
 
-def _grade(task: Exercise, jail: Remote, lesson: Master, answers: Answers) -> CellGrade:
+def _grade(task: Exercise, jail: Remote, lesson: Master, answers: Answers) -> tuple[CellGrade, bool]:
+    """The grade, and whether something ended the process."""
     sub = Submission(jail, task.fixtures)
     results = judge(task, sub, lesson.expected[task.id], lesson.secret)
     points = Verdict(task, results).points
@@ -100,9 +116,8 @@ def _grade(task: Exercise, jail: Remote, lesson: Master, answers: Answers) -> Ce
     mistake = recognise(task, sub, frozen(task.id)[1]) if lost and not ended else None
     told = Verdict(task, [_in_public_words(task, sub, result) for result in results], mistake)
     raised = "" if points else _raised(task, jail, answers)
-    return CellGrade(
-        points, task.points, tuple(lines_of(task, told, raised)), tuple(doubts(task, answers.written[task.id], answers))
-    )
+    looks = tuple(doubts(task, answers.written[task.id], answers))
+    return CellGrade(points, task.points, tuple(lines_of(task, told, raised)), looks), ended
 
 
 def _raised(task: Exercise, jail: Remote, answers: Answers) -> str:

@@ -61,9 +61,10 @@ def contents(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         raise Unreadable(f"{path.name} must be a file, not a link or a folder; hand in the notebook itself") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Unreadable(f"{path.name} must be a file, not a link or a folder; hand in the notebook itself")
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Unreadable(f"{path.name} must be a file; hand in the notebook itself")
         data = file.read(LIMIT + 1)
     if len(data) > LIMIT:
         raise Unreadable(f"{path.name} must have at most {LIMIT >> 20} MB; clear its outputs and hand it in again")

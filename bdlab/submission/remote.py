@@ -76,6 +76,10 @@ class Remote:
             self._start()
         return self.raised
 
+    def allow(self, seconds: float) -> None:
+        """From now on everything may take `seconds` more, in place of what was left."""
+        self.deadline = time.monotonic() + seconds
+
     def close(self) -> None:
         """Kill the process."""
         if self.line is not None:

@@ -1,0 +1,200 @@
+"""What of a notebook counts: the files that are read, the cells that run, and what a human should look at."""
+
+import dataclasses
+import json
+import os
+import re
+
+import nbformat
+import pytest
+from test_build import HOME
+
+from autograder import samples
+from autograder.cells import answers, needed, python
+from autograder.delegation import doubts
+from autograder.handed_in import CELLS, LIMIT, SOURCE, Unreadable, contents, find, read
+from autograder.repair import repair
+from autograder.sources import ROOT
+from bdlab.exercises import lessons
+
+TASK = lessons.lesson(HOME.name).exercises[0]
+
+
+@pytest.fixture(scope="module")
+def release():
+    return nbformat.read(ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb", as_version=4)
+
+
+def _book(*cells):
+    return {"cells": [{"cell_type": kind, "source": source, "metadata": {}} for kind, source in cells]}
+
+
+def _read(book, **more):
+    return read(json.dumps(book, **more).encode())
+
+
+# --- files ---
+
+
+def test_the_named_notebook_is_found_or_the_only_other_one(tmp_path):
+    with pytest.raises(Unreadable, match=r"no notebook handed in, expected a\.ipynb"):
+        find(tmp_path, "a.ipynb")
+    with pytest.raises(Unreadable, match="no notebook"):
+        find(tmp_path / "missing", "a.ipynb")
+    (tmp_path / "b.ipynb").write_text("{}")
+    assert find(tmp_path, "a.ipynb") == (tmp_path / "b.ipynb", ["the notebook had another name"])
+    (tmp_path / "c.ipynb").write_text("{}")
+    with pytest.raises(Unreadable, match="2 notebooks of other names"):
+        find(tmp_path, "a.ipynb")
+    (tmp_path / "a.ipynb").write_text("{}")
+    assert find(tmp_path, "a.ipynb") == (tmp_path / "a.ipynb", [])
+
+
+def test_links_pipes_and_folders_are_no_notebooks(tmp_path):
+    (tmp_path / "real.ipynb").write_text("{}")
+    (tmp_path / "link.ipynb").symlink_to(tmp_path / "real.ipynb")
+    (tmp_path / "folder.ipynb").mkdir()
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    for name in ("link", "folder", "pipe"):
+        with pytest.raises(Unreadable, match=f"{name}.ipynb must be a file"):
+            contents(tmp_path / f"{name}.ipynb")
+    assert find(tmp_path, "link.ipynb")[0].name == "real.ipynb"  # only what is a file is found
+
+
+def test_a_file_that_is_too_long_is_refused_before_it_is_read_whole(tmp_path):
+    path = tmp_path / "long.ipynb"
+    with path.open("wb") as file:
+        file.truncate(LIMIT + 1)
+    with pytest.raises(Unreadable, match="at most 20 MB; clear its outputs"):
+        contents(path)
+    with path.open("wb") as file:
+        file.truncate(LIMIT)
+    assert len(contents(path)) == LIMIT
+
+
+def test_what_editors_do_to_a_file_does_no_harm():
+    book = _book(("code", "x = 1\ny = 2"))
+    wanted = _read(book).cells
+    assert wanted[0].source == "x = 1\ny = 2"
+    assert read(json.dumps(_book(("code", "x = 1\r\ny = 2")), indent=1).replace("\n", "\r\n").encode()).cells == wanted
+    assert read(b"\xef\xbb\xbf" + json.dumps(book).encode()).cells == wanted
+    assert _read({"worksheets": [{"cells": [{"cell_type": "code", "input": ["x = 1\n", "y = 2"]}]}]}).cells == wanted
+    damaged = read(json.dumps(_book(("code", "é = 1")), ensure_ascii=False).encode().replace("é".encode(), b"\xe9"))
+    assert damaged.cells[0].source == "\ufffd = 1" and "damaged" in damaged.remarks[0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"null", b"[]", b"3", b"{}", b'{"cells": 3}', b'{"cells": null}', b'{"worksheets": 3}', b"[" * 200_000,
+     b'{"cells":' * 50_000, b"\x80\x04]\x94.", b"1" * 5000, b'{"cells": [1], "x": ' + b"9" * 5000 + b"}"],
+    ids=lambda data: repr(data[:12]),
+)  # fmt: skip
+def test_what_is_no_notebook_is_refused_with_what_to_do(data):
+    with pytest.raises(Unreadable, match="must be a notebook"):
+        read(data)
+
+
+def test_cells_that_are_none_too_many_or_too_long():
+    odd = {"cells": [3, None, {"cell_type": "code", "source": 3}, {"cell_type": "code", "source": ["a", 3]},
+                     {"cell_type": "code", "source": "b", "metadata": {"nbgrader": {"grade_id": ["c"]}}}]}  # fmt: skip
+    assert [(cell.source, cell.grade_id) for cell in _read(odd).cells] == [("a", ""), ("b", "")]
+    assert len(_read(_book(*[("code", "x")] * CELLS)).cells) == CELLS
+    with pytest.raises(Unreadable, match=f"at most {CELLS} cells"):
+        _read(_book(*[("code", "x")] * (CELLS + 1)))
+    found = _read(_book(("code", "x" * (SOURCE + 1)), ("code", "y")))
+    assert [cell.source for cell in found.cells] == ["y"] and "1 cells with more than" in found.remarks[0]
+
+
+# --- what runs ---
+
+OWN = (
+    "import math as m\nimport os\nfrom torch import *",
+    "LIMIT = m.pi\nUNUSED = 3\nprint(LIMIT)\nLIMIT = LIMIT + 1",
+    "def helper(x):\n    return x * LIMIT\nhelper(3)\nopen('x')",
+    "for k in range(3):\n    table = {k: LIMIT}\n",
+    "(" * 3,
+)
+
+
+def test_of_own_cells_only_what_answers_need_runs():
+    kept = needed(OWN, ["def stamp(x):\n    return helper(x) + table[0]\nhelper(2)"])
+    assert kept == [
+        "import math as m\nfrom torch import *",
+        "LIMIT = m.pi\nLIMIT = LIMIT + 1",
+        "def helper(x):\n    return x * LIMIT",
+        "for k in range(3):\n    table = {k: LIMIT}",
+        "",
+    ]
+    assert needed(OWN, ["def stamp(x):\n    return x"]) == ["from torch import *", "", "", "", ""]
+
+
+STRAINING = (
+    "1+" * 100_000 + "1", "(" * 5000, "-" * 100_000 + "1", "x\0y", "\ud800", "[" * 300 + "]" * 300, "a." * 100_000 + "b",
+    "if x:\n" * 100, "x = " + "9" * 10_000, "f(" * 150 + ")" * 150,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("source", STRAINING, ids=range(len(STRAINING)))
+def test_no_source_troubles_the_reader(source):
+    """The trusted side parses what students wrote; it may give up, but must not fall."""
+    python(source), needed([source], ["def stamp():\n    return x"]), needed(["x = 1"], [source])
+    task = dataclasses.replace(TASK, forbid=("torch.relu",))
+    list(doubts(task, source, answers_of(source)))
+
+
+def answers_of(source):
+    from autograder.cells import Answers
+
+    return Answers(("setup", source), {TASK.id: source})
+
+
+def test_lines_that_only_a_notebook_knows_cost_nothing():
+    magic = "%matplotlib inline\n# [l03_stamp]\n!ls\ntorch.stamp?\ndef stamp(x):\n    %time y = x\n    return x % 3\n"
+    plain = python(magic)
+    compile(plain, "", "exec")
+    assert plain.splitlines()[-2:] == ["    pass", "    return x % 3"]
+    text = '"""\n%not a magic\n"""'
+    assert python(text) == text and python("def (") == "def ("
+
+
+def test_demo_quiz_and_check_cells_never_run_and_the_stub_is_no_answer(release):
+    perfect = samples.samples(HOME)[0]
+    book = samples.handed_in(release, perfect)
+    for cell in book.cells:
+        if cell.metadata.get("bdlab", {}).get("role") in ("demo", "quiz", "check", "setup"):
+            cell.source += "\nHOSTILE = 1"
+    found = answers(repair(read(json.dumps(book).encode()), release).notebook, release)
+    assert len(found.cells) == 1 + len(perfect.answers) and not any("HOSTILE" in cell for cell in found.cells)
+    assert found.written.keys() == perfect.answers.keys()
+    blank = answers(repair(read(json.dumps(release).encode()), release).notebook, release)
+    assert blank.written == {} and len(blank.cells) == 1
+
+
+# --- what a human should look at ---
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("def f(x):\n    return x.clamp(min=0)", []),
+        ("def f(x):\n    return torch.relu(x)", ["uses torch.relu"]),
+        ("import torch as t\ndef f(x):\n    return t.relu(x)", ["uses torch.relu"]),
+        ("from torch import relu as r\ndef f(x):\n    return r(x)", ["uses torch.relu"]),
+        ("def f(x):\n    return getattr(torch, 'relu')(x)", [r"cannot be read off its text \(getattr\)"]),
+        ("import importlib\ndef f(x):\n    return importlib.import_module('torch').relu(x)", [r"\(importlib\)"]),
+        ("def f(x):\n    return torch.ops.aten.relu(x)", [r"\(torch.ops\)"]),
+    ],
+)
+def test_delegation_is_told_and_never_scored(source, found):
+    task = dataclasses.replace(TASK, forbid=("bdlab", "torch.relu"))
+    told = list(doubts(task, source, answers_of(source)))
+    assert len(told) == len(found) and all(line.startswith("needs a human: ") for line in told)
+    for line, wanted in zip(told, found, strict=True):
+        assert re.search(wanted, line)
+    assert list(doubts(TASK, source, answers_of(source))) == []  # nothing is forbidden there but bdlab, which is hidden
+
+
+def test_what_must_be_used_and_is_not_is_told():
+    task = dataclasses.replace(TASK, forbid=(), needs=("torch.where",))
+    assert "does not use torch.where" in next(iter(doubts(task, "def f(x):\n    return x", answers_of("x = 1"))))
+    assert list(doubts(task, "def f(x):\n    return torch.where(x)", answers_of("x = 1"))) == []
