@@ -13,7 +13,7 @@ export PIP_USER := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.stamp  ## a backdoor, a defence against it, and a class of eight that is graded
 	$(VENV)/bin/bdlab demo
@@ -30,6 +30,12 @@ test-all: $(VENV)/.stamp  ## every test
 
 bench: $(VENV)/.stamp $(PEERS)/.stamp  ## times beside those of other libraries, which get their own environment
 	$(VENV)/bin/bdlab bench
+
+hostile: $(VENV)/.stamp  ## hostile and unlucky hand-ins through the grading: what they gained or lost
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.hostile 03_badnets
+
+bench-grader: $(VENV)/.stamp  ## times of grading beside those of stock nbgrader
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.grader
 
 lint: $(VENV)/.stamp  ## ruff
 	$(VENV)/bin/ruff check
@@ -50,7 +56,7 @@ clean:  ## remove caches and what builds leave
 distclean: clean  ## remove the environments too
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help demo lab test test-all bench lint types lock clean distclean FORCE
+.PHONY: help demo lab test test-all bench hostile bench-grader lint types lock clean distclean FORCE
 
 # What `make lock` does with pip's report: names and versions, nothing else.
 LOCK := import json, platform, re, sys; \

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -139,13 +139,11 @@ def _one(work: Assignment, student: str, warden: Warden, journal: Journal) -> Re
     return grade_one(work, work.rebuilt(student), warden, journal)
 
 
-def changes(before: dict[str, Record], after: Sequence[Record]) -> list[tuple[str, str, float, float]]:
-    """(student, exercise, points before, points now) where they differ."""
-    found = []
-    for record in after:
-        old = before.get(record.student)
-        for name, cell in record.cells.items():
-            was = old.cells[name].points if old is not None and name in old.cells else None
-            if was is not None and was != cell.points:
-                found.append((record.student, name, was, cell.points))
-    return found
+def changes(before: Mapping[str, Mapping[str, float]], after: Sequence[Record]) -> list[tuple[str, str, float, float]]:
+    """(student, exercise, points before, points now) where they differ.  before: student -> exercise -> points."""
+    return [
+        (record.student, name, before[record.student][name], cell.points)
+        for record in after
+        for name, cell in record.cells.items()
+        if before.get(record.student, {}).get(name, cell.points) != cell.points
+    ]

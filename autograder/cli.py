@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from autograder import build as building
+from autograder import grading
 from autograder import release as releasing
 from autograder import samples as sampling
 from autograder.course import PRIVATE, table
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 LessonArgument = Annotated[str, typer.Argument(help="'03_badnets', '03' or 'l03'.")]
 LessonsArgument = Annotated[list[str] | None, typer.Argument(help="'03_badnets', '03' ...; none: every lesson.")]
+for _command in (grading.init, grading.grade, grading.regrade, grading.explain):
+    app.command()(_command)
 
 
 def main() -> None:
@@ -104,7 +107,7 @@ def publish(target: Annotated[Path, typer.Argument(help="A new or empty folder."
 @app.command("sample-class")
 def sample_class(
     lesson: LessonArgument,
-    grade: Annotated[bool, typer.Option("--grade", help="Grade them with nbgrader, on a fresh gradebook.")] = False,
+    grade: Annotated[bool, typer.Option("--grade", help="Grade them, on a fresh gradebook.")] = False,
     out: Annotated[Path | None, typer.Option(help="Course folder [default: private/sample-class/LESSON].")] = None,
 ) -> None:
     """Eight invented hand-ins whose points are known; with --grade, deserved beside given.
@@ -116,15 +119,15 @@ def sample_class(
     print(f"Wrote eight hand-ins below {sampling.write(home, root)}", flush=True)
     if not grade:
         return
-    print("Grading them with nbgrader, about six seconds each ...", flush=True)
-    graded = sampling.grade(home, root)
+    print("Grading each in a jail ...", flush=True)
+    graded, tier = sampling.grade(home, root)
     rows = [
         (g.sample.student, g.sample.about, f"{g.sample.deserved:g}", "-" if g.given is None else f"{g.given:g}",
          "to be read" if g.essay else "empty: 0") for g in graded
     ]  # fmt: skip
     table(rows, ("student", "what it is", "deserved", "given", "essay"), f"{home.name}: automatic points")
     right = sum(g.given == g.sample.deserved for g in graded)
-    print(f"given = deserved: {right} of {len(graded)}.  Feedback: {root / 'feedback'}")
+    print(f"given = deserved: {right} of {len(graded)}, behind walls of tier {tier}.  Feedback: {root / 'feedback'}")
     if right < len(graded):
         raise typer.Exit(1)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from autograder.sources import ROOT
 
 CONFIG = ROOT / "nbgrader_config.py"
+STOCK = Path(__file__).parent / "stock"
+"""Where the settings lie by which nbgrader runs students' code itself."""
 PRIVATE = ROOT / "private"
 
 
@@ -43,13 +45,16 @@ def course(path: Path = ROOT / "course.toml") -> Course:
     return found
 
 
-def nbgrader(root: Path, *arguments: str | Path) -> None:
+def nbgrader(root: Path, *arguments: str | Path, stock: bool = False) -> None:
     """Run `nbgrader ARGUMENTS` on the course folder `root` with the settings of nbgrader_config.py.
+
+    stock: with nbgrader's own executor, which runs what students wrote with our rights; for our own samples only.
 
     Raises: `RuntimeError` with what it said when it fails.
     """
     command = [sys.executable, "-m", "nbgrader", *map(str, arguments), f"--CourseDirectory.root={root}"]
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment(root), cwd=CONFIG.parent)
+    folder = STOCK if stock else CONFIG.parent
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment(root), cwd=folder)
     if done.returncode:
         raise RuntimeError(f"nbgrader {arguments[0]} failed:\n{_last(done.stderr or done.stdout)}")
 

@@ -38,7 +38,7 @@ def course(tmp_path_factory):
     """The sample class, graded by stock nbgrader, with feedback."""
     root = tmp_path_factory.mktemp("class") / "course"
     samples.write(HOME, root)
-    return root, samples.grade(HOME, root)
+    return root, samples.stock(HOME, root)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def others_course(tmp_path_factory):
         sample = samples.Sample(student, "", deserved, answers)
         samples.hand_in(root, HOME.name, student, json.dumps(samples.handed_in(release, sample)))
     remarks = samples.mend(root, HOME.name)
-    samples.grade(HOME, root)
+    samples.stock(HOME, root)
     return samples.points(root, HOME.name), remarks
 
 

@@ -1,0 +1,155 @@
+"""The commands of grading day: init, grade, regrade, explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from autograder import batch
+from autograder import secret as secrets
+from autograder.course import PRIVATE, table
+from autograder.journal import Journal
+from autograder.record import Record
+from autograder.sources import folder
+from autograder.warden import Warden
+
+LessonArgument = Annotated[str, typer.Argument(help="'03_badnets', '03' or 'l03'.")]
+CourseOption = Annotated[
+    Path, typer.Option("--course", help="The course folder: submitted/, release/, gradebook, secret.")
+]
+NameOption = Annotated[str | None, typer.Option("--as", help="The assignment's name, where it is not the lesson's.")]
+JobsOption = Annotated[int, typer.Option(help="How many hand-ins at a time.", min=1, max=64)]
+PolicyOption = Annotated[str, typer.Option(help="The least tier of walls to write grades behind: A or B.")]
+TrustOption = Annotated[
+    bool, typer.Option("--i-trust-these-submissions", help="Go on below the policy; every record says so.")
+]
+
+
+def init(course: CourseOption = PRIVATE) -> None:
+    """Make the course's secret, from which the draws of graded checks come; it never overwrites one.
+
+    Example: `autograder init`
+    """
+    path = secrets.init(course)
+    print(f"Wrote {path} (fingerprint {secrets.fingerprint(secrets.load(course))}). Keep a copy: points depend on it.")
+
+
+def grade(
+    lesson: LessonArgument,
+    course: CourseOption = PRIVATE,
+    name: NameOption = None,
+    jobs: JobsOption = 2,
+    feedback: Annotated[bool, typer.Option(help="Also write feedback HTML.")] = True,
+    policy: PolicyOption = "B",
+    trust: TrustOption = False,
+) -> None:
+    """Grade every hand-in in a jail, write the gradebook and the feedback.  Stopped half way, the same command goes on.
+
+    Example: `autograder grade 03_badnets --jobs 2`
+    """
+    work = batch.assignment(course.resolve(), folder(lesson), name)
+    records = _graded(work, jobs, policy, trust)
+    _write(work, records, feedback)
+    _summary(records)
+
+
+def regrade(
+    lesson: LessonArgument,
+    course: CourseOption = PRIVATE,
+    name: NameOption = None,
+    jobs: JobsOption = 2,
+    write: Annotated[bool, typer.Option("--write", help="Write the changed points, too.")] = False,
+    policy: PolicyOption = "B",
+    trust: TrustOption = False,
+) -> None:
+    """Grade what changed since (answers, checks, limits) and tell whose points change; --write enters them.
+
+    Example: `autograder regrade 03_badnets`
+    """
+    work = batch.assignment(course.resolve(), folder(lesson), name)
+    entered = entered_points(work)
+    records = _graded(work, jobs, policy, trust)
+    changes = batch.changes(entered, records)
+    table(
+        [(student, exercise, f"{was:g}", f"{now:g}") for student, exercise, was, now in changes],
+        ("student", "exercise", "points before", "points now"),
+        f"{work.name}: {len(changes)} points change",
+    )
+    if not write:
+        print("Nothing was entered. `autograder regrade ... --write` enters it; manual grades and comments stay.")
+        return
+    _write(work, records, feedback=True)
+    print(f"Entered {len(records)} verdicts.")
+
+
+def explain(
+    student: Annotated[str, typer.Argument(help="Whose hand-in.")],
+    exercise: Annotated[str, typer.Argument(help="'l03_stamp'.")],
+    course: CourseOption = PRIVATE,
+    name: NameOption = None,
+    policy: PolicyOption = "B",
+    trust: TrustOption = False,
+) -> None:
+    """Replay one check on one hand-in, with the secret draws, for an appeal.  For the lecturer's eyes only.
+
+    Example: `autograder explain ada l03_stamp`
+    """
+    from autograder.appeal import replay
+    from autograder.probes import require
+
+    work = batch.assignment(course.resolve(), folder(exercise.partition("_")[0]), name)
+    with Warden(require(policy, trust)) as warden:
+        print("\n".join(replay(work, student, exercise, warden)))
+
+
+def entered_points(work: batch.Assignment) -> dict[str, dict[str, float]]:
+    """Student -> exercise -> the automatic points that stand in the gradebook."""
+    from nbgrader.api import Gradebook
+
+    path = work.root / "gradebook.db"
+    if not path.exists():
+        return {}
+    exercises = {task.id for task in work.master.lesson.exercises}
+    with Gradebook(f"sqlite:///{path}") as book:
+        return {
+            submission.student_id: {
+                grade.cell.name: float(grade.auto_score)
+                for notebook in submission.notebooks
+                for grade in notebook.grades
+                if grade.cell.name in exercises and grade.auto_score is not None
+            }
+            for submission in book.assignment_submissions(work.name)
+        }
+
+
+def _graded(work: batch.Assignment, jobs: int, policy: str, trust: bool) -> list[Record]:
+    from autograder.probes import require
+
+    students = work.students()
+    if not students:
+        raise ValueError(f"nothing was handed in: {work.root / 'submitted'} has no STUDENT/{work.name}")
+    journal = Journal.open(work.journal)
+    if journal.damaged:
+        print(f"{journal.damaged} lines of {work.journal} are damaged; what they held is graded again.")
+    with Warden(require(policy, trust)) as warden, tqdm(total=len(students), unit="hand-in", disable=None) as bar:
+        return batch.run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
+
+
+def _write(work: batch.Assignment, records: list[Record], feedback: bool) -> None:
+    from autograder import into_nbgrader
+
+    into_nbgrader.write(work, records)
+    if feedback:
+        into_nbgrader.feedback(work)
+
+
+def _summary(records: list[Record]) -> None:
+    """What a lecturer should know, at one look."""
+    tiers = sorted({record.tier for record in records})
+    print(f"{len(records)} hand-ins graded behind walls of tier {', '.join(tiers)}.")
+    for record in records:
+        for line in (*((f"refused: {record.refused}",) if record.refused else ()), *record.remarks, *record.doubts):
+            print(f"  {record.student}: {line}")
