@@ -1,5 +1,7 @@
 ARG BASE=python:3.11-slim
 FROM ${BASE}
+# lab,teach for lecturers: what `autograder` needs
+ARG EXTRAS=lab
 
 RUN useradd --create-home --uid 1000 student
 
@@ -8,7 +10,7 @@ RUN useradd --create-home --uid 1000 student
 WORKDIR /src
 COPY pyproject.toml requirements.lock LICENSE ./
 RUN mkdir bdlab && touch bdlab/__init__.py \
- && pip install --no-cache-dir -c requirements.lock '.[lab]' \
+ && pip install --no-cache-dir -c requirements.lock ".[${EXTRAS}]" \
  && rm -rf bdlab build *.egg-info
 
 COPY bdlab bdlab

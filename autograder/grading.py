@@ -1,20 +1,23 @@
-"""The commands of grading day: init, grade, regrade, explain."""
+"""The commands of grading day: init, grade, regrade, explain.
+
+What grades is imported inside: jails need Linux, and the other commands do not.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tqdm import tqdm
 
-from autograder import batch
 from autograder import secret as secrets
 from autograder.course import PRIVATE, table
-from autograder.journal import Journal
-from autograder.record import Record
 from autograder.sources import folder
-from autograder.warden import Warden
+
+if TYPE_CHECKING:
+    from autograder.batch import Assignment
+    from autograder.record import Record
 
 LessonArgument = Annotated[str, typer.Argument(help="'03_badnets', '03' or 'l03'.")]
 CourseOption = Annotated[
@@ -50,7 +53,7 @@ def grade(
 
     Example: `autograder grade 03_badnets --jobs 2`
     """
-    work = batch.assignment(course.resolve(), folder(lesson), name)
+    work = _assignment(course, lesson, name)
     records = _graded(work, jobs, policy, trust)
     _write(work, records, feedback)
     _summary(records)
@@ -69,10 +72,12 @@ def regrade(
 
     Example: `autograder regrade 03_badnets`
     """
-    work = batch.assignment(course.resolve(), folder(lesson), name)
+    work = _assignment(course, lesson, name)
     entered = entered_points(work)
     records = _graded(work, jobs, policy, trust)
-    changes = batch.changes(entered, records)
+    from autograder.batch import changes as changed
+
+    changes = changed(entered, records)
     table(
         [(student, exercise, f"{was:g}", f"{now:g}") for student, exercise, was, now in changes],
         ("student", "exercise", "points before", "points now"),
@@ -99,13 +104,14 @@ def explain(
     """
     from autograder.appeal import replay
     from autograder.probes import require
+    from autograder.warden import Warden
 
-    work = batch.assignment(course.resolve(), folder(exercise.partition("_")[0]), name)
+    work = _assignment(course, exercise.partition("_")[0], name)
     with Warden(require(policy, trust)) as warden:
         print("\n".join(replay(work, student, exercise, warden)))
 
 
-def entered_points(work: batch.Assignment) -> dict[str, dict[str, float]]:
+def entered_points(work: Assignment) -> dict[str, dict[str, float]]:
     """Student -> exercise -> the automatic points that stand in the gradebook."""
     from nbgrader.api import Gradebook
 
@@ -125,8 +131,17 @@ def entered_points(work: batch.Assignment) -> dict[str, dict[str, float]]:
         }
 
 
-def _graded(work: batch.Assignment, jobs: int, policy: str, trust: bool) -> list[Record]:
+def _assignment(course: Path, lesson: str, name: str | None) -> Assignment:
+    from autograder.batch import assignment
+
+    return assignment(course.resolve(), folder(lesson), name)
+
+
+def _graded(work: Assignment, jobs: int, policy: str, trust: bool) -> list[Record]:
+    from autograder.batch import run
+    from autograder.journal import Journal
     from autograder.probes import require
+    from autograder.warden import Warden
 
     students = work.students()
     if not students:
@@ -135,10 +150,10 @@ def _graded(work: batch.Assignment, jobs: int, policy: str, trust: bool) -> list
     if journal.damaged:
         print(f"{journal.damaged} lines of {work.journal} are damaged; what they held is graded again.")
     with Warden(require(policy, trust)) as warden, tqdm(total=len(students), unit="hand-in", disable=None) as bar:
-        return batch.run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
+        return run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
 
 
-def _write(work: batch.Assignment, records: list[Record], feedback: bool) -> None:
+def _write(work: Assignment, records: list[Record], feedback: bool) -> None:
     from autograder import into_nbgrader
 
     into_nbgrader.write(work, records)
