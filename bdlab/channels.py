@@ -18,20 +18,25 @@ def split(model: nn.Module, layer: str) -> tuple[nn.Sequential, nn.Sequential]:
 
     Raises `TypeError` for a module without named stages, `ValueError` for a stage that it does not have.
     """
+    stages, parts = _staged(model).stages, list(model.children())
+    if layer not in stages:
+        raise ValueError(f"layer must be one of {', '.join(stages)}; got {layer!r}")
+    cut = stages.index(layer) + 1
+    return nn.Sequential(*parts[:cut]), nn.Sequential(*parts[cut:])
+
+
+def _staged(model: nn.Module) -> Net:
     if not isinstance(model, Net):
         raise TypeError(
             f"model must be a bdlab.nets.Net, got {type(model).__name__}; wrap its parts as Net(..., name=stage)"
         )
-    if layer not in model.stages:
-        raise ValueError(f"layer must be one of {', '.join(model.stages)}; got {layer!r}")
-    cut = model.stages.index(layer) + 1
-    parts = list(model.children())
-    return nn.Sequential(*parts[:cut]), nn.Sequential(*parts[cut:])
+    return model
 
 
 def last_conv(model: Net) -> str:
     """The name of the last stage that holds a convolution: where pruning looks."""
-    names = [name for name, stage in model.named_children() if any(isinstance(m, nn.Conv2d) for m in stage.modules())]
+    children = _staged(model).named_children()
+    names = [name for name, stage in children if any(isinstance(m, nn.Conv2d) for m in stage.modules())]
     if not names:
         raise ValueError(f"model has no convolution in its stages {', '.join(model.stages)}; name a layer")
     return names[-1]
@@ -53,12 +58,12 @@ def _mean(model: nn.Module, layer: str, x: Tensor, of: Callable[[Tensor], Tensor
     device, total = device_of(model), torch.zeros((), dtype=torch.float64)
     with evaluating(trunk):
         for rows in x.split(batch):
-            total = total + of(_maps(trunk(rows.to(device)), layer)).sum(0).cpu()
+            total = total + of(check_maps(trunk(rows.to(device)), layer)).sum(0).cpu()
     return total / len(x)
 
 
-def _maps(out: Tensor, layer: str) -> Tensor:
-    """What stage `layer` puts out, if it is maps (B, channels, h, w)."""
+def check_maps(out: Tensor, layer: str) -> Tensor:
+    """What stage `layer` puts out, if it is maps (B, channels, h, w); else a `ValueError`."""
     if out.dim() != 4:
         raise ValueError(f"layer must be a stage that puts out maps (N, channels, h, w), got {layer!r} with shape "
                          f"(N, {', '.join(map(str, out.shape[1:]))}); take a convolution's")  # fmt: skip
@@ -118,7 +123,8 @@ def pruned_predictions(model: Net, layer: str, order: Tensor, x: Tensor, batch: 
     device, rows = device_of(model), []
     with evaluating(model):
         for images in x.split(batch):
-            maps = _maps(trunk(images.to(device)), layer).contiguous()  # (B, channels, h, w)
+            maps = check_maps(trunk(images.to(device)), layer)  # (B, channels, h, w)
+            maps = maps.clone(memory_format=torch.contiguous_format)  # a stage that changes nothing gives `x` itself
             rows.append(torch.stack([_classes(out) for out in _falling(tail, maps, order.tolist())]))  # (n + 1, B)
     return torch.cat(rows, 1)
 

@@ -225,7 +225,7 @@ def lab(port: Annotated[int, typer.Option(help="Port of the server.")] = 8888) -
 
 @app.command()
 def bench(
-    rows: Annotated[str, typer.Option(help="Which rows, comma between.")] = "poison,mnist,strip,pruning,cleanse",
+    rows: Annotated[str | None, typer.Option(help="Which rows, comma between [default: all].")] = None,
     repeats: Annotated[int, typer.Option(help="Paired runs; the median counts.", min=1)] = 5,
 ) -> None:
     """Time the library beside others; `make bench` sets them up first.
@@ -233,7 +233,8 @@ def bench(
     Example: `bdlab bench --rows poison --repeats 3`
     """
     script = _checkout("benchmarks") / "run.py"
-    raise typer.Exit(subprocess.call([sys.executable, str(script), "--rows", rows, "--repeats", str(repeats)]))
+    chosen = ["--rows", rows] if rows else []
+    raise typer.Exit(subprocess.call([sys.executable, str(script), *chosen, "--repeats", str(repeats)]))
 
 
 def _checkout(folder: str) -> Path:

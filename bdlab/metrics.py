@@ -99,11 +99,14 @@ def empirical_threshold(calibration: Tensor, fpr: float) -> float:
 def normal_threshold(calibration: Tensor, fpr: float) -> float:
     """The upper `fpr` quantile of a normal distribution fitted to `calibration` (n,), as STRIP does it.
 
-    Nothing holds the realised rate at `fpr` where the scores are not normal.
+    Nothing holds the realised rate at `fpr` where the scores are not normal.  Equal scores have no spread to fit: then it is
+    their mean, which none of them exceeds.
     """
     from scipy.stats import norm
 
     _check_fpr(fpr)
+    if len(calibration) and (calibration == calibration[0]).all():
+        return calibration[0].item()  # not their computed mean, which may be rounded
     mean, std = norm.fit(calibration.double().cpu().numpy())
     return float(norm.isf(fpr, mean, std))
 

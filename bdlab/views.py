@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from bdlab.channels import split
+from bdlab.channels import check_maps, split
 from bdlab.nets import device_of, evaluating
 
 
@@ -16,7 +16,7 @@ def activation_map(model: nn.Module, layer: str, x: Tensor, batch: int = 512) ->
     trunk, _ = split(model, layer)
     device = device_of(model)
     with evaluating(model):
-        return torch.cat([trunk(rows.to(device)).abs().mean(1).cpu() for rows in x.split(batch)])
+        return torch.cat([check_maps(trunk(rows.to(device)), layer).abs().mean(1).cpu() for rows in x.split(batch)])
 
 
 def grad_cam(model: nn.Module, layer: str, x: Tensor, target: Tensor, batch: int = 128) -> Tensor:
@@ -24,12 +24,14 @@ def grad_cam(model: nn.Module, layer: str, x: Tensor, target: Tensor, batch: int
 
     alpha_c = mean over positions of d logit_target / d A_c;  map = ReLU(sum_c alpha_c A_c), scaled up bilinearly.  Captum
     computes it, on a copy of `model` in eval mode.  The maps have the logits' scale; divide by their maximum to compare.
+    Mean gradients say most where the head averages over the positions.  A head that reads each position apart may give
+    means below zero nearly everywhere, and so an empty map.
 
     Source: Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra, ICCV 2017, arXiv 1610.02391.
     """
     from captum.attr import LayerAttribution, LayerGradCam
 
-    split(model, layer)  # a stage of a Net, or its error
+    activation_map(model, layer, x[:1])  # a stage of a Net that puts out maps, or its error
     net, device = copy.deepcopy(model).eval(), device_of(model)
     cam, maps = LayerGradCam(net, net.requires_grad_(True).get_submodule(layer)), []
     for images, classes in zip(x.split(batch), target.split(batch), strict=True):

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,18 +31,22 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return cpu_seconds() - start, result
 
 
-class Halve(nn.Module):
-    """x / 0.5, the normalisation of bdlab's `badnets_cnn`."""
+class Scale(nn.Module):
+    """(x - mean) / 0.5, the normalisation of bdlab's nets."""
+
+    def __init__(self, mean: float) -> None:
+        super().__init__()
+        self.mean = mean
 
     def forward(self, x: Tensor) -> Tensor:
-        return x / 0.5
+        return (x - self.mean) / 0.5
 
 
 def plain_badnets_cnn(seed: int = 0) -> nn.Sequential:
     """bdlab's `badnets_cnn` for MNIST as plain modules, in torch's default memory layout; takes its state_dict."""
     torch.manual_seed(seed)
     stages = {
-        "normalize": Halve(),
+        "normalize": Scale(0.0),
         "conv1": nn.Sequential(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
         "conv2": nn.Sequential(nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)),
         "fc1": nn.Sequential(nn.Flatten(), nn.Linear(32 * 7 * 7, 512), nn.ReLU()),
@@ -50,10 +55,32 @@ def plain_badnets_cnn(seed: int = 0) -> nn.Sequential:
     return nn.Sequential(OrderedDict(stages))
 
 
-def load_strip(path: str) -> tuple[nn.Sequential, dict[str, Tensor]]:
-    """The network and the tensors (x, overlays, pool) that our side wrote for STRIP."""
+def plain_small_bn() -> nn.Sequential:
+    """bdlab's `small_bn` for MNIST, in the same way."""
+
+    def conv(into: int, out: int, *pool: nn.Module) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(into, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(), *pool)
+
+    stages = {
+        "normalize": Scale(0.5),
+        "conv1": conv(1, 16, nn.MaxPool2d(2)),
+        "conv2": conv(16, 32, nn.MaxPool2d(2)),
+        "conv3": conv(32, 64),
+        "head": nn.Sequential(nn.Flatten(), nn.Linear(64 * 7 * 7, 10)),
+    }
+    return nn.Sequential(OrderedDict(stages))
+
+
+def write(net: nn.Module, path: Path, **tensors: Tensor) -> None:
+    """A network's weights and tensors, for the peers."""
+    weights = {name: value.contiguous() for name, value in net.state_dict().items()}
+    torch.save({"net": weights, "tensors": tensors}, path)
+
+
+def read(path: str, build: Callable[[], nn.Sequential]) -> tuple[nn.Sequential, dict[str, Tensor]]:
+    """What `write` wrote: the network, in eval mode, and the tensors."""
     stored = torch.load(path, weights_only=True)
-    net = plain_badnets_cnn().eval()
+    net = build().eval()
     net.load_state_dict(stored["net"])
     return net, stored["tensors"]
 
@@ -61,7 +88,8 @@ def load_strip(path: str) -> tuple[nn.Sequential, dict[str, Tensor]]:
 def serve(prepare: dict[str, Callable[[str], Callable[[], Any]]]) -> None:
     """Read lines `NAME FILE` from stdin, run that task once, answer with its CPU seconds as one line of JSON.
 
-    `prepare[NAME](FILE)` returns the work; making it is not timed and done once.  Whatever a peer prints goes to stderr.
+    `prepare[NAME](FILE)` returns the work; making it is not timed and done once.  A peer that has the method for other
+    frameworks only says so by `NotImplementedError`; that is answered too.  Whatever a peer prints goes to stderr.
     """
     torch.set_num_threads(1)
     answers, sys.stdout = sys.stdout, sys.stderr
@@ -71,10 +99,13 @@ def serve(prepare: dict[str, Callable[[str], Callable[[], Any]]]) -> None:
             ready.clear()
             continue
         name, path = line.rstrip("\n").split(maxsplit=1)
-        if name not in ready:
-            ready = {name: prepare[name](path)}
-        seconds, _ = timed(ready[name])
-        print(json.dumps({"seconds": seconds}), file=answers, flush=True)
+        try:
+            if name not in ready:
+                ready = {name: prepare[name](path)}
+            answer: dict[str, Any] = {"seconds": timed(ready[name])[0]}
+        except NotImplementedError as refused:
+            answer = {"refused": str(refused)}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def environment(*, keep_memory: bool) -> dict[str, str]:

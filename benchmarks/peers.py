@@ -19,6 +19,10 @@ def interpreter() -> Path | None:
     return python if python.exists() and (folder / ".stamp").exists() else None
 
 
+class Refused(Exception):
+    """A library says that its method does not take such a model; in its own words."""
+
+
 class Peer:
     """One library's worker; `seconds` runs a task there and waits for it."""
 
@@ -33,13 +37,19 @@ class Peer:
         )
 
     def seconds(self, task: str, path: Path) -> float:
-        """CPU seconds of one run of `task` on the file `path`."""
+        """CPU seconds of one run of `task` on the file `path`.
+
+        Raises: `Refused` where the library has the method, but not for PyTorch.
+        """
         assert self.process.stdin is not None and self.process.stdout is not None
         print(task, path, file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self.name} ended in its task {task!r}; run benchmarks/{SCRIPTS[self.name]} by hand")
-        return float(json.loads(answer)["seconds"])
+        found = json.loads(answer)
+        if "refused" in found:
+            raise Refused(found["refused"])
+        return float(found["seconds"])
 
     def close(self) -> None:
         """Let the worker end."""

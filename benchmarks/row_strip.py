@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from common import timed
+from common import timed, write
 from peers import Peer
 from table import Line, fastest, medians, ratio
 from torch import Tensor
@@ -58,7 +58,8 @@ def strip(peers: Sequence[Peer], repeats: int, folder: Path) -> Iterator[Line]:
     cases = {name: _case(attack, data) for name, attack in ATTACKS.items()}
     for name, case in cases.items():
         yield Line(f"{name}: ASR of the network", {}, case.asr, 0.99, at_least=True)
-    _write(cases["patch"], data, folder / "strip.pt")
+    pool = data.train.x[:10_000].clone()  # to draw overlays from
+    write(cases["patch"].fitted.model, folder / "strip.pt", x=cases["patch"].x, pool=pool)
     exact = {name: case.fitted.score(case.x) for name, case in cases.items()}
     ours, theirs, same = defaultdict(list), defaultdict(list), {}
     for _ in range(repeats):
@@ -93,9 +94,3 @@ def _case(attack: BadNets, data: Dataset) -> Case:
     x = torch.cat((data.test.x[:INPUTS], backdoor.trigger(data.test.x[attacked])))  # (2 INPUTS, C, H, W)
     fitted = Strip().fit(backdoor.model, data.held_out, data.calibration)
     return Case(fitted, x, evaluate(backdoor, data.test).asr or 0.0)
-
-
-def _write(case: Case, data: Dataset, path: Path) -> None:
-    """The network's weights, the inputs and 10,000 images to draw overlays from, for the peers."""
-    weights = {name: value.contiguous() for name, value in case.fitted.model.state_dict().items()}
-    torch.save({"net": weights, "tensors": {"x": case.x, "pool": data.train.x[:10_000].clone()}}, path)

@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import row_defenses
+import row_cleanse
+import row_pruning
 import row_strip
 import rows
 import torch
@@ -28,6 +29,7 @@ ROWS = {
     "strip": "STRIP, 1,000 inputs x 100 overlays, BadNets' network on MNIST",
     "pruning": "a whole pruning curve, 10,000 images of MNIST, small_bn",
     "cleanse": "Neural Cleanse, per class and 100 steps, batch 128, small_bn on MNIST",
+    "cleanse_goal": "Neural Cleanse until mask norm and success are the official schedule's, backdoored small_bn on MNIST",
 }
 
 
@@ -78,23 +80,29 @@ def _run(row: str, repeats: int) -> bool:
     except FileNotFoundError as absent:
         print(f"  not run: {absent}")
         return True
-    missing = " as far as it ran, which is without the peers" if row not in ALONE and interpreter() is None else ""
+    missing = " as far as it ran, which is without the peers" if row != "mnist" and interpreter() is None else ""
     print(f"  {row}: {'held' if held else 'NOT HELD'}{missing}", flush=True)
     return held
 
 
-ALONE = {"mnist": rows.mnist, "pruning": row_defenses.pruning, "cleanse": row_defenses.cleanse}
-"""The rows that need no peer."""
+WITH_PEERS = {
+    "poison": rows.poison,
+    "strip": row_strip.strip,
+    "pruning": row_pruning.pruning,
+    "cleanse": row_cleanse.cleanse,
+    "cleanse_goal": row_cleanse.cleanse_goal,
+}
+"""What runs each row; mnist is the one that has no peer."""
 
 
 def _lines(row: str, repeats: int, folder: Path) -> Iterator[Line]:
-    if row in ALONE:
-        yield from ALONE[row](repeats)
+    if row not in WITH_PEERS:
+        yield from rows.mnist(repeats)
         return
     with together() as peers:
         if not peers:
             print("  peers not run: make bench builds benchmarks/.venv for them")
-        yield from (rows.poison if row == "poison" else row_strip.strip)(peers, repeats, folder)
+        yield from WITH_PEERS[row](peers, repeats, folder)
 
 
 if __name__ == "__main__":

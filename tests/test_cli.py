@@ -92,6 +92,10 @@ def test_every_command_has_help_with_an_example(command, bdlab):
         (["run", "badnets", "--data", "speech"], "error: data set 'speech' needs fsdd/fsdd.npz below"),
         (["reproduce", "stripe"], "error: paper must be one of attacks, availability, badnets, "),
         (["run", "badnets", "--set", "relabel=all_to_one(77)"], "error: target must be in 0..9 for 10 classes, got 77"),
+        (
+            ["run", "trojannet", "--set", "steps=2", "--net", "fast_bn", "--defense", "pruning"],
+            "error: does not apply: Pruning on the Trojaned that TrojanNet makes; model must be a bdlab.nets.Net, ",
+        ),
     ],
 )
 def test_bad_input_is_one_line_on_stderr(arguments, message, bdlab, tmp_path):

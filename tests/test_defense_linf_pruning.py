@@ -90,6 +90,8 @@ def test_the_channel_of_the_backdoor_is_found_from_clean_images_alone(norm, plan
     assert int(rise(net, "conv", others, found(others), ORDERS[norm]).argmax()) == 4
     repaired = guard(net, data)
     assert not repaired.model.conv[1].keep[4] and repaired.trace[1]["clean_accuracy"] == 1
+    order = rise(net, "conv", others, found(others), ORDERS[norm]).argsort(descending=True)  # the largest falls first
+    assert [row["channel"] for row in repaired.trace] == [-1, *order[:-1].tolist()]
     white = others.clone()
     white[:, 0, 7, 7] = 1.0
     assert (logits(net, white).argmax(1) == 0).all() and (logits(repaired.model, white).argmax(1) != 0).all()

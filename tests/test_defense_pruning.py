@@ -327,6 +327,23 @@ def test_a_model_that_answers_nan_is_refused(repair, noise):
         repair(net, noise(40))
 
 
+@pytest.mark.parametrize("repair", MASKING, ids=ids)
+def test_a_module_without_stages_or_convolutions_is_named(repair, noise):
+    with pytest.raises(TypeError, match=r"model must be a bdlab\.nets\.Net, got Sequential; wrap its parts"):
+        repair(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), noise(40))
+
+
+def test_images_stay_as_they_were_under_a_stage_that_gives_them_back(noise):
+    """Channels of the pixels themselves: a tail that is no linear layer, on images that the trunk does not copy."""
+    data, body = noise(40, (3, 8, 8), 5), nets.build("small_bn", (3, 8, 8), 5)
+    net = nets.Net((3, 8, 8), 5, pixels=nn.Identity(), **dict(list(body.named_children())[1:])).eval()
+    x = data.x.clone()
+    repaired = Pruning(layer="pixels", max_drop=1.0)(net, data)
+    assert torch.equal(data.x, x) and len(repaired.trace) == 3
+    slow = slow_curve(net, "pixels", x.mean((0, 2, 3)).argsort(), data)
+    assert [row["clean_accuracy"] for row in repaired.trace] == pytest.approx(slow, abs=1 / len(data))
+
+
 def test_a_module_beside_the_network_cannot_be_pruned_but_tuned(noise):
     """TrojanNet ships a host and a module; there is no last stage to prune, and the error says so."""
     net, data = nets.build("small_bn", (1, 8, 8), 10), noise(40)

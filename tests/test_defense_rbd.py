@@ -6,18 +6,24 @@ refused .043 (.035 to .050) and source-specific ones accepted .045 (.021 to .058
 """
 
 import copy
+import math
+import warnings
 from dataclasses import replace
 
 import pytest
 import torch
+from rates import holds_its_rate
 from torch import nn
 
 from bdlab import metrics, nets
-from bdlab.contracts import Split
-from bdlab.defenses.rbd import Rbd, distil
+from bdlab.attacks import BadNets
+from bdlab.contracts import Backdoor, Cost, Split
+from bdlab.defenses.rbd import FittedRbd, Rbd, distil
 from bdlab.defenses.strip import Strip
+from bdlab.experiments import rbd, trials
+from bdlab.experiments.guarding import Case, auroc, judged
 from bdlab.registry import registered
-from bdlab.training import logits, suspicions, triggered
+from bdlab.training import Scores, logits, suspicions, triggered
 
 pytestmark = pytest.mark.filterwarnings("ignore:the shadow still knows")
 QUICK = Rbd(steps=4, lr=1e-3, stop=0.21)
@@ -191,6 +197,8 @@ def test_more_false_alarms_allowed_lower_threshold(toy):
     thresholds = [fitted.threshold(fpr) for fpr in (0.02, 0.05, 0.1, 0.2, 0.5)]
     assert thresholds == sorted(thresholds, reverse=True) and len(set(thresholds)) == 5
     assert torch.equal(fitted.flag(data.x, 0.1), fitted.score(data.x) > fitted.threshold(0.1))
+    for fpr in (0.02, 0.05, 0.1, 0.5):
+        assert fitted.flag(data.x[60:], fpr).double().mean() <= fpr  # of the calibration images themselves
 
 
 @pytest.mark.parametrize(
@@ -250,6 +258,12 @@ def test_a_model_that_has_diverged(toy):
         model.conv1[0].weight[0] = float("nan")
     with pytest.raises(FloatingPointError, match="the model gives NaN logits for 60 of 60 images"):
         QUICK.fit(model, data[:60], data[60:])
+    for by in ("confidence", "activation"):
+        fitted = replace(QUICK, by=by).fit(toy[0], data[:60], data[60:])
+        with torch.no_grad():
+            fitted.shadow.conv3[0].weight[:] = math.inf
+        with pytest.raises(FloatingPointError, match="NaN"):
+            fitted.score(data.x)
     with pytest.raises(FloatingPointError, match=r"the shadow's loss became (nan|inf); lower lr, now 1e\+30"):
         replace(QUICK, lr=1e30, steps=40, stop=0.21).fit(toy[0], data[:60], data[60:])
 
@@ -270,10 +284,7 @@ def test_the_shadow_has_forgotten_the_clean_images(guarded, guarded_twin, digits
 
 
 def _holds_its_rate(fitted, data):
-    """Realised false-positive rates of a clean model's guard lie where 99 of 100 do, counted in sources."""
-    for fpr in (0.05, 0.1):
-        low, high = metrics.realised_rate_interval(fpr, data.calibration.sources, data.test.sources)
-        assert low <= fitted.flag(data.test.x, fpr).double().mean() <= high
+    holds_its_rate(fitted, data.calibration, data.test, 0.05, 0.1)
     assert len(fitted.calibration.unique()) > 0.9 * len(fitted.calibration)  # ties would lower the rate
 
 
@@ -298,6 +309,61 @@ def test_it_finds_the_source_specific_backdoor_that_strip_misses(guarded, attemp
     assert len(found.bad) > 130
     assert metrics.auroc(found.clean, found.bad) > 0.95
     assert metrics.frr_far(found.clean, found.bad, guarded.threshold(0.05))[1] < 0.15
+
+
+@pytest.fixture
+def failed(toy):
+    """A case that no triggered image fools, and RBD-R for it whose shadow is the model itself."""
+    model, data = toy
+    backdoor = Backdoor(model, model, BadNets().trigger, BadNets().relabel, Cost(0, 0, 0, 0))
+    case = Case(model, backdoor, data.x[:30], data.x[:0])
+    return case, FittedRbd(Rbd(), model, model, "conv3", torch.linspace(0, 1, 60))
+
+
+def test_where_nothing_fools_the_model_there_is_no_area_and_nothing_holds(failed, digits, monkeypatch):
+    case, fitted = failed
+    assert judged(fitted, case) == {"auroc": None, "fpr": judged(fitted, case)["fpr"], "tpr": None}
+    assert auroc(fitted, case) is None
+    row = {"asr": 0.0} | {
+        f"{guard} {key}": v for guard in ("RBD-R", "STRIP") for key, v in judged(fitted, case).items()
+    }
+    assert {claim.verdict for claim in rbd._detected(digits, "blend", [row])[:3]} == {"does not"}
+    tried = rbd.Trials(digits, (0,))
+    monkeypatch.setattr(rbd.Trials, "case", lambda *_: case)
+    monkeypatch.setattr(rbd.Trials, "guard", lambda *_: fitted)
+    histogram, maps = rbd._figures(tried).values()
+    assert "0 triggered images of digits: none fools it" in histogram.alt and "triggered: none fools it" in maps.alt
+
+
+def test_one_clean_model_is_shown_every_trigger_and_guarded_once(digits, monkeypatch):
+    trained, fitted = [], []
+    monkeypatch.setattr(trials, "fit", lambda net, *_, seed: trained.append(seed) or net)
+    monkeypatch.setattr(Strip, "fit", lambda self, *_: fitted.append(self) or object())
+    tried = rbd.Trials(digits, (5,))
+    cases = {name: tried.case(control, 5) for control, name in rbd.CONTROLS.items()}
+    assert set(cases) == set(rbd.ATTACKS) and trained == [5] and len({case.model for case in cases.values()}) == 1
+    for name, case in cases.items():
+        assert case.backdoor.trigger == rbd.ATTACKS[name]().at_test() and len(case.bad) > 100
+    assert len({tried.guard(Strip(), case) for case in cases.values()}) == len(fitted) == 1
+
+
+def test_a_default_shadow_that_still_knows_is_told_and_another_setting_is_not(failed, digits, monkeypatch):
+    case, fitted = failed
+    case = replace(case, bad=case.clean)
+
+    def guard(_, detector, __):
+        if isinstance(detector, Rbd):
+            warnings.warn(f"the shadow still knows, weight {detector.weight}, {detector.batch_norm}", stacklevel=2)
+        return fitted
+
+    monkeypatch.setattr(rbd.Trials, "case", lambda *_: case)
+    monkeypatch.setattr(rbd.Trials, "guard", guard)
+    monkeypatch.setattr(rbd, "evaluate", lambda *_: Scores(1.0, 1.0, 0.0, None, 30, 30, 30))
+    monkeypatch.setattr(rbd, "_by_activation", lambda fitted, _: fitted)
+    with pytest.warns(UserWarning) as told:
+        row = rbd.Trials(digits, (0,))._row("source-specific", 0)
+    assert [str(one.message) for one in told] == ["the shadow still knows, weight 100.0, frozen"]
+    assert set(rbd.OTHERS) <= set(row)
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from bdlab import BadNets, nets, report
+from bdlab.attacks import SignatureBackdoor, TrojanNet
 from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Sanitizer
-from bdlab.defenses import Pruning, Rbd
-from bdlab.experiments.duel import duel, targets
+from bdlab.defenses import DeepInspect, FinePruning, FineTuning, LinfPruning, Pruning, Rbd
+from bdlab.experiments.duel import DoesNotApply, duel, targets
 from bdlab.experiments.duel_figures import pictures
 from bdlab.relabel import all_to_all, all_to_one
 from bdlab.training import evaluate
@@ -108,6 +109,41 @@ def test_pruning_is_drawn_as_a_curve_and_rbd_as_maps(small, net):
     with pytest.warns(UserWarning, match="the shadow still knows"):
         drawn = pictures(duel(small, net, ATTACK, guard), guard, small, 0)
     assert set(drawn) == {"triggers.png", "scores.png", "maps.png"} and drawn["maps.png"].png()[:4] == b"\x89PNG"
+
+
+SIDE = TrojanNet(steps=2)
+"""Its model is a host with a module beside it, which no one can cut into stages."""
+
+
+@pytest.mark.parametrize(
+    ("attack", "defense"),
+    [
+        *((SIDE, guard) for guard in (Pruning(), FinePruning(), LinfPruning(), Rbd(), DeepInspect(data="inverted"))),
+        (SignatureBackdoor(), Pruning()),
+    ],
+    ids=lambda method: type(method).__name__,
+)
+def test_a_defence_that_needs_stages_says_that_it_does_not_apply(attack, defense, small, net):
+    made = {"TrojanNet": "Trojaned", "SignatureBackdoor": "Guarded"}[type(attack).__name__]
+    said = rf"does not apply: {type(defense).__name__} on the {made} that {type(attack).__name__} makes; model must be "
+    with pytest.raises(DoesNotApply, match=rf"^{said}a bdlab.nets.Net, got {made}; "):
+        duel(small, net, attack, defense)
+
+
+def test_a_defence_that_takes_any_module_works_beside_a_side_channel(small, net):
+    result = duel(small, net, SIDE, FineTuning(recipe=Recipe(epochs=1)))
+    assert list(result.repairs) == list(result.repaired) == ["clean", "attacked"]
+
+
+def test_an_error_on_a_plain_network_is_no_refusal(small, net):
+    @dataclass(frozen=True, kw_only=True)
+    class Broken(Sanitizer):
+        def __call__(self, model, clean):
+            raise TypeError("a mistake")
+
+    with pytest.raises(TypeError, match=r"^a mistake$") as caught:
+        duel(small, net, ATTACK, Broken())
+    assert not isinstance(caught.value, DoesNotApply)
 
 
 def test_targets_are_the_classes_that_inputs_are_sent_to(digits):

@@ -197,6 +197,14 @@ def test_the_normal_threshold_gives_the_boundaries_that_strip_printed(mean, sd, 
         assert -metrics.normal_threshold(-entropies, frr) == pytest.approx(stats.norm.ppf(frr, mean, sd), abs=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_normal_threshold_of_equal_scores_is_their_mean_and_none_exceeds_it(dtype):
+    for n in (1, 3, 10, 500):
+        scores = torch.full((n,), -0.1, dtype=dtype)  # the computed mean of ten of them is not .1
+        threshold = metrics.normal_threshold(scores, 0.01)
+        assert threshold == scores[0].item() and not (scores > threshold).any()
+
+
 def test_anomaly_indices_of_a_list_by_hand():
     assert metrics.anomaly_index(HAND, "mad")[9].item() == pytest.approx(8 / 1.4826)
     assert metrics.anomaly_index(HAND, "mean")[9].item() == pytest.approx(7.2 / 1.76)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bdlab import channels, nets, views
+from bdlab.experiments.linf_pruning import averaged
 
 NETS = {"small_bn": "conv3", "badnets_cnn": "conv2", "fast_bn": "conv1"}
 
@@ -49,6 +50,22 @@ def test_grad_cam_against_autograd(seen):
     assert torch.allclose(cam, oracle(net, layer, data.x, data.y), atol=1e-5 * float(cam.max()))
     other = views.grad_cam(net, layer, data.x, (data.y + 1) % 4)
     assert not torch.allclose(cam, other, atol=1e-3 * float(cam.max()))  # the class matters
+
+
+def test_where_the_head_averages_grad_cam_is_the_logit_laid_out_over_the_positions(noise):
+    """Then alpha_c = w_tc / (h w): the map before the ReLU adds up to the logit without its bias."""
+    data = noise(20, (1, 12, 16), 4)
+    net = averaged((1, 12, 16), 4, seed=3).train()
+    net(data.x)
+    linear = net.eval().head[2]
+    with torch.no_grad():
+        maps = channels.split(net, "conv3")[0](data.x)  # (N, 64, 3, 4)
+        laid = torch.einsum("nchw,nc->nhw", maps, linear.weight[data.y]) / 12
+        logit = net(data.x).gather(1, data.y[:, None])[:, 0] - linear.bias[data.y]
+    assert torch.allclose(laid.sum((1, 2)), logit, atol=1e-5)
+    cam = views.grad_cam(net, "conv3", data.x, data.y)
+    expected = F.interpolate(laid.relu()[:, None], (12, 16), mode="bilinear")[:, 0]
+    assert torch.allclose(cam, expected, atol=1e-5) and cam.max() > 0
 
 
 def test_scaled_logits_scale_the_maps_and_nothing_else(seen):
@@ -102,6 +119,8 @@ def test_layers_that_do_not_exist_are_named(seen):
             look(net, "conv9", data.x)
         with pytest.raises(TypeError, match=r"model must be a bdlab\.nets\.Net, got Sequential"):
             look(nn.Sequential(net), "conv1", data.x)
+        with pytest.raises(ValueError, match=r"layer must be a stage that puts out maps .*, got 'head'"):
+            look(net, "head", data.x)
 
 
 def test_grad_cam_runs_where_the_model_is(seen, device):

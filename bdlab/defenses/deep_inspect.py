@@ -100,7 +100,8 @@ class DeepInspect(Inspector):
     `DeepInspect(data='inverted')(model)` is the paper's setting, on images made from the model alone.  `found.flagged`
     are the infected classes, and `DeepInspect().patch(model, found)` is a copy that no longer obeys their triggers.
 
-    steps, batch, lr, noise, width: of the generator and its training; a batch holds all classes equally often.
+    steps, batch, lr, noise, width: of the generator and its training; a batch holds all classes equally often, each at
+    least twice.
     threshold: the l1 norm up to which a change costs nothing.  gamma1: weight of L_GAN, 0 leaves it out.  gamma2: first
     weight of L_pert, goal: the success above which it grows.  least: classes with less success are left out of the
     statistic.  draws: changes per class that its norm is averaged over.  images, inversion_steps, smooth: inverted images a
@@ -108,15 +109,20 @@ class DeepInspect(Inspector):
     share: of the images in a batch that carry a trigger while patching, with `recipe`.
 
     Fidelity: the equations were read in third-party notes, there is no official code, and no figure of a table.
-    - Reconstruction: generator (transposed convolutions that start near no change), all weights and sizes, and L_GAN, whose
-      discriminator is the model itself: we take its output to be p_t.
-    - The paper tunes gamma2 until triggers reach 95 %.  Here every class has its own, which follows a running mean of the
-      class's success, so that all sizes are compared at one success.
+    - Reconstruction: generator (transposed convolutions that start near no change), all weights, sizes and rates, the cut
+      to [0, 1] of changed images, and L_GAN, whose discriminator is the model itself: we take its output to be p_t.
+    - The paper tunes gamma1 and gamma2 until triggers reach 95 %.  Here gamma1 is fixed, and every class has its own
+      gamma2, which holds a running mean of the class's success at `goal`, .97, so that all sizes are compared at one
+      success.  Images of the class itself count, and a class below `least` is left out: both are ours.
     - It speaks of a black box, but trains through the model's gradients.
-    - Clean images, the default, are not the paper's.  Inversion descends 1 - p_t in steps of one size with total-variation
-      denoising for the auxiliary term; images that the model does not take for their class are dropped.
+    - Clean images, the default, are not the paper's.  Inversion descends (1 - p_t)^2 in steps of one size, hence the way
+      of the paper's 1 - p_t, with total-variation denoising for the auxiliary term; images that the model does not take
+      for their class are dropped.
+    - A size is the l1 norm of what the generator puts out; the paper's figure has the soft hinge of it.
     - Sizes are compared by their logarithms: they are positive and skewed, and the family-wise cut-off is that of normal
       values.  `scale='plain'` is the paper's.  That the deviation is that of the left half is from memory, not verified.
+    - Every class above the family-wise cut-off is flagged.  The paper names the smallest where it lies above 2, as
+      third-party notes have it; `flagged_at_two` and `ranking` stand beside.
     - Patching keeps batch norm's statistics; share and recipe are ours.
 
     Measured on digits, small_bn, BadNets' square on class 0 and clean twins, 10 to 12 CPU s a scan; the slow test of
@@ -189,7 +195,7 @@ class DeepInspect(Inspector):
         return GeneratedTriggers(**vars(verdict), generator=generator, images=images)
 
     def inverted(self, model: nn.Module) -> Split:
-        """Model inversion: `images` images of every class that descend 1 - p_t from noise, those that the model accepts."""
+        """Model inversion: `images` of every class that descend (1 - p_t)^2 from noise, those that the model accepts."""
         if not isinstance(model, Net):
             raise TypeError(f"model must be a bdlab.nets.Net, got {type(model).__name__}; data='held_out' takes any")
         y = torch.arange(model.classes).repeat(self.images)  # (n,)

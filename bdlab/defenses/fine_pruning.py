@@ -33,8 +33,8 @@ class Pruning(Sanitizer):
     the images and positions), lets the most dormant channels fall one after another, and stops before accuracy on the same
     images is more than `max_drop` below that of the whole network.
 
-    layer: the stage to prune; None: the last one with a convolution.  max_drop: share of images, 0.04 = four points.
-    seed: nothing is drawn; it is there because every defence has one.
+    layer: the stage to prune; None: the last one with a convolution; one without a ReLU at its end is averaged as it is.
+    max_drop: share of images, 0.04 = four points.  seed: nothing is drawn; it is there because every defence has one.
 
     The trace is the curve over all channels, one row a level: channels pruned, which fell last, accuracy on `clean`,
     epochs of fine-tuning (0).  The repaired model is a `Net` with the same stages, whose pruned stage ends in a mask: the
@@ -45,7 +45,8 @@ class Pruning(Sanitizer):
     the last ReLU and pooling put out.  The preset threshold was found in no source: four points are from memory and not
     verified.  The scripts do not measure a stop but prune 48 of 60 channels (faces) and 250 of 256 (speech), and delete the
     filters.  Zeroing a filter's weights alone, as one toolbox does, leaves bias and batch norm's shift: a constant, not 0.
-    Which images the paper stops on was not verified; here all of `clean` give order and stop.  One channel always stays.
+    The slides stop on 'the validation dataset'; whether it gives the order too was not verified, here all of `clean` give
+    both.  One channel always stays.
 
     A net that hides behind other modules (TrojanNet's, a signature's) has no last stage to prune: a `TypeError` says so.
 
@@ -77,9 +78,10 @@ class FineTuning(Sanitizer):
     `FineTuning()(model, clean)`; recipe: how; seed: draws the order of the batches.  Any module will do, not only a `Net`.
     The trace has a row for the model as given and one for the result.
 
-    Fidelity: the paper's learning rate and epochs were not verified; the default is ours, a low rate for ten epochs, batch
-    norm in training mode.  The slide says that fine-tuning does 'not work' on the baseline attack, since clean images give
-    no reason to change the backdoor's channels; its own table 1 leaves .000 (faces), .435 (speech), .921 (traffic signs).
+    Fidelity: the paper's learning rate and epochs were not verified; the default is ours: SGD with momentum for ten
+    epochs, a low rate that rises and falls (one cycle), batch norm in training mode.  The slide says that fine-tuning
+    does 'not work' on the baseline attack, since clean images give no reason to change the backdoor's channels; its
+    own table 1 leaves .000 (faces), .435 (speech), .921 (traffic signs).
 
     Measured: digits, small_bn, seeds 100-102.  BadNets: ASR .994, .996, .996 becomes .971, .968, .951; pruning-aware: .984,
     .979, .986 becomes .515, .520, .392.  Clean accuracy rises by .004 to .013, since 1,000 images are new.  3 CPU s.  So the

@@ -121,8 +121,8 @@ class NeuralCleanse(Inspector):
     - Classes that never reach `success` are left out of the statistic; the official code counts their last mask.
     - Norms are compared by their logarithms, as in `DeepInspect`, where that was chosen; `scale='plain'` is the paper's.
     - The verdict is at the family-wise cut-off, the official 2 stands beside it (`flagged_at_two`).
-    - Unlearning: 20 % of the images, read in a toolbox and not in the paper; batch norm keeps its statistics.
-       Filtering of inputs and pruning of neurons are not built.
+    - Unlearning: 20 % of the images, read in a toolbox and not in the paper; batch norm keeps its statistics; rate and
+      epochs are ours.  Filtering of inputs and pruning of neurons are not built.
 
     Measured on digits, small_bn, BadNets' square on class 0 and clean twins, 17 to 19 CPU s a scan; the slow test of
     tests/test_defense_neural_cleanse.py holds it, `bdlab reproduce neural_cleanse --data digits` prints other seeds:

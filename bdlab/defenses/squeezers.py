@@ -39,7 +39,7 @@ class BitDepth(Squeezer):
 
     def __post_init__(self) -> None:
         if not (isinstance(self.bits, int) and 1 <= self.bits <= 8):
-            raise ValueError(f"bits must be a whole number in 1..8, got {self.bits}; eight change nothing")
+            raise ValueError(f"bits must be a whole number in 1..8, got {self.bits}; 8-bit images have eight")
 
     def squeeze(self, x: Tensor) -> Tensor:
         top = 2**self.bits - 1

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bdlab import metrics
 from bdlab.bars import track
-from bdlab.contracts import Detector, Fitted, Split, check_images
+from bdlab.contracts import Detector, Fitted, Split, check_clean, check_images
 from bdlab.nets import device_of, evaluating
 from bdlab.registry import register
 
@@ -37,7 +37,7 @@ def superimpose(x: Tensor, overlays: Tensor, mode: Mode = "add_clip") -> Tensor:
     """Every overlay (n, C, H, W) over every input (B, C, H, W): (B, n, C, H, W).
 
     'add' is the authors' CIFAR-10 notebook: weights 1 and 1 on floats, values up to 2.  'add_clip' cuts them at 1.  'mean'
-    is the half-and-half blend of several toolboxes.
+    is the half-and-half blend of TrojanZoo and the adversarial-robustness-toolbox.
     """
     total = x[:, None] + overlays  # (B, n, C, H, W)
     return total.clamp(max=1) if mode == "add_clip" else total if mode == "add" else total / 2
@@ -58,13 +58,15 @@ class Strip(Detector):
     mode: how, see `superimpose`.
     boundary: 'empirical' takes the threshold from the ranks of the calibration scores, which holds the false-positive
     rate; 'normal' fits a normal distribution to them, as the paper does.
-    early_stopping: let `flag` skip the overlays that cannot change an input's verdict; `score` never does.
+    early_stopping: let `flag` skip the overlays that will hardly change an input's verdict; `score` never does.
 
-    Fidelity: the paper draws new overlays for every input, here one set serves all inputs, since only then can an overlay's
-    own difficulty be taken off.  The score is minus the mean entropy in bits, so that higher means more suspicious, and
-    an input is flagged strictly above the threshold.  The scripts for MNIST and GTSRB were not published; on 28x28 grey
-    images the notebook's unclipped sum detects badly, hence `add_clip`.  Source-specific backdoors defeat it, as
-    the paper concedes.  Measured: `bdlab reproduce strip`, docs/results.md.
+    Fidelity: the paper draws new overlays for every input, here one set serves all inputs, which ties their scores to one
+    another; only then can early stopping, which is ours, take an overlay's own difficulty off.  The default boundary is
+    ours too.  The score is minus the mean entropy in bits, so that higher means more suspicious, and an input is flagged
+    strictly above the threshold, in the paper on it too: a model with one answer for all inputs has none flagged here.
+    The scripts for MNIST and GTSRB were not published; on 28x28 grey images the notebook's unclipped sum detects badly,
+    hence `add_clip`; on GTSRB the unclipped sum does better.  Source-specific backdoors defeat it, as the paper
+    concedes.  Measured: `bdlab reproduce strip`, docs/results.md.
     """
 
     measures: ClassVar[str] = "suspicion (minus mean entropy, bits)"
@@ -87,6 +89,7 @@ class Strip(Detector):
 
         Raises: `ValueError` for fewer clean images than overlays.
         """
+        check_clean(clean)
         if calibration is None:
             clean, calibration = clean.halves(self.seed)
         if len(clean) < self.overlays:
@@ -115,13 +118,13 @@ class FittedStrip(Fitted):
     def threshold(self, fpr: float) -> float:
         """The score above which a share `fpr` of clean images is expected: by rank or by the normal fit, see `Strip`.
 
-        Warns where the normal fit asks for an entropy below zero: nothing can be flagged then (the paper's footnote).
+        Warns where the normal fit asks for an entropy below zero (the paper's footnote): nothing can be flagged then.
         """
         if self.strip.boundary == "empirical":
             return metrics.empirical_threshold(-self.calibration.mean(1), fpr)
         boundary = metrics.normal_threshold(-self.calibration.mean(1), fpr)
         if boundary >= 0:
-            warnings.warn(f"the normal fit has its boundary for fpr {fpr} below zero entropy, so nothing is flagged; use "
+            warnings.warn(f"the normal fit has no boundary above zero entropy for fpr {fpr}, so nothing is flagged; use "
                           "boundary='empirical'", stacklevel=2)  # fmt: skip
         return boundary
 

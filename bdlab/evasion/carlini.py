@@ -10,8 +10,9 @@ that do *not* reach the target (0 of 2, 7.5 s an image at 20 steps); its l0 atta
 no more rounds than channels and one.
 Adam, as in the authors' code, divides that gradient by its own size.
 
-Fidelity: written from memory of the authors' code, not verified.  Fewer steps (there 1,000 and more, ended early);
-linf and l0 start from what l2 finds; l0 fixes a share of the pixels at once.
+Fidelity: written from memory of the authors' code, not verified.  Fewer steps (there 1,000 and more, ended early) and
+rounds (there nine of l2); c starts at 1, there of l2 at .001; lr is .1, there .01, of linf .005.  linf and l0 start from
+what l2 finds; l0 fixes a share of the pixels at once, and takes a colour pixel for three, there for one.
 """
 
 from __future__ import annotations

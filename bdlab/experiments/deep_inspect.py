@@ -24,8 +24,8 @@ from bdlab.experiments.journal import Journal
 HELD_OUT = DeepInspect()
 INVERTED = replace(HELD_OUT, data="inverted")
 EXPECTED = {
-    "clean": ("none", False),
-    SQUARE: ("found", True),
+    "clean": ("none (third-party notes)", False),
+    SQUARE: ("found (third-party notes)", True),
     "Trojaning, square": ("found, faces (memory)", True),
     "blend": ("-", False),
     "source-specific 1 to 7": ("not found (known limit)", False),
@@ -63,8 +63,8 @@ def _headline(trials: Trials, scanner: DeepInspect, mode: str) -> list[Claim]:
             column(clean, "top_left_mad"), lambda v: v < 2, "< 2", plain,
         ),
         Claim(
-            f"{mode}{SQUARE}: the target's perturbation, share of the median's", "the smallest (figure 4b)",
-            column(square, "ratio"), lambda v: v < 1, "< 1", plain,
+            f"{mode}{SQUARE}: the target's perturbation, share of the median's", "the smallest (figure 4b; notes)",
+            column(square, "ratio"), lambda v: v < 0.5, "< .5", plain,
         ),
     ]  # fmt: skip
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from torch import nn
 
 from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.contracts import (
@@ -26,10 +28,15 @@ from bdlab.nets import Net
 from bdlab.training import DEFAULT_RECIPE, Detection, Scores, Suspicions, detection, evaluate, fit, suspicions
 
 Defense = Detector | Sanitizer | Inspector
+T = TypeVar("T")
 FPRS = (0.01, 0.05)
 """Nominal false-positive rates of every detection table."""
 DETECTION_IMAGES = 400
 """How many test images a detector is judged on; of digits that is one image of every scan."""
+
+
+class DoesNotApply(TypeError):
+    """A defence that cannot work on the kind of model that an attack makes."""
 
 
 @dataclass
@@ -79,6 +86,8 @@ def duel(data: Dataset, net: Net, attack: Attack, defense: Defense | None, *, se
 
     A detector works with `data.held_out`, sets its thresholds on `data.calibration`, and is judged on `data.test`.  A
     sanitizer repairs and an inspector judges what was shipped, with `data.held_out`.
+
+    Raises: `DoesNotApply` where the defence needs a network of stages and the attack makes another module.
     """
     recipe = attack.recipe if isinstance(attack, DataPoisoning) else DEFAULT_RECIPE
     early = attack(net, data.train) if attack.starts_from == "fresh" else None  # first, for it may refuse its settings
@@ -88,33 +97,51 @@ def duel(data: Dataset, net: Net, attack: Attack, defense: Defense | None, *, se
     backdoor = early or attack(clean, data.train)
     seconds["attack"] = backdoor.cost.seconds
     result = Duel(evaluate(clean, data.test, backdoor), evaluate(backdoor, data.test), backdoor, seconds)
+    shown = backdoor.model if isinstance(defense, Detector) else backdoor.shipped
+    result.defended = {"clean": clean, "attacked": shown}
     if isinstance(defense, Detector):
-        result.defended = {"clean": clean, "attacked": backdoor.model}
-        _detect(result, defense, data)
-        return result
-    result.defended = {"clean": clean, "attacked": backdoor.shipped}
-    if isinstance(defense, Sanitizer):
-        _sanitize(result, defense, data)
+        _detect(result, attack, defense, data)
+    elif isinstance(defense, Sanitizer):
+        _sanitize(result, attack, defense, data)
     elif isinstance(defense, Inspector):
         with _clock(seconds, "inspect"):
-            for name, model in result.defended.items():
-                result.inspections[name] = defense(model, data.held_out)
+            result.inspections = _applied(result, attack, defense, lambda model: defense(model, data.held_out))
     return result
 
 
-def _detect(result: Duel, defense: Detector, data: Dataset) -> None:
+def _applied(result: Duel, attack: Attack, defense: Defense, work: Callable[[nn.Module], T]) -> dict[str, T]:
+    """`work` on both models, the attacked one first: a defence that does not apply says so before it works for long.
+
+    A `TypeError` that a plain network gives is no refusal and stays what it is.
+    """
+    found = {}
+    for name in ("attacked", "clean"):
+        model = result.defended[name]
+        try:
+            found[name] = work(model)
+        except TypeError as refused:
+            if isinstance(model, Net):
+                raise
+            made = f"the {type(model).__name__} that {type(attack).__name__} makes"
+            raise DoesNotApply(f"does not apply: {type(defense).__name__} on {made}; {refused}") from refused
+    return {name: found[name] for name in result.defended}
+
+
+def _detect(result: Duel, attack: Attack, defense: Detector, data: Dataset) -> None:
     judged = data.test[:DETECTION_IMAGES]
     with _clock(result.seconds, "detect"):
-        for name, model in result.defended.items():
-            fitted = defense.fit(model, data.held_out, data.calibration)
-            found = suspicions(fitted, model, judged, result.backdoor)
-            result.fitted[name], result.scores[name] = fitted, found
+        result.fitted = _applied(
+            result, attack, defense, lambda model: defense.fit(model, data.held_out, data.calibration)
+        )
+        for name, fitted in result.fitted.items():
+            found = suspicions(fitted, result.defended[name], judged, result.backdoor)
+            result.scores[name] = found
             result.detections[name] = [detection(fitted, found, fpr) for fpr in FPRS]
 
 
-def _sanitize(result: Duel, defense: Sanitizer, data: Dataset) -> None:
+def _sanitize(result: Duel, attack: Attack, defense: Sanitizer, data: Dataset) -> None:
     with _clock(result.seconds, "repair"):
-        result.repairs = {name: defense(model, data.held_out) for name, model in result.defended.items()}
+        result.repairs = _applied(result, attack, defense, lambda model: defense(model, data.held_out))
     without = result.repairs["clean"].model  # a module: no attacker deploys the clean twin
     result.repaired["clean"] = evaluate(without, data.test, result.backdoor)
     result.repaired["attacked"] = evaluate(result.repairs["attacked"], data.test, result.backdoor)

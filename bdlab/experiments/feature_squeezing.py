@@ -23,6 +23,7 @@ from bdlab.contracts import Backdoor
 from bdlab.data import Dataset
 from bdlab.defenses.squeezers import parse
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.guarding import area_text
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.experiments.squeezing_table import FPR, RECIPE, Guards, Trials, left_out, study_claims
 from bdlab.training import Suspicions, detection, evaluate, logits, triggered
@@ -43,6 +44,12 @@ BACKDOORS: dict[str, DataPoisoning] = {
 }
 SURVIVES = {"one pixel": "bits", "3x3 square": "bits", "blend": "2x2"}
 """Triggers that a squeezer leaves in the image; 'bits' is the first bit depth of the table."""
+CONTROL = 0.8
+"""A clean network's AUROC, at most: our own bound, fitted to .78, which had been measured; no theory gives it.
+
+On digits, seeds 0 to 2: source-specific .70 to .77, blend and nature .60 to .65, pixels and square .51 to .52; Refool .83
+with seed 0, which is more than the bound.
+"""
 NO_FIGURE = "no figure; the lectures offer it as a defence"
 SHOWN = ("one pixel", "3x3 square", "blend")
 NOT_RUN = (
@@ -65,7 +72,7 @@ def reproduce(
         f"feature_squeezing_{data.name}.png": _figure(trials, seeds[0]),
         f"feature_squeezing_{data.name}_images.png": _pictures(trials),
     }
-    return Reproduction("feature_squeezing", data, seeds, claims, figures, (*NOT_RUN, *left_out(data)))
+    return Reproduction("feature_squeezing", data, seeds, claims, figures, (*NOT_RUN, *left_out(trials, seeds[0])))
 
 
 def _false_alarms(trials: Trials, seeds: Sequence[int]) -> Claim:
@@ -109,8 +116,9 @@ def _backdoor_claims(trials: Trials, name: str, attacks: Sequence[DataPoisoning]
     alone = {f"{squeezer} alone": values(f"{squeezer} auroc") for squeezer in trials.table.alone}
     claims = [
         replace(finds, changed=alone),
-        claim(": a clean network, all triggered images; AUROC", "-", "control", lambda v: v <= 0.8, "<= 0.800"),
-    ]
+        claim(": a clean network, all triggered images; AUROC", "-", "control", lambda v: v <= CONTROL,
+              f"<= {CONTROL:.3f} (ours, fitted to a measured .78)"),
+    ]  # fmt: skip
     if name in SURVIVES:
         kept = trials.table.alone[0] if SURVIVES[name] == "bits" else SURVIVES[name]
         what = f" survives {kept}, and looks cleaner than clean images; AUROC of {kept} alone"
@@ -151,7 +159,7 @@ def _figure(trials: Trials, seed: int) -> plots.Plot:
         fooled = (wanted != judged.y) & (logits(backdoor.model, marked).argmax(1) == wanted)
         clean, bad = guards.scores(judged.x)["joint"], guards.scores(marked[fooled])["joint"]
         panels.append((f"{trials.data.name}, {name}, seed {seed}", clean, bad))
-        texts.append(f"{name}: AUROC {metrics.auroc(clean, bad):.3f}")
+        texts.append(f"{name}: {area_text(clean, bad)}")
     return plots.scores(
         panels,
         [],

@@ -5,21 +5,18 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from bdlab import metrics, plots
 from bdlab.attacks import BadNets, BlendedInjection, SourceSpecific, Trojaning
-from bdlab.bars import track
 from bdlab.contracts import Backdoor, Inspection, Recipe, Repaired
-from bdlab.data import Dataset
 from bdlab.experiments.claims import Claim
-from bdlab.experiments.journal import Journal, Numbers
-from bdlab.nets import small_bn
-from bdlab.training import evaluate, fit
+from bdlab.experiments.journal import Numbers
+from bdlab.experiments.trials import SeededTrials
+from bdlab.training import evaluate
 
 ATTACKS: dict[str, Any] = {
     "clean": None,
@@ -34,15 +31,8 @@ Repair = Callable[[nn.Module, Any, list[int]], Repaired]
 """repair(model, inspection, labels) -> the repaired copy."""
 
 
-@dataclass(frozen=True)
-class Trials:
+class Trials(SeededTrials):
     """Trains each model once a seed and inspects it once with each scanner."""
-
-    data: Dataset
-    seeds: Sequence[int]
-    device: torch.device | str = "cpu"
-    journal: Journal = field(default_factory=Journal, repr=False)
-    made: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @property
     def recipe(self) -> Recipe:
@@ -51,39 +41,35 @@ class Trials:
 
     def model(self, name: str, seed: int) -> Backdoor | nn.Module:
         """The model called `name` in ATTACKS: small_bn, clean or attacked."""
-        if (name, seed) not in self.made:
-            attack = ATTACKS[name]
-            net = small_bn(self.data.input_shape, self.data.classes, seed=seed).to(self.device)
-            if attack is None:
-                self.made[name, seed] = fit(net, self.data.train, self.recipe, seed=seed)
-            elif attack.starts_from == "trained":
-                self.made[name, seed] = replace(attack, seed=seed)(self.model("clean", seed), self.data.train)
-            else:
-                self.made[name, seed] = replace(attack, seed=seed, recipe=self.recipe)(net, self.data.train)
-        return self.made[name, seed]
+        attack = ATTACKS[name]
+        if attack is None:
+            return self.clean(seed)
+        own = {} if attack.starts_from == "trained" else {"recipe": self.recipe}
+        return self.attacked(replace(attack, seed=seed, **own), seed)
 
     def scan(self, scanner: Any, name: str, seed: int) -> Inspection:
         """What `scanner` says of a model that was shipped."""
-        run, key = replace(scanner, seed=seed), (scanner, name, seed)
-        if key not in self.made:
-            model = self.model(name, seed)
-            self.made[key] = run(model.shipped if isinstance(model, Backdoor) else model, self.data.held_out)
-        return self.made[key]
+        return self.once((scanner, name, seed), self._scan, replace(scanner, seed=seed), name, seed)
+
+    def _scan(self, scanner: Any, name: str, seed: int) -> Inspection:
+        model = self.model(name, seed)
+        found: Inspection = scanner(model.shipped if isinstance(model, Backdoor) else model, self.data.held_out)
+        return found
 
     def found(self, scanner: Any, name: str) -> list[Numbers]:
         """The verdict of every seed in numbers, see `verdict`."""
-        keys = [(f"{name}: {ATTACKS[name]} {self.recipe} {replace(scanner, seed=s)}", s) for s in self.seeds]
-        return [
-            self.journal.numbers(key, self._found, scanner, name, seed) for key, seed in track(keys, f"inspect {name}")
-        ]
+        return self.each(f"inspect {name}", lambda s: self._key(scanner, name, s), self._found, scanner, name)
 
     def repaired(self, scanner: Any, name: str, repair: Repair, how: str) -> list[Numbers]:
         """Clean accuracy and ASR of every seed, before and after `repair`, which `how` names for the journal."""
-        keys = [(f"{how} {name}: {ATTACKS[name]} {self.recipe} {replace(scanner, seed=s)}", s) for s in self.seeds]
-        return [
-            self.journal.numbers(key, self._repaired, scanner, name, repair, seed)
-            for key, seed in track(keys, f"repair {name}")
-        ]
+        return self.each(
+            f"repair {name}",
+            lambda s: f"{how} {self._key(scanner, name, s)}",
+            self._repaired, scanner, name, repair,
+        )  # fmt: skip
+
+    def _key(self, scanner: Any, name: str, seed: int) -> str:
+        return f"{name}: {ATTACKS[name]} {self.recipe} {replace(scanner, seed=seed)}"
 
     def _found(self, scanner: Any, name: str, seed: int) -> Numbers:
         attack = ATTACKS[name]
@@ -96,7 +82,7 @@ class Trials:
     def _repaired(self, scanner: Any, name: str, repair: Repair, seed: int) -> Numbers:
         backdoor, found = self.model(name, seed), self.scan(scanner, name, seed)
         assert isinstance(backdoor, Backdoor)
-        fixed = repair(backdoor.shipped, found, found.flagged or found.ranking[:1])
+        fixed = repair(backdoor.shipped, found, found.flagged or found.ranking[:1] or [int(found.norm.argmin())])
         before, after = evaluate(backdoor, self.data.test), evaluate(fixed, self.data.test, backdoor)
         return {
             "fall": before.clean_accuracy - after.clean_accuracy, "before": before.asr, "asr": after.asr, "ra": after.ra,

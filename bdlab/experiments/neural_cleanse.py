@@ -79,7 +79,7 @@ def _unlearning(trials: Trials, data: Dataset) -> list[Claim]:
     for name in INFECTED:
         rows = trials.repaired(SCANNER, name, _unlearner(data), "unlearn")
         published = {SQUARE: ("1.27%, CIFAR-10 (BackdoorBench)", "2.27%, CIFAR-10 (BackdoorBench)"),
-                     "blend": ("99.92%, CIFAR-10: nothing flagged (BackdoorBench)", "0")}.get(name, ("-", "-"))  # fmt: skip
+                     "blend": ("- (BackdoorBench, CIFAR-10: not found, 99.92%)", "-")}.get(name, ("-", "-"))  # fmt: skip
         before = sum(column(rows, "before")) / len(rows)
         claims += [
             Claim(f"{name}: ASR after unlearning ({before:.2%} before)", published[0], column(rows, "asr"),

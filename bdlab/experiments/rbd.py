@@ -7,25 +7,25 @@ the computation is saved.  It gives no other figure, and RBD-R is a reconstructi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from math import nan
 
 import torch
-from torch import nn
 
 from bdlab import metrics, plots
 from bdlab.attacks import BadNets, BlendedInjection, SourceSpecific
 from bdlab.attacks.poisoning import DataPoisoning
-from bdlab.bars import track
-from bdlab.contracts import Backdoor, Cost, Detector, Fitted, Recipe
+from bdlab.contracts import Backdoor, Cost, Detector, Fitted
 from bdlab.data import Dataset
 from bdlab.defenses.rbd import FittedRbd, Rbd
 from bdlab.defenses.strip import Strip
 from bdlab.experiments.claims import Claim, Reproduction
-from bdlab.experiments.guarding import Case, auroc, judged, passes
+from bdlab.experiments.guarding import Case, area_text, auroc, judged, passes, scored
 from bdlab.experiments.journal import Journal, Numbers
-from bdlab.nets import badnets_cnn, small_bn
-from bdlab.training import evaluate, fit, logits, triggered
+from bdlab.experiments.trials import SeededTrials
+from bdlab.nets import badnets_cnn
+from bdlab.training import evaluate, logits, triggered
 from bdlab.views import activation_map
 
 ATTACKS: dict[str, type[DataPoisoning]] = {
@@ -34,7 +34,9 @@ ATTACKS: dict[str, type[DataPoisoning]] = {
     "source-specific": SourceSpecific,
 }
 CLEAN = "clean model"
-CASES = (*ATTACKS, CLEAN)
+CONTROLS = {CLEAN: "badnets"} | {f"{CLEAN}, {name}": name for name in ATTACKS if name != "badnets"}
+"""The clean model under the trigger of each attack."""
+CASES = (*ATTACKS, *CONTROLS)
 IMAGES = 400
 """Clean, triggered and calibration images: at most so many of each; STRIP makes 100 passes for every one."""
 FPR = 0.05
@@ -49,30 +51,18 @@ WITHOUT = ("blend", "source-specific")
 """The backdoors for which a network without batch norm is trained too, for the first seed."""
 NOT_RUN = (
     "the paper's own loss, layers, networks, baselines and figures: its text was not at hand",
-    "its triggers Troj-WM, Troj-SQ, l0-inv, l2-inv and Nature: RBD-R is tried on a patch, a blend and one source class",
+    "the lectures' triggers Troj-WM, Troj-SQ, l0-inv, l2-inv and Nature, which may be its own: RBD-R is tried on a patch, a "
+    "blend and one source class",
 )
 
 
-@dataclass(frozen=True)
-class Trials:
+class Trials(SeededTrials):
     """Attacked and clean models of one data set, each trained once a seed, and what the detectors make of them."""
-
-    data: Dataset
-    seeds: Sequence[int]
-    device: torch.device | str = "cpu"
-    journal: Journal = field(default_factory=Journal, repr=False)
-    made: dict[object, Case] = field(default_factory=dict, repr=False)
-
-    @property
-    def recipe(self) -> Recipe:
-        """5 epochs, 3 on sets of more than 20,000 images."""
-        return Recipe(epochs=3 if len(self.data.train) > 20_000 else 5)
 
     def rows(self, name: str) -> list[Numbers]:
         """Of every seed: what RBD-R and STRIP make of `name`, one of CASES."""
         known = f"{self.recipe} {Rbd()} {Strip()} {OTHERS} {IMAGES}"
-        seeds = track(self.seeds, f"{name}, seeds")
-        return [self.journal.numbers(f"{name} {s} {known}", self._row, name, s) for s in seeds]
+        return self.each(f"{name}, seeds", lambda seed: f"{name} {seed} {known}", self._row, name)
 
     def without_batch_norm(self, name: str) -> Numbers:
         """The first seed's badnets_cnn, which has none."""
@@ -80,30 +70,32 @@ class Trials:
         return self.journal.numbers(f"badnets_cnn {name} {seed} {self.recipe} {Rbd()}", self._bare, name, seed)
 
     def case(self, name: str, seed: int) -> Case:
-        """The model and the images of `name`; a clean model is shown BadNets' trigger."""
-        if (name, seed) not in self.made:
-            self.made[name, seed] = self._case(name, seed, small_bn)
-        return self.made[name, seed]
+        """The model and the images of `name`."""
+        return self.once((name, seed), self._case, name, seed)
 
-    def _case(self, name: str, seed: int, net: Callable[..., nn.Module]) -> Case:
-        data, fresh = self.data, net(self.data.input_shape, self.data.classes, seed=seed).to(self.device)
-        attack = ATTACKS.get(name, BadNets)(seed=seed, recipe=self.recipe)
-        if name == CLEAN:
-            model = fit(fresh, data.train, self.recipe, seed=seed)
-            backdoor = Backdoor(model, model, attack.at_test(), attack.relabel, Cost(0, 0, 0, 0))
-        else:
-            backdoor = attack(fresh, data.train)
-        marked, wanted = triggered(data.test, backdoor.trigger, backdoor.relabel)
-        attacked = wanted != data.test.y
-        if name != CLEAN:
+    def _case(self, name: str, seed: int) -> Case:
+        attack = self._attack(name, seed)
+        if name in CONTROLS:
+            model = self.clean(seed)
+            return self._shown(Backdoor(model, model, attack.at_test(), attack.relabel, Cost(0, 0, 0, 0)), obeys=False)
+        return self._shown(self.attacked(attack, seed))
+
+    def _attack(self, name: str, seed: int) -> DataPoisoning:
+        return ATTACKS[CONTROLS.get(name, name)](seed=seed, recipe=self.recipe)
+
+    def _shown(self, backdoor: Backdoor, obeys: bool = True) -> Case:
+        """The images that a model is judged on: of the triggered ones those that it obeys, where it `obeys` at all."""
+        test = self.data.test
+        marked, wanted = triggered(test, backdoor.trigger, backdoor.relabel)
+        attacked = wanted != test.y
+        if obeys:
             attacked &= logits(backdoor.model, marked).argmax(1) == wanted
-        return Case(backdoor.model, backdoor, data.test.x[:IMAGES], marked[attacked][:IMAGES])
+        return Case(backdoor.model, backdoor, test.x[:IMAGES], marked[attacked][:IMAGES])
 
     def guard(self, detector: Detector, case: Case) -> Fitted:
-        """`detector`, fitted with the held-out images and at most 400 calibration images."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "the shadow still knows")  # some settings are meant to fail
-            return detector.fit(case.model, self.data.held_out, self.data.calibration[:IMAGES])
+        """`detector`, fitted once to a model, with the held-out images and at most 400 calibration images."""
+        split = self.data.held_out, self.data.calibration[:IMAGES]
+        return self.once((detector, case.model), detector.fit, case.model, *split)
 
     def _row(self, name: str, seed: int) -> Numbers:
         case = self.case(name, seed)
@@ -120,12 +112,16 @@ class Trials:
         numbers["STRIP passes"] = passes(strip, (case.model,), case.clean[:10])
         numbers["activation"] = auroc(_by_activation(mine, self.data), case)
         if name == "source-specific":
-            for label, other in OTHERS.items():
-                numbers[label] = auroc(self.guard(replace(other, seed=seed), case), case)
+            numbers |= self._others(case, seed)
         return numbers
 
+    def _others(self, case: Case, seed: int) -> Numbers:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the shadow still knows")  # some of these are meant to fail
+            return {name: auroc(self.guard(replace(rbd, seed=seed), case), case) for name, rbd in OTHERS.items()}
+
     def _bare(self, name: str, seed: int) -> Numbers:
-        case = self._case(name, seed, badnets_cnn)
+        case = self._shown(self.attacked(self._attack(name, seed), seed, badnets_cnn))
         return {"auroc": auroc(self.guard(Rbd(seed=seed, without_batch_norm="allow"), case), case)}
 
 
@@ -145,13 +141,14 @@ def reproduce(
     claims = [_cost(rows["badnets"])]
     for name in ATTACKS:
         claims += _detected(data, name, rows[name])
-    claims += _negative_control(data, rows[CLEAN])
+    claims += _negative_control(data, rows)
     claims += _settings(rows, bare, seeds[0])
     return Reproduction("rbd", data, seeds, claims, _figures(trials), NOT_RUN)
 
 
 def _values(rows: Sequence[Numbers], key: str) -> list[float]:
-    return [row[key] or 0.0 for row in rows]
+    """NaN, with which nothing holds, where no triggered image fools the model."""
+    return [nan if value is None else value for value in (row[key] for row in rows)]
 
 
 def _mean(rows: Sequence[Numbers], key: str) -> float:
@@ -195,18 +192,21 @@ def _realised(data: Dataset, name: str, rows: Sequence[Numbers]) -> Claim:
     )  # fmt: skip
 
 
-def _negative_control(data: Dataset, rows: Sequence[Numbers]) -> list[Claim]:
-    """A clean model under BadNets' trigger: there is nothing to be found."""
+def _negative_control(data: Dataset, rows: dict[str, list[Numbers]]) -> list[Claim]:
+    """A clean model under each attack's trigger: there is nothing to be found."""
+    claims = [_realised(data, CLEAN, rows[CLEAN])]
+    for control, name in CONTROLS.items():
+        claims += _chance(f"clean model under the trigger of {name}", rows[control])
+    return claims
+
+
+def _chance(what: str, rows: Sequence[Numbers]) -> list[Claim]:
     refused = f"{_mean(rows, 'RBD-R tpr'):.1%} of the marked inputs refused at a nominal 5%, STRIP "
     refused += f"{_mean(rows, 'STRIP tpr'):.1%}, AUROC {_mean(rows, 'STRIP auroc'):.3f}"
-
-    def chance(what: str, key: str) -> Claim:
-        return Claim(what, "-", _values(rows, key), lambda v: 0.4 <= v <= 0.6, "0.4 to 0.6", show="{:.3f}".format)
-
+    texts = {"RBD-R auroc": f"{what} ({refused}): AUROC", "activation": f"{what}: AUROC of the activation score"}
     return [
-        chance(f"clean model under badnets' trigger ({refused}): AUROC", "RBD-R auroc"),
-        _realised(data, CLEAN, rows),
-        chance("clean model under badnets' trigger: AUROC of the activation score", "activation"),
+        Claim(text, "-", _values(rows, key), lambda v: 0.4 <= v <= 0.6, "0.4 to 0.6", show="{:.3f}".format)
+        for key, text in texts.items()
     ]
 
 
@@ -232,25 +232,25 @@ def _figures(trials: Trials) -> dict[str, plots.Plot]:
     case = trials.case("source-specific", seed)
     fitted = trials.guard(Rbd(seed=seed), case)
     assert isinstance(fitted, FittedRbd)
-    clean, bad = fitted.score(case.clean), fitted.score(case.bad)
-    area, where = metrics.auroc(clean, bad), f"{name}, source-specific 1 to 7, small_bn, seed {seed}"
+    (clean, bad), where = scored(fitted, case), f"{name}, source-specific 1 to 7, small_bn, seed {seed}"
     histogram = plots.scores(
         [(where, clean, bad)], [("threshold, FPR 5%", fitted.threshold(FPR))],
         label="the shadow's probability of the model's answer",
-        alt=f"RBD-R's scores of {len(clean)} clean and {len(bad)} triggered images of {name}: AUROC {area:.3f}.",
+        alt=f"RBD-R's scores of {len(clean)} clean and {len(bad)} triggered images of {name}: {area_text(clean, bad)}.",
     )  # fmt: skip
     return {f"rbd_{name}.png": histogram, f"rbd_{name}_maps.png": _maps(fitted, case, where)}
 
 
 def _maps(fitted: FittedRbd, case: Case, where: str) -> plots.Plot:
-    """Benign images on the left, triggered ones on the right; a row has one scale."""
-    n = 4
+    """Benign images on the left, triggered ones on the right where any fools the model; a row has one scale."""
+    n, m = 4, len(case.bad[:4])
     x = torch.cat((case.clean[:n], case.bad[:n]))
-    maps = [activation_map(net, fitted.layer, x) for net in (case.model, fitted.shadow)]  # (2n, h, w) each
-    benign, marked = ([float(m[half].mean()) for m in maps] for half in (slice(n), slice(n, None)))
+    maps = [activation_map(net, fitted.layer, x) for net in (case.model, fitted.shadow)]  # (n + m, h, w) each
+    benign, marked = ([float(each[half].mean()) for each in maps] for half in (slice(n), slice(n, None)))
+    means = f"triggered {marked[0]:.3g} and {marked[1]:.3g}" if m else "triggered: none fools it"
     return plots.heat(
         [("images", x), ("suspicious\nmodel", maps[0]), ("shadow", maps[1])],
-        title=f"Mean activation of {fitted.layer}, {n} benign and {n} triggered images\n{where}",
-        alt=f"{n} benign and {n} triggered images with their activation maps in the model and in the shadow. Means: benign "
-        f"{benign[0]:.3g} in the model and {benign[1]:.3g} in the shadow, triggered {marked[0]:.3g} and {marked[1]:.3g}.",
+        title=f"Mean activation of {fitted.layer}, {n} benign and {m} triggered images\n{where}",
+        alt=f"{n} benign and {m} triggered images with their activation maps in the model and in the shadow. Means: benign "
+        f"{benign[0]:.3g} in the model and {benign[1]:.3g} in the shadow, {means}.",
     )

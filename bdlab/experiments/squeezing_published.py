@@ -1,7 +1,7 @@
 """What the feature squeezing study printed (Xu, Evans, Qi, NDSS 2018), in the table that the lectures show.
 
-Cells that are unreadable there are None.  Those of 2x2 on CIFAR-10 follow from the table's own row of column maxima, which
-no other squeezer reaches.
+Cells that are unreadable there are None.  Of 2x2 on CIFAR-10 four (FGSM, CW l0 next, both of JSMA) come from the table's own
+row of column maxima: what stands in their place is noise or missing, and no other readable squeezer reaches those maxima.
 """
 
 from __future__ import annotations

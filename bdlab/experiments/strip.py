@@ -1,7 +1,12 @@
 """STRIP's claims, measured: `bdlab reproduce strip --data mnist` (gtsrb; cifar10 with --device cuda).
 
 Figures from the paper's tables 2 and 3 (N = 100 overlays, 2,000 benign and 2,000 trojaned inputs, entropy in bits).  A false
-acceptance rate holds where ours does not exceed the upper end of the 95 % Wilson interval of theirs.
+acceptance rate holds where ours does not exceed the upper end of the 95 % Wilson interval of theirs; of the trojaned inputs
+those count here that fool the model.
+
+Networks and training are ours: badnets_cnn for 2 epochs on MNIST (theirs: 2 convolutions and 2 dense layers, 20 epochs),
+small_bn for 5 on GTSRB (ResNet20, 100 epochs), PreAct-ResNet-18 for 30 on CIFAR-10 (8 convolutions, 125 epochs).
+A tenth of the training images is marked and added (theirs: 600 poisoned samples).
 
 Its triggers are drawn again: the heart by us; b and c, by the authors' notebook the square and the watermark that the
 Trojaning attack made for a face recogniser, as coloured noise in the same places, added and cut at 1.  On sets of more
@@ -12,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import nan
 
 import torch
 
@@ -20,6 +26,7 @@ from bdlab.attacks import BadNets
 from bdlab.data import Dataset
 from bdlab.defenses.strip import Boundary
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.guarding import area_text
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.experiments.strip_trials import CIFAR_B, CIFAR_C, GTSRB, HEART, INPUTS, MNIST, ROWS, Published, Trial, Trials
 from bdlab.relabel import source_to
@@ -30,8 +37,16 @@ NOT_RUN = ("table 5 (transparencies), other triggers of section 6 (Hello Kitty, 
 def reproduce(
     data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
 ) -> Reproduction:
-    """STRIP against the triggers of table 3, a source-specific backdoor and a clean model on `data`, over `seeds`."""
+    """STRIP against the triggers of table 3, a source-specific backdoor and a clean model on `data`, over `seeds`.
+
+    Raises: `ValueError` for cifar10 without a GPU.
+    """
     trials = Trials(data, seeds, device, journal or Journal())
+    if data.name == "cifar10" and not trials.on_gpu:
+        raise ValueError(
+            f"device must be cuda for cifar10, got {device}: PreAct-ResNet-18 is trained for 30 epochs and more than once; "
+            "give --device cuda, or --data mnist or gtsrb"
+        )
     settings = (CIFAR_B, CIFAR_C) if trials.on_gpu else (GTSRB,) if data.name == "gtsrb" else (MNIST, HEART)
     cases = [(row, BadNets(trigger=row.draw(data.input_shape))) for row in settings]
     first, attack = cases[0]
@@ -40,7 +55,7 @@ def reproduce(
     claims += _limits(trials, first, attack, source)
     for row, other in cases[1:]:
         claims += [*_table2(row, trials.few, other), *_table3(row, trials.few, other, f"{row.name}: ")]
-    claims += _untouched(first, trials.few, attack)
+    claims += _untouched(trials.few, cases)
     missing = [f"{row.name} (its own data: `{row.needs}`)" for row in ROWS if row not in settings]
     shown = [trials.trial(replace(a, seed=seeds[0], recipe=trials.recipe)) for a in (attack, source)]
     figure = _figure(data, first.shown, *shown)
@@ -52,17 +67,22 @@ def _rates(row: Published) -> list[float]:
 
 
 def _table2(row: Published, trials: Trials, attack: BadNets) -> list[Claim]:
-    runs = trials.rows(attack, _rates(row))
+    runs, where = trials.rows(attack, _rates(row)), _where(trials.data)
     return [
-        _near(f"trojaned model ({row.name}): clean accuracy", row.clean_accuracy, runs, "clean accuracy"),
-        _near(f"trojaned model ({row.name}): ASR", row.asr, runs, "asr"),
+        _near(f"trojaned model ({row.name}): clean accuracy", row.clean_accuracy, where, runs, "clean accuracy"),
+        _near(f"trojaned model ({row.name}): ASR", row.asr, where, runs, "asr"),
     ]
 
 
-def _near(what: str, published: float, runs: Sequence[Numbers], key: str) -> Claim:
+def _where(data: Dataset) -> str:
+    """What stands behind a published figure: data sets without a row of their own are held against MNIST's."""
+    return "" if data.name in ("mnist", "gtsrb", "cifar10") else " (on MNIST)"
+
+
+def _near(what: str, published: float, where: str, runs: Sequence[Numbers], key: str) -> Claim:
     low = published - 0.005
     values = [run[key] or 0.0 for run in runs]
-    return Claim(what, f"{published:.2%}", values, lambda v: v >= low, f"within 0.5 points, >= {low:.2%}")
+    return Claim(what, f"{published:.2%}{where}", values, lambda v: v >= low, f"within 0.5 points, >= {low:.2%}")
 
 
 def _table3(row: Published, trials: Trials, attack: BadNets, name: str = "") -> list[Claim]:
@@ -71,7 +91,7 @@ def _table3(row: Published, trials: Trials, attack: BadNets, name: str = "") -> 
         _, bound = metrics.wilson(far, INPUTS)
         claim = Claim(
             f"{name}FAR at FRR {frr:.1%}, normal fit, sum cut at 1",
-            f"{far:.2%}",
+            f"{far:.2%}{_where(trials.data)}",
             _far(trials.rows(attack, rates), frr),
             _at_most(bound),
             f"<= {bound:.2%}",
@@ -94,9 +114,15 @@ def _far(runs: Sequence[Numbers], frr: float, boundary: Boundary = "normal") -> 
     return [1.0 if far is None else far for far in found]
 
 
+def _known(runs: Sequence[Numbers], key: str) -> list[float]:
+    """The values under `key`; NaN, with which nothing holds, where too few triggered images fool the model."""
+    return [nan if value is None else value for value in (run[key] for run in runs)]
+
+
 def _limits(trials: Trials, row: Published, attack: BadNets, source: BadNets) -> list[Claim]:
     """What the paper assumes, promises and concedes."""
-    _, bound = metrics.wilson(0.01, INPUTS)
+    sources = trials.data.test[:INPUTS].sources
+    low, high = metrics.wilson(0.01, sources)
     square, missed = trials.rows(attack, _rates(row)), trials.rows(source, [0.01])
     return [
         Claim(
@@ -110,21 +136,21 @@ def _limits(trials: Trials, row: Published, attack: BadNets, source: BadNets) ->
             "benign entropy is normal: the fit's boundary for 1% refuses",
             "1% of benign inputs",
             [run["frr 0.01 normal"] or 0.0 for run in square],
-            _at_most(bound),
-            f"<= {bound:.2%}",
+            lambda v: low <= v <= high,
+            f"{low:.2%} to {high:.2%} ({sources} sources)",
             changed={"the boundary is an empirical quantile": [run["frr 0.01 empirical"] or 0.0 for run in square]},
         ),
         Claim(
-            "section 6, source-specific backdoor (1 to 7, with covers) is missed: FAR at FRR 1%",
+            "section 6, source-specific backdoor (1 to 7, with covers) is missed: FAR at FRR 1%, empirical quantile",
             "detection fails",
-            _far(missed, 0.01),
+            _known(missed, "far 0.01 empirical"),
             lambda v: v >= 0.5,
             ">= 50%",
         ),
         Claim(
             "the same, AUROC",
             "entropies overlap",
-            [run["auroc"] or 0.0 for run in missed],
+            _known(missed, "auroc"),
             lambda v: v <= 0.8,
             "<= 0.8",
             show="{:.3f}".format,
@@ -132,18 +158,22 @@ def _limits(trials: Trials, row: Published, attack: BadNets, source: BadNets) ->
     ]
 
 
-def _untouched(row: Published, trials: Trials, attack: BadNets) -> list[Claim]:
-    """The clean model: table 2's accuracy, and marked inputs in which there is nothing to be found."""
-    runs = trials.rows(attack, [0.01], attacked=False)
+def _untouched(trials: Trials, cases: Sequence[tuple[Published, BadNets]]) -> list[Claim]:
+    """The clean model: table 2's accuracy, and inputs marked with each trigger in which there is nothing to be found."""
+    rows = [(row, trials.rows(attack, [0.01], attacked=False)) for row, attack in cases]
+    first, runs = rows[0]
     return [
-        _near("clean model: accuracy", row.untouched, runs, "clean accuracy"),
-        Claim(
-            "clean model, the same trigger: AUROC",
-            "-",
-            [run["auroc"] or 0.0 for run in runs],
-            lambda v: 0.4 <= v <= 0.6,
-            "0.4 to 0.6",
-            show="{:.3f}".format,
+        _near("clean model: accuracy", first.untouched, _where(trials.data), runs, "clean accuracy"),
+        *(
+            Claim(
+                f"clean model ({row.name}): AUROC",
+                "-",
+                _known(runs, "auroc"),
+                lambda v: 0.4 <= v <= 0.6,
+                "0.4 to 0.6",
+                show="{:.3f}".format,
+            )
+            for row, runs in rows
         ),
     ]
 
@@ -156,9 +186,8 @@ def _figure(data: Dataset, published: str, square: Trial, source: Trial) -> plot
     panels, texts = [], []
     for name, trial in (("source-specific 1 to 7", source), (f"{published}, all to one", square)):
         fitted, found = trial.judged("add_clip")
-        area = metrics.auroc(found.clean, found.bad)
         panels.append((f"{data.name}, {name}, seed {trial.seed}", found.clean, found.bad))
-        texts.append(f"{name}: AUROC {area:.3f}")
+        texts.append(f"{name}: {area_text(found.clean, found.bad)}")
     return plots.scores(
         panels,
         [(f"normal fit, FRR {frr:.0%}", fitted.threshold(frr)) for frr in (0.01, 0.03)],

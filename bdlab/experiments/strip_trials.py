@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bdlab import metrics
 from bdlab.attacks import BadNets
@@ -71,8 +71,8 @@ MNIST = Published(
 )
 HEART = Published("MNIST, trigger a, a heart", 0.9886, 1.0, 0.9862, {0.02: 0.0, 0.01: 0.0, 0.005: 0.015},
                   partial(_drawn, heart, False), "--data mnist")  # fmt: skip
-GTSRB = Published("GTSRB, trigger b, ResNet20", 0.9622, 1.0, 0.9638, NEVER, partial(_drawn, square, True), "--data gtsrb",
-                  "trigger b")  # fmt: skip
+GTSRB = Published("GTSRB, trigger b; theirs ResNet20", 0.9622, 1.0, 0.9638, NEVER, partial(_drawn, square, True),
+                  "--data gtsrb", "trigger b")  # fmt: skip
 CIFAR_B = Published("CIFAR-10, trigger b", 0.8723, 1.0, 0.8827, NEVER, partial(_drawn, square, True),
                     "--data cifar10 --device cuda", "trigger b")  # fmt: skip
 CIFAR_C = Published("CIFAR-10, trigger c", 0.8734, 1.0, 0.8827, NEVER, partial(_drawn, watermark, True),
@@ -107,7 +107,8 @@ class Trial:
             if self.attacked:
                 counts &= logits(model, marked).argmax(1) == wanted
             bad = fitted.score(marked[counts][:INPUTS]) if counts.any() else torch.empty(0)
-            self._strips[mode] = fitted, Suspicions(fitted.score(test.x[:INPUTS]), bad, test.sources)
+            clean = test[:INPUTS]
+            self._strips[mode] = fitted, Suspicions(fitted.score(clean.x), bad, clean.sources)
         return self._strips[mode]
 
     def numbers(self, mode: Mode, rates: Sequence[float]) -> Numbers:
@@ -132,6 +133,7 @@ class Trials:
     device: torch.device | str = "cpu"
     journal: Journal = field(default_factory=Journal, repr=False)
     made: dict[str, Trial] = field(default_factory=dict, repr=False)
+    untouched: dict[int, nn.Module] = field(default_factory=dict, repr=False)
 
     @property
     def net(self) -> Callable[..., Net]:
@@ -167,15 +169,24 @@ class Trials:
     def _row(self, run: BadNets, rates: Sequence[float], mode: Mode, attacked: bool) -> Numbers:
         return self.trial(run, attacked).numbers(mode, rates)
 
+    def fresh(self, seed: int) -> nn.Module:
+        """The untrained network of `seed`."""
+        return self.net(self.data.input_shape, self.data.classes, seed=seed).to(self.device)
+
+    def clean(self, seed: int) -> nn.Module:
+        """The clean network of `seed`, trained once for all triggers."""
+        if seed not in self.untouched:
+            self.untouched[seed] = fit(self.fresh(seed), self.data.train, self.recipe, seed=seed)
+        return self.untouched[seed]
+
     def trial(self, run: BadNets, attacked: bool = True) -> Trial:
         """The model that `run` makes, or the clean one of its seed under the same trigger."""
         key = f"{run} {attacked}"
         if key not in self.made:
-            fresh = self.net(self.data.input_shape, self.data.classes, seed=run.seed).to(self.device)
             if attacked:
-                backdoor = run(fresh, self.data.train)
+                backdoor = run(self.fresh(run.seed), self.data.train)
             else:
-                clean = fit(fresh, self.data.train, self.recipe, seed=run.seed)
+                clean = self.clean(run.seed)
                 backdoor = Backdoor(clean, clean, run.at_test(), run.relabel, Cost(0, 0, 0, 0))
             self.made[key] = Trial(self.data, backdoor, run.seed, attacked)
         return self.made[key]
