@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
-from bdlab.exercises.names import bound_names, outer_names
+from bdlab.exercises.names import outer_names
 
-MAGIC = re.compile(r"^([ \t]*)(?:[%!].*|[\w.]+\?{1,2}[ \t]*$)", re.M)
+MAGIC = re.compile(r"^([ \t]*)(?:(?:[\w.]+[ \t]*=[ \t]*)?[%!].*|\?.*|[\w.]+\?{1,2}[ \t]*$)", re.M)
 """A line that only a notebook understands."""
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What Python's own parser raises: also for a null byte, and for what nests too deep."""
@@ -60,28 +60,75 @@ def python(source: str) -> str:
 
 
 def needed(own: Sequence[str], answers: Sequence[str]) -> list[str]:
-    """Of each of the student's own cells the statements that bind a name which an answer, or such a statement, reads."""
-    statements = [_statements(source) for source in own]
+    """Of each of the student's own cells the statements that make, or change, what an answer or such a statement reads."""
+    statements = [[_Statement(text, node) for text, node in _statements(source)] for source in own]
+    every = [statement for cell in statements for statement in cell]
+    assigned = {name for one in every if not isinstance(one.node, ast.Import | ast.ImportFrom) for name in one.binds}
+    makers: dict[str, list[_Statement]] = {}
+    for one in every:
+        for name in one.binds | (one.touches & assigned):
+            makers.setdefault(name, []).append(one)
+    kept = {one for one in every if one.text.endswith("import *")}
     names = set[str]().union(*(_reads(source) for source in answers))
-    kept: set[str] = set()
-    while True:
-        found = {text for cell in statements for text in cell if text not in kept and _serves(text, names)}
-        if not found:
-            return ["\n".join(text for text in cell if text in kept) for cell in statements]
-        kept |= found
-        names |= set[str]().union(*map(_reads, found))
+    waiting = list(names)
+    while waiting:
+        for one in makers.pop(waiting.pop(), ()):
+            if one not in kept:
+                kept.add(one)
+                new = _reads(one.text) - names
+                names |= new
+                waiting += new
+    return ["\n".join(one.text for one in cell if one in kept) for cell in statements]
 
 
-def _statements(source: str) -> list[str]:
-    """The top-level statements of a cell but bare expressions, which bind nothing."""
-    try:
-        return [ast.unparse(node) for node in ast.parse(source).body if not isinstance(node, ast.Expr)]
-    except NOT_PYTHON:
-        return []
+class _Statement:
+    """A top-level statement.  binds: names that it assigns or imports; touches: names whose contents it changes, by an
+    assignment to a part of them or by one of their methods.
+    """
+
+    def __init__(self, text: str, node: ast.stmt) -> None:
+        self.text, self.node = text, node
+        self.binds, self.touches = set[str](), set[str]()
+        left: list[ast.AST] = [node]
+        while left:
+            self._look(left.pop(), left)
+
+    def _look(self, node: ast.AST, left: list[ast.AST]) -> None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            self.binds.add(node.name)
+            return
+        if isinstance(node, ast.Lambda):
+            return
+        if isinstance(node, ast.alias):
+            self.binds.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            self.binds.add(node.id)
+        elif isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            self.touches |= _root(node)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            self.touches |= _root(node.value.func) if isinstance(node.value.func, ast.Attribute) else set()
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            self.binds.add(node.name)
+        left += ast.iter_child_nodes(node)
 
 
-def _serves(statement: str, names: set[str]) -> bool:
-    return statement.endswith("import *") or bool(bound_names(statement) & names)
+def _root(node: ast.AST) -> set[str]:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return {node.id} if isinstance(node, ast.Name) else set()
+
+
+def _statements(source: str) -> Iterator[tuple[str, ast.stmt]]:
+    """The top-level statements of a cell, each with its text as it was written."""
+    tree, lines = _tree(source), source.encode(errors="replace").split(b"\n")
+    for node in tree.body if tree else ():
+        decorators = getattr(node, "decorator_list", [])
+        start = min([node.lineno, *(each.lineno for each in decorators)]) - 1
+        end = node.end_lineno or node.lineno
+        text = [*lines[start:end]]
+        text[-1] = text[-1][: node.end_col_offset]
+        text[0] = text[0][node.col_offset :]
+        yield b"\n".join(text).decode(), node
 
 
 def _reads(source: str) -> set[str]:

@@ -161,15 +161,30 @@ def repair(
 
 @app.command()
 def doctor() -> None:
-    """Whether this machine has what instructors need.
+    """Whether this machine has what instructors need, and which walls stand: each is tried with hostile code.
 
     Example: `autograder doctor`
     """
+    from autograder import probes
+
     rows = []
     for name in ("nbgrader", "jupytext", "alembic"):
         found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
         rows.append((name, "ok" if found else "PROBLEM", found or "missing: pip install -e '.[teach]'"))
     table(rows, ("what", "", "found"), "autograder doctor")
+    tiers = probes.try_tiers()
+    for tier in tiers:
+        table(
+            [(row.what, "held" if row.held else "NOT HELD", row.detail) for row in tier.rows],
+            ("tried from inside a jail", "", "what came of it"),
+            f"tier {tier.name}"
+            + (", which shows what the same code does without walls" if tier.name == probes.TIERS[-1] else ""),
+        )
+    best = next((tier.name for tier in tiers if tier.ok), probes.TIERS[-1])
+    print(f"Grading here runs behind walls of tier {best}; the policy asks for {probes.DEFAULT_POLICY} or better.")
+    if best not in probes.TIERS[: probes.TIERS.index(probes.DEFAULT_POLICY) + 1]:
+        print(probes.RECIPE)
+        raise typer.Exit(1)
     if any(row[1] != "ok" for row in rows):
         raise typer.Exit(1)
 

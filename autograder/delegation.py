@@ -18,19 +18,27 @@ HIDES = (
     "pickle",
 )  # fmt: skip
 """Names by which another name can be had without being written down."""
+MACHINERY = (
+    "autograder", "bdlab.submission", "bdlab._stand_in", "bdlab.exercises", "gc", "ctypes", "inspect.stack",
+    "inspect.currentframe", "sys._getframe", "sys.settrace", "sys.setprofile", "sys.meta_path", "sys.modules",
+)  # fmt: skip
+"""What no answer has any business with: by it, the process that answers can be made to say what is not so."""
 
 
 def doubts(task: Exercise, answer: str, answers: Answers) -> Iterator[str]:
-    """What a human should look at in the answer to `task`, one sentence each; nothing where nothing is forbidden.
+    """What a human should look at in the answer to `task`, one sentence each.
 
     All of the student's cells are read, since an answer may call what stands in another.
     """
     forbidden = [name for name in task.forbid if name != "bdlab"]  # the grading edition of bdlab refuses by itself
-    if not forbidden and not task.needs:
-        return
     used = set[str]()
     for source in (answer, *answers.cells[1:]):
         used |= _used(source)
+    reached = sorted(name for name in MACHINERY if any(within(use, name) for use in used))
+    if reached:
+        yield f"needs a human: reaches for what grades it ({', '.join(reached)})"
+    if not forbidden and not task.needs:
+        return
     for name in forbidden:
         if any(within(use, name) for use in used):
             yield f"needs a human: uses {name}, which the exercise asks to do without"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import bdlab
 
-HIDDEN = ("attacks", "defenses", "triggers", "evasion", "views", "exercises", "metrics", "availability", "inversion")
+HIDDEN = (
+    "attacks", "defenses", "triggers", "evasion", "views", "exercises", "metrics", "availability", "inversion", "relabel",
+)  # fmt: skip
 """Modules whose names raise `HiddenWhileGrading` when they are called."""
 SILENT = ("plots", "widgets", "demos")
 """Modules whose names do nothing, however they are used."""

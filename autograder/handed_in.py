@@ -42,6 +42,8 @@ def find(folder: Path, name: str) -> tuple[Path, list[str]]:
 
     Raises: `Unreadable` where there is none, or several and none of that name.
     """
+    if folder.is_symlink():
+        raise Unreadable("the folder handed in is a link; hand in the notebook itself")
     if _is_file(folder / name):
         return folder / name, []
     others = sorted(path for path in folder.glob("*.ipynb") if _is_file(path)) if folder.is_dir() else []
@@ -60,20 +62,21 @@ def contents(path: Path) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
-        raise Unreadable(f"{path.name} must be a file, not a link or a folder; hand in the notebook itself") from None
+        raise Unreadable(f"{plain(path.name)} must be a file, not a link or a folder; hand in the notebook") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise Unreadable(f"{path.name} must be a file, not a link or a folder; hand in the notebook itself")
+        raise Unreadable(f"{plain(path.name)} must be a file, not a link or a folder; hand in the notebook")
     with os.fdopen(handle, "rb") as file:
         data = file.read(LIMIT + 1)
     if len(data) > LIMIT:
-        raise Unreadable(f"{path.name} must have at most {LIMIT >> 20} MB; clear its outputs and hand it in again")
+        told = f"{plain(path.name)} must have at most {LIMIT >> 20} MB; clear its outputs and hand it in again"
+        raise Unreadable(told)
     return data
 
 
 def read(data: bytes, name: str = "the notebook") -> HandedIn:
     """The cells of a notebook of any format.  Raises: `Unreadable` for what is none."""
-    remarks = []
+    remarks, name = [], plain(name)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -85,13 +88,23 @@ def read(data: bytes, name: str = "the notebook") -> HandedIn:
         found = [cell for part in parts for cell in part["cells"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreadable(f"{name} must be a notebook (.ipynb); save it again in JupyterLab or Colab") from None
+    if len(found) > CELLS:
+        raise Unreadable(f"{name} must have at most {CELLS} cells, it has {len(found)}")
     cells = tuple(cell for cell in map(_cell, found) if cell is not None)
-    if len(cells) > CELLS:
-        raise Unreadable(f"{name} must have at most {CELLS} cells, it has {len(cells)}")
-    long = sum(len(cell.source) > SOURCE for cell in cells)
+    long = sum(map(_long, cells))
     if long:
         remarks.append(f"{long} cells with more than {SOURCE} characters were left out")
-    return HandedIn(tuple(cell for cell in cells if len(cell.source) <= SOURCE), remarks)
+    return HandedIn(tuple(cell for cell in cells if not _long(cell)), remarks)
+
+
+def plain(name: str) -> str:
+    """The name of a file as people may be told it: a student can put markup into one."""
+    return re.sub(r"[^\w .()-]", "?", name)[:80]
+
+
+def _long(cell: Cell) -> bool:
+    """Also where it would grow too long on its way into a jail, which writes other alphabets as escapes."""
+    return len(cell.source) > SOURCE or (not cell.source.isascii() and len(json.dumps(cell.source)) > 4 * SOURCE)
 
 
 def _cell(found: Any) -> Cell | None:
@@ -106,4 +119,5 @@ def _cell(found: Any) -> Cell | None:
     marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = marks.get("grade_id", "") if isinstance(marks, dict) else ""
     clean = re.sub(r"\r\n?", "\n", source)
-    return Cell(str(found.get("cell_type", "")), clean, grade_id if isinstance(grade_id, str) else "")
+    kind = found.get("cell_type", "")
+    return Cell(kind if isinstance(kind, str) else "", clean, grade_id if isinstance(grade_id, str) else "")

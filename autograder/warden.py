@@ -6,45 +6,32 @@ A jail is a `Remote` like the worker of the tests; the difference is what stands
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
-import shutil
+import select
 import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from autograder import edition
+from autograder import edition, tiers
+from autograder.jail import usage
 from autograder.jail.limits import Limits
-from autograder.jail.server import CONTROL, HELLO
-from autograder.jail.walls import WORK
+from autograder.jail.server import HELLO, KILLED
+from autograder.tiers import MEANING, NONE, WALLS, A, B, Refused
 from bdlab.submission import Line, Remote
 
-A, B, NONE = "A", "B", "none"
-WALLS = {
-    A: ("session", "world", "bounds", "user", "files", "calls"),
-    B: ("session", "bounds", "user", "files", "calls"),
-    NONE: ("session", "bounds"),
-}
-"""Tier -> its layers, by the names of `jail.server`.  A: namespaces and a root of its own by bubblewrap, and all of B's.
-B: Landlock, seccomp, limits.  none: a process of its own and limits; scores cannot be forged there either, but files can be
-read, connections made and processes killed."""
-MEANING = {A: "namespaces, Landlock, seccomp, limits", B: "Landlock, seccomp, limits", NONE: "limits only"}
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
-"""What a Python needs besides its own folders."""
-EDITION = "/edition"
-"""Where bubblewrap shows the grading edition."""
+__all__ = ["MEANING", "NONE", "WALLS", "A", "B", "Jailed", "Refused", "Warden"]
 START = 120
-
-
-class Refused(RuntimeError):
-    """The fork server or a jail could not put up its walls; the text says which one and why."""
+"""Seconds until torch must have been imported."""
+ENDING = 5
+"""Seconds that a process may take to end."""
+ATTEMPTS = 3
 
 
 class Warden:
@@ -54,16 +41,23 @@ class Warden:
     """
 
     def __init__(self, tier: str = A, limits: Limits | None = None, extra: Sequence[Path] = ()) -> None:
+        if tier not in WALLS:
+            raise ValueError(f"tier must be one of {', '.join(WALLS)}, got {tier!r}")
         self.tier, self.limits, self.extra = tier, limits or Limits(), tuple(map(str, extra))
         self.lock = threading.Lock()
-        self.slots = list(reversed(range(1000)))
+        self.slots = deque(range(1000))  # the longest unused first: its last jail has gone
+        self.numbers = itertools.count(1)
         self.process: subprocess.Popen[bytes] | None = None
+        self.server = -1
 
     def __enter__(self) -> Warden:
-        self.folder = Path(tempfile.mkdtemp(prefix="edition-"))
+        if self.process is not None:
+            raise RuntimeError("this warden is at work; enter it once")
+        self.folder = Path(tempfile.mkdtemp(prefix="warden-"))
         try:
             self.folder.chmod(0o755)
-            edition.write(self.folder)
+            edition.write(self.folder / "edition")
+            (self.folder / "scratch").mkdir(mode=0o711)
             self._start()
         except BaseException:
             self.__exit__()
@@ -71,8 +65,9 @@ class Warden:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with self.lock:
+            self._stop()
+        usage.remove(str(self.folder))
 
     def jail(self, cells: Sequence[str]) -> Jailed:
         """A new jail that has run `cells`."""
@@ -80,115 +75,137 @@ class Warden:
 
     def fork(self) -> Line:
         """A line to a new process behind walls.  A fork server that was killed is started again."""
-        for attempt in (1, 2, 3):
-            with self.lock:
-                try:
-                    return self._fork()
-                except (OSError, EOFError):
-                    if attempt == 3:
-                        raise
-                    self._stop()
-                    self._start()
-        raise AssertionError
+        why: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return self._fork()
+            except (OSError, EOFError, ValueError) as error:
+                why = error
+        raise Refused(f"tier {self.tier}: no jail in {ATTEMPTS} attempts: {why}")
 
     def _fork(self) -> Line:
         ours, theirs = socket.socketpair()
-        slot = self.slots.pop()
+        slot, number = self.slots.popleft(), next(self.numbers)
+        handle = -1
         try:
             with theirs:
-                request = {"op": "fork", "slot": slot, "limits": self.limits.plain()}
-                socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
-            reply, handles, _, _ = socket.recv_fds(self.control, 1 << 16, 1)
-            if not reply:
-                raise EOFError("the fork server has ended")
-            pid, handle = json.loads(reply)["pid"], handles[0]
+                handle = self._ask_for(number, slot, theirs.fileno())
             refused = _hello(ours)
             if refused:
                 raise Refused(f"tier {self.tier}: {refused}")
         except BaseException:
-            ours.close()
-            self.slots.append(slot)
+            self._end(ours, handle, number, slot)
             raise
         ours.setblocking(False)
 
-        def end() -> None:
+        def cause() -> str:
+            select.select([handle], [], [], 1)  # it hangs up a moment before it has ended
+            return self._cause(number) or "ProtocolError"
+
+        return Line(ours.fileno(), ours.fileno(), lambda: self._end(ours, handle, number, slot), cause)
+
+    def _ask_for(self, number: int, slot: int, link: int) -> int:
+        """A handle (pidfd) to the new jail that has `link`."""
+        request = {"op": "fork", "id": number, "slot": slot, "limits": self.limits.plain()}
+        with self.lock:
+            if self.process is None or select.select([self.server], [], [], 0)[0]:  # it has ended
+                self._stop()
+                self._start()
+            try:
+                socket.send_fds(self.control, [json.dumps(request).encode()], [link])
+                reply, handles, _, _ = socket.recv_fds(self.control, 1 << 16, 1)
+            except OSError:
+                self._stop()  # a late reply would be taken for another's
+                raise
+        if not handles:
+            raise EOFError(json.loads(reply)["failed"] if reply else "the fork server has ended")
+        return handles[0]
+
+    def _end(self, link: socket.socket, handle: int, number: int, slot: int) -> None:
+        """Kill a jail, and with it all of its namespace, and forget it."""
+        if handle >= 0:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, signal.SIGKILL)  # and with it, all of its namespace
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
             os.close(handle)
-            ours.close()
-            self._ask({"op": "cause", "pid": pid})
-            self.slots.append(slot)
+        link.close()
+        with self.lock, contextlib.suppress(OSError):
+            if self.process is not None:
+                self.control.send(json.dumps({"op": "end", "id": number}).encode())
+        self.slots.append(slot)
 
-        return Line(ours.fileno(), ours.fileno(), end, lambda: self._ask({"op": "cause", "pid": pid}))
-
-    def _ask(self, request: dict[str, Any]) -> str:
-        """Why a jail ended; 'ProcessDied' where the fork server has ended itself."""
+    def _cause(self, number: int) -> str:
+        """Why a jail ended; empty where it has not."""
         with self.lock:
             try:
-                self.control.send(json.dumps(request).encode())
+                self.control.send(json.dumps({"op": "cause", "id": number}).encode())
                 return str(json.loads(self.control.recv(1 << 16))["cause"])
-            except (OSError, ValueError):
-                return "ProcessDied"
+            except ValueError:  # nothing came: the fork server has ended, and the jail with it
+                return KILLED
+            except OSError:
+                self._stop()
+                return KILLED
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(START)
-        with theirs:
-            settings = {"walls": WALLS[self.tier], "readable": [*_python(), *SYSTEM, str(self.folder), *self.extra]}
-            command = [
-                *self._root(),
-                *_interpreter(EDITION if self.tier == A else str(self.folder)),
-                json.dumps(settings),
-            ]
-            number = theirs.fileno()
+        self.control = ours
+        seen = tiers.EDITION if self.tier == A else str(self.folder / "edition")
+        settings = {
+            "control": theirs.fileno(),
+            "walls": WALLS[self.tier],
+            "readable": [*tiers.python(), *tiers.SYSTEM, seen, *self.extra],
+            "scratch": str(self.folder / "scratch"),
+        }
+        with theirs, tempfile.TemporaryFile() as told:
             self.process = subprocess.Popen(
-                ["/bin/sh", "-c", f'exec "$@" {CONTROL}<&{number} {number}<&-', "sh", *command],
+                [
+                    *tiers.root(self.tier, self.folder / "edition", self.extra),
+                    *tiers.interpreter(seen),
+                    json.dumps(settings),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=_environment(),
-                pass_fds=[number],
+                stderr=told,
+                env=tiers.environment(),
+                pass_fds=[theirs.fileno()],
                 cwd="/",
                 start_new_session=True,
             )
-        self.control = ours
-        if not ours.recv(1 << 16):
-            told = self.process.stderr.read().decode(errors="replace").strip() if self.process.stderr else ""
-            raise Refused(f"tier {self.tier}: the fork server did not start: {told.splitlines()[-1] if told else ''}")
-
-    def _root(self) -> list[str]:
-        """bubblewrap's command: a root that holds Python, its libraries and the edition, read-only, and no network."""
-        if self.tier != A:
-            return []
-        program = shutil.which("bwrap")
-        if program is None:
-            raise Refused("tier A: bubblewrap (bwrap) is not installed")
-        command = [program, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-        if os.getuid() != 0:  # inside, an ordinary user has the rights that the walls need, over nothing but the inside
-            command += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]
-        command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", WORK, "--chdir", "/"]
-        command += ["--ro-bind", str(self.folder), EDITION]
-        for path in (*SYSTEM, *_python(), *self.extra):
-            if Path(path).is_symlink() and path in SYSTEM:
-                command += ["--symlink", os.readlink(path), path]
-            elif Path(path).exists():
-                command += ["--ro-bind", path, path]
-        return [*command, "--remount-ro", "/", "--"]
+            theirs.close()
+            handles: list[int] = []
+            with contextlib.suppress(OSError):
+                _, handles, _, _ = socket.recv_fds(ours, 1 << 16, 1)
+            if not handles:
+                told.seek(0)
+                words = told.read().decode(errors="replace").split("\n")
+                self._stop()
+                last = next((line for line in reversed(words) if line.strip()), "it said nothing")
+                raise Refused(f"tier {self.tier}: the fork server did not start: {last:.300}")
+        self.server = handles[0]
 
     def _stop(self) -> None:
-        if self.process is not None:
-            self.control.close()  # at which it kills its jails and ends
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(5)
-            self.process.kill()
-            self.process.wait()
-            if self.process.stderr:
-                self.process.stderr.close()
-            self.process = None
+        """The fork server ends its jails and itself when we hang up; one that does not is killed."""
+        if self.process is None:
+            return
+        self.control.close()
+        if self.server >= 0:
+            if not select.select([self.server], [], [], ENDING)[0]:
+                signal.pidfd_send_signal(self.server, signal.SIGKILL)
+            os.close(self.server)
+            self.server = -1
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(ENDING)
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        for left in (self.folder / "scratch").iterdir():  # by one that was killed
+            usage.remove(str(left))
 
 
 class Jailed(Remote):
-    """A submission in its jail."""
+    """A submission in its jail.  disturbed: somebody else ended it, or the fork server: what it then got is not its own."""
+
+    disturbed = False
 
     def __init__(self, warden: Warden, cells: Sequence[str]) -> None:
         self.warden = warden
@@ -198,6 +215,19 @@ class Jailed(Remote):
     def _open(self) -> Line:
         return self.warden.fork()
 
+    def _start(self) -> None:
+        for attempt in range(ATTEMPTS):
+            try:
+                return super()._start()
+            except (OSError, EOFError):  # it ended before a student's line was read
+                if attempt == ATTEMPTS - 1:
+                    raise
+
+    def _cause(self) -> str:
+        name = super()._cause()
+        self.disturbed |= name == KILLED
+        return "ProcessDied" if name == KILLED else name
+
 
 def _hello(link: socket.socket) -> str:
     """What a jail says before it has read a line of a student's code: why a wall does not stand, or nothing."""
@@ -206,25 +236,6 @@ def _hello(link: socket.socket) -> str:
     while len(words) < HELLO:
         part = link.recv(HELLO - len(words))
         if not part:
-            return "the jail ended before its walls stood"
+            raise EOFError("it ended before its walls stood")
         words += part
     return str(json.loads(words)["refused"])
-
-
-def _python() -> list[str]:
-    """The folders of this Python and its packages."""
-    own = [sys.base_prefix, sys.prefix, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    outer = [path for path in dict.fromkeys(own) if not path.startswith("/usr/")]
-    return [path for path in outer if not any(path != other and path.startswith(f"{other}/") for other in outer)]
-
-
-def _interpreter(folder: str) -> list[str]:
-    """Isolated from this user's own packages and settings; the edition comes first."""
-    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from autograder.jail.server import main; main()"
-    return [sys.executable, "-I", "-c", program, folder]
-
-
-def _environment() -> dict[str, str]:
-    """All that the fork server knows of this machine."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/tmp", "LANG": "C.UTF-8", **threads}

@@ -1,5 +1,6 @@
 """A student in JupyterLab: opens the lesson, runs all of it, paints a trigger, makes a typical mistake and reads why."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -33,13 +34,11 @@ IDLE = f'{VISIBLE} .jp-Notebook-ExecutionIndicator[data-status="idle"]'
 TRACEBACK = '[data-mime-type="application/vnd.jupyter.stderr"]'
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """JupyterLab on a copy of the lesson, with settings of its own."""
-    home = tmp_path_factory.mktemp("lab")
+@contextlib.contextmanager
+def serve(home):
+    """JupyterLab on the folder `home`, with settings of its own: its address."""
     (home / "labconfig").mkdir()
     (home / "labconfig" / "default_setting_overrides.json").write_text(QUIET)
-    shutil.copy(ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb", home / "lesson.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -51,19 +50,32 @@ def server(tmp_path_factory):
                "--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={home}",
                "--LabApp.news_url=None", "--LabApp.expose_app_in_browser=True",
                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
-    log = (home / "server.log").open("w")
-    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log, cwd=home
+        )
     base = f"http://127.0.0.1:{port}"
-    for _ in range(240):
-        try:
-            urllib.request.urlopen(f"{base}/api/status")
-            break
-        except OSError:
-            assert process.poll() is None, (home / "server.log").read_text()
-            time.sleep(0.25)
-    yield base
-    process.terminate()
-    process.wait(20)
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{base}/api/status")
+                break
+            except OSError:
+                assert process.poll() is None, (home / "server.log").read_text()
+                time.sleep(0.25)
+        yield base
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """JupyterLab on a copy of the lesson."""
+    home = tmp_path_factory.mktemp("lab")
+    shutil.copy(ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb", home / "lesson.ipynb")
+    with serve(home) as base:
+        yield base
 
 
 @pytest.fixture(scope="module")

@@ -368,7 +368,8 @@ def test_an_exception_is_told_by_its_class_and_in_the_notebook_by_its_line(sub):
     with pytest.raises(Raised) as caught:
         sub.call("fail", 1)
     line = CODE.splitlines().index('    raise KeyError("this must stay here")') + 1
-    detail = f"KeyError: 'this must stay here', line {line} of its cell"
+    told = 'raise KeyError("this must stay here")'
+    detail = f"KeyError: 'this must stay here', line {line} of its cell: {told}"
     assert caught.value.name == "KeyError"
     assert caught.value.detail == (detail if isinstance(sub.transport, Local) else "")
     for ask, name in (
@@ -610,7 +611,6 @@ def test_a_worker_that_reads_a_little_and_no_more_cannot_hold_us(stand_in):
 
 def test_a_cell_that_ends_the_process_gives_no_points_and_no_crash(stand_in):
     assert stand_in.run(["x = 1", "die", "y = 1"]) == [None, "ProcessDied", None]
-
 
 
 def test_a_worker_that_hangs_or_dies_is_replaced(pipe):

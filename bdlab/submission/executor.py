@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import linecache
 import random
 import traceback
 import warnings
@@ -50,7 +51,7 @@ class Executor:
     def _load(self, cells: list[str]) -> list[str | None]:
         """Forget everything and run `cells`; for each the class name of what it raised, or None."""
         self.namespace.clear()
-        self.namespace["__name__"] = "__main__"
+        self.namespace.update(__name__="__main__", display=lambda *_, **named: None, get_ipython=_Notebook())
         self._forget()
         return [self._run(source, f"<cell {number}>") for number, source in enumerate(cells, 1)]
 
@@ -58,6 +59,7 @@ class Executor:
         return self._run(source, f"<cell {number}>")
 
     def _run(self, source: str, name: str) -> str | None:
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # for inspect.getsource
         try:
             exec(compile(source, name, "exec"), self.namespace)
         except BaseException as error:
@@ -114,6 +116,18 @@ class Executor:
         if isinstance(value, list | tuple):
             return type(value)(self._real(item) for item in value)
         return {key: self._real(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+class _Notebook:
+    """`get_ipython` where there is no notebook: whatever is asked of it does nothing."""
+
+    def __call__(self, *_: Any, **named: Any) -> Any:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
 
 
 @contextlib.contextmanager

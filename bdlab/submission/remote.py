@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bdlab.submission.frames import decode, encode, read
 from bdlab.submission.submission import Raised, Submission
 
-ENDINGS = ("TimeoutError", "ProcessDied", "MemoryLimit", "CpuLimit", "DiskLimit", "ProtocolError")
+ENDINGS = ("TimeoutError", "ProcessDied", "MemoryLimit", "CpuLimit", "DiskLimit", "ReplyLimit", "ProtocolError")
 """What a request raises when the process behind the line ended, or gave no answer in time."""
 START = 120.0
 """Seconds until a new process must be there: torch may have to be imported."""
@@ -97,11 +97,19 @@ class Remote:
         return self.deadline - time.monotonic()
 
     def _start(self) -> None:
-        """A process that has run every cell but those that end it."""
+        """A process that has run every cell but those that end it.  Raises: what ended it, where three do not even begin."""
+        failed = 0
         while self._left() > 0:
             self.close()
             self.line = self._open()
-            self._exchange(encode({"id": 0, "op": "forget", "args": [], "named": {}}), START)
+            try:
+                self._exchange(encode({"id": 0, "op": "forget", "args": [], "named": {}}), START)
+            except (OSError, EOFError, ValueError):
+                failed += 1
+                self.close()
+                if failed == 3 and self._left() > 0:
+                    raise
+                continue
             if self._load():
                 return
 

@@ -9,6 +9,9 @@ from bdlab.submission.executor import Executor
 from bdlab.submission.fixtures import FIXTURES
 from bdlab.submission.frames import Ref, decode, encode
 
+HEARD = 128 << 20
+"""Bytes of replies that one draw may need, before the next `renew`."""
+
 
 class Raised(Exception):
     """The student's code raised: `name` is the exception's class; `detail` says more, in the student's own notebook only."""
@@ -60,7 +63,7 @@ class Submission:
         if unknown:
             raise ValueError(f"fixtures must be among {', '.join(FIXTURES)}; got {', '.join(sorted(unknown))}")
         self.transport, self.fixtures = transport, tuple(fixtures)
-        self._requests = 0
+        self._requests = self._heard = 0
 
     def call(self, name: str, /, *args: Any, **named: Any) -> Any:
         """The student's function `name` on plain values and `Ref`s."""
@@ -104,12 +107,16 @@ class Submission:
 
     def renew(self) -> None:
         """Drop every `Ref`; a side that died is started again."""
+        self._heard = 0
         self.transport.renew()
         self._ask("forget")
 
     def _ask(self, op: str, /, *args: Any, **named: Any) -> Any:
+        if self._heard > HEARD:
+            raise Raised("ReplyLimit")
         self._requests += 1
         frame = self.transport(encode({"id": self._requests, "op": op, "args": list(args), "named": named}))
+        self._heard += len(frame)
         try:
             reply = decode(frame)
         except ValueError:

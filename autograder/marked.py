@@ -1,0 +1,124 @@
+"""A verdict as a notebook: the released lesson with the student's text, made harmless, and one number for each check.
+
+nbgrader takes the number of a check cell from its first `execute_result`; nothing else in these notebooks is an output.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4.rwbase import split_lines
+
+from autograder import sanitize
+from autograder.batch import Assignment, Rebuilt
+from autograder.grade import CellGrade
+from autograder.handed_in import Unreadable, contents
+from autograder.record import Record
+
+UNCHECKED = "this lesson has no such exercise; it is graded by hand"
+OWN = 200
+"""How many cells of their own are shown."""
+WHEN = re.compile(r"[\d:.T -]{8,40}?(?: [A-Za-z]{1,6}| ?[+-][\d:]{4,6})?")
+"""A time as nbgrader writes it.  dateutil would open a file that is named as the zone."""
+
+
+def marked(work: Assignment, rebuilt: Rebuilt, record: Record) -> NotebookNode:
+    """The notebook of one hand-in as autograded/ holds it.  Equal arguments give equal notebooks, to the byte."""
+    book = work.release if rebuilt.notebook is None else rebuilt.notebook
+    ours = {_grade_id(cell): cell.source for cell in work.release.cells if _grade_id(cell)}
+    remarks = [f"About your file: {remark}" for remark in rebuilt.remarks]
+    shown, own = [], 0
+    for cell in map(NotebookNode, book.cells):  # what is set below is set in a copy
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        if cell.metadata.get("bdlab", {}).get("role") == "own":
+            own += 1
+            cell.id, cell.source = f"own-{own}", sanitize.code(cell.source)
+            if own > OWN:
+                continue
+        elif is_check(cell):
+            cell.outputs = _outputs(_grade(cell, record), remarks)
+            remarks = []
+        elif _grade_id(cell) and cell.source != ours[_grade_id(cell)]:
+            cell.source = (sanitize.code if cell.cell_type == "code" else sanitize.markdown)(cell.source)
+        shown.append(cell)
+    return NotebookNode({**book, "cells": shown})
+
+
+def text(book: NotebookNode) -> str:
+    """What the file holds: what nbconvert would write, without its copies and its second look at our own cells."""
+    cells = [NotebookNode(cell) for cell in book.cells]
+    for cell in cells:
+        if cell.get("outputs"):
+            cell.outputs = copy.deepcopy(cell.outputs)
+    split = split_lines(NotebookNode({**book, "cells": cells}))
+    return json.dumps(split, indent=1, sort_keys=True, ensure_ascii=False, separators=(",", ": ")) + "\n"
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Whether its points come from us: a graded cell of code that is not the student's to fill in."""
+    marks = cell.metadata.get("nbgrader", {})
+    return bool(marks.get("grade") and not marks.get("solution") and cell.cell_type == "code")
+
+
+def flagged(book: NotebookNode, record: Record) -> list[str]:
+    """The check cells that a human should look at, beside the number that they have."""
+    checks = [cell for cell in book.cells if is_check(cell)]
+    return [_grade_id(cell) for cell in checks if record.refused or _grade(cell, record).doubts]
+
+
+def _grade_id(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+def _grade(cell: NotebookNode, record: Record) -> CellGrade:
+    maximum = float(cell.metadata.nbgrader.points)
+    return record.cells.get(_grade_id(cell), CellGrade(0.0, maximum, (UNCHECKED,), (UNCHECKED,)))
+
+
+def clamped(points: float, maximum: float) -> float:
+    """`points` as a float in [0, maximum]; what is no number gives 0."""
+    return 0.0 if math.isnan(points) else float(min(max(points, 0.0), maximum))
+
+
+def _outputs(grade: CellGrade, remarks: list[str]) -> list[NotebookNode]:
+    """The reasons as text, then the number.  Never stderr, never an error: nbgrader takes both for 0 points."""
+    said = "".join(f"{sanitize.line(line)}\n" for line in (*grade.reasons, *remarks))
+    number = repr(clamped(grade.points, grade.maximum))
+    return [
+        nbformat.v4.new_output("stream", name="stdout", text=said),
+        nbformat.v4.new_output("execute_result", data={"text/plain": number}, execution_count=None),
+    ]
+
+
+def handed_in_at(folder: Path) -> datetime | None:
+    """When a hand-in came, by the timestamp.txt that nbgrader puts beside it; None where that says nothing."""
+    from nbgrader.utils import parse_utc
+
+    try:
+        found = contents(folder / "timestamp.txt").decode("utf-8").strip()
+        return parse_utc(found) if WHEN.fullmatch(found) else None
+    except (Unreadable, ValueError, OverflowError, TypeError):  # dateutil raises the last three
+        return None
+
+
+def put_beside(work_source: Path, folder: Path, at: datetime | None) -> None:
+    """What stands beside a notebook in autograded/: the files of the lesson and the time, nothing of the student's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in work_source.rglob("*") if work_source.is_dir() else ():
+        if path.is_file() and path.suffix != ".ipynb" and not {"__pycache__", ".ipynb_checkpoints"} & {*path.parts}:
+            target = folder / path.relative_to(work_source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            shutil.copyfile(path, target)
+    if at is not None:
+        (folder / "timestamp.txt").unlink(missing_ok=True)
+        (folder / "timestamp.txt").write_text(f"{at:%Y-%m-%d %H:%M:%S.%f} UTC\n", encoding="ascii")

@@ -1,0 +1,382 @@
+"""Verdicts in nbgrader's gradebook and folders: by `nbgrader autograde` and by the bulk writer, which must agree."""
+
+import copy
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from datetime import timedelta
+
+import bs4
+import nbformat
+import pytest
+from grading_course import HOME, TASKS, course, released, strongest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder import batch, into_nbgrader, safe_execute, samples, secret
+from autograder.course import nbgrader
+from autograder.grade import CellGrade
+from autograder.marked import clamped, handed_in_at, is_check, marked, text
+from autograder.record import Record
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jails need Linux")
+ESSAY = f"{TASKS[0].id.split('_')[0]}_essay"
+STRANGE = "<img src=x onerror=alert(1)>"
+AGAIN = ("ada", "dora", "files")
+"""Who is graded a second time."""
+LEFT_OUT = ("bela", "carl", "emil", "hana")
+"""Of the sample class, to save time."""
+DUE, LATE = "2026-01-05 12:00:00 UTC", "2026-01-06 12:00:00 UTC"
+SETTINGS = """c = get_config()
+c.LateSubmissionPlugin.penalty_method = "zero"
+"""
+SPEAKS = """# [l03_stamp]
+def stamp(x, pattern, mask, position=(0, 0)):
+    print("LE" + "AK", x)
+    raise ValueError("LE" + "AK " + repr(x.flatten()[:9].tolist()))
+"""
+
+
+def _strange_hand_ins(root):
+    """What else a class hands in: student -> the folder, some of it unreadable."""
+    release = released(root)
+    perfect = samples.samples(HOME)[0]
+    whole = json.dumps(samples.handed_in(release, perfect))
+    samples.hand_in(root, HOME.name, "broken", whole[:-40])
+    samples.hand_in(root, HOME.name, "renamed", whole).rename(root / "submitted/renamed" / HOME.name / "mine.ipynb")
+    samples.hand_in(root, HOME.name, "missing", whole).unlink()
+    samples.hand_in(root, HOME.name, "badtime", whole).with_name("timestamp.txt").write_text("yesterday\0")
+    samples.hand_in(root, HOME.name, "late", whole).with_name("timestamp.txt").write_text(LATE)
+    linked = samples.hand_in(root, HOME.name, "linked", whole)
+    linked.unlink()
+    linked.symlink_to(root / "submitted" / "ada" / HOME.name / linked.name)
+    files = samples.hand_in(root, HOME.name, "files", whole).parent
+    (files / "page.html").write_text("<script>alert(1)</script>")
+    (files / "stolen.txt").symlink_to(root / secret.NAME)
+    (files / "endless").symlink_to("/dev/zero")
+    os.mkfifo(files / "pipe")
+    (files / "[x]").mkdir()
+    (files / "[x]" / "inner.txt").write_text("inner")
+    speaks = samples.Sample("speaks", "", 0.0, {**perfect.answers, TASKS[0].id: SPEAKS})
+    samples.hand_in(root, HOME.name, "speaks", json.dumps(samples.handed_in(release, speaks)))
+    samples.hand_in(root, HOME.name, STRANGE, whole)
+
+
+def _autograde(root, student="*"):
+    """What formgrader's button and `nbgrader autograde` run."""
+    from nbgrader.converters import Autograde
+    from nbgrader.coursedir import CourseDirectory
+
+    config = into_nbgrader.settings(root)
+    where = CourseDirectory(config=config, assignment_id=HOME.name, student_id=student)
+    Autograde(coursedir=where, config=config, force=True).start()
+
+
+def _gradebook(root):
+    from nbgrader.api import Gradebook
+
+    return Gradebook(f"sqlite:///{root / 'gradebook.db'}")
+
+
+def _rows(root):
+    """All that the gradebook holds of the assignment, but the random names of rows."""
+    with _gradebook(root) as book:
+        return {
+            row.student_id: (
+                row.timestamp,
+                row.extension,
+                row.score,
+                [(part.name, part.score, part.late_submission_penalty) for part in row.notebooks],
+                {
+                    g.cell.name: (g.auto_score, g.manual_score, g.extra_credit, g.needs_manual_grade)
+                    for part in row.notebooks
+                    for g in part.grades
+                },
+                {c.cell.name: (c.auto_comment, c.manual_comment) for part in row.notebooks for c in part.comments},
+            )
+            for row in book.assignment_submissions(HOME.name)
+        }
+
+
+def _files(root, step="autograded"):
+    paths = (root / step).rglob("*")
+    return {path.relative_to(root): (path.read_bytes(), path.stat().st_mode) for path in paths if path.is_file()}
+
+
+def _a_humans_work(root):
+    """A human marks, comments and grants time, between two runs."""
+    with _gradebook(root) as book:
+        grade = book.find_grade(ESSAY, HOME.name, HOME.name, "ada")
+        grade.manual_score, grade.needs_manual_grade, grade.extra_credit = 4.0, False, 0.5
+        book.find_grade(TASKS[0].id, HOME.name, HOME.name, "dora").manual_score = 1.5
+        book.find_comment(ESSAY, HOME.name, HOME.name, "ada").manual_comment = "Well argued."
+        book.find_submission(HOME.name, "files").extension = timedelta(days=2)
+        book.db.commit()
+
+
+@pytest.fixture(scope="module")
+def warden():
+    """The one that `SafeExecute` shares in this process, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(safe_execute, "_tier", lambda policy, trust: strongest())
+        yield safe_execute._warden(strongest())
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory, warden):
+    """The same class twice, each with a human's work between two runs: through nbgrader's converter, and in bulk."""
+    one, other = (tmp_path_factory.mktemp("both") / name / "course" for name in ("one", "other"))
+    course(one)
+    for student in LEFT_OUT:
+        shutil.rmtree(one / "submitted" / student)
+    _strange_hand_ins(one)
+    (one / ".jupyter").mkdir(exist_ok=True)
+    (one / ".jupyter" / "nbgrader_config.py").write_text(SETTINGS)
+    with _gradebook(one) as book:
+        book.update_or_create_assignment(HOME.name, duedate=DUE)
+    shutil.copytree(one, other, symlinks=True, ignore=lambda _, names: {"pipe"} & {*names})
+    _autograde(one)
+    _a_humans_work(one)
+    for student in AGAIN:
+        _autograde(one, student)
+    work = batch.assignment(other, HOME)
+    records = batch.run(work, warden)
+    refused = into_nbgrader.write(work, records)
+    _a_humans_work(other)
+    into_nbgrader.write(work, batch.run(work, warden, students=AGAIN))
+    into_nbgrader.feedback(work, (*AGAIN, "broken", "missing", "linked", "speaks"))
+    return one, other, records, refused
+
+
+def test_both_ways_leave_the_same_rows_and_notebooks(both):
+    one, other, *_ = both
+    assert _rows(one) == _rows(other)
+    assert _files(one) == _files(other)
+    assert len(_rows(one)) == 12 and len([path for path in _files(one) if path.suffix == ".ipynb"]) == 12
+
+
+def test_given_is_deserved(both):
+    rows = _rows(both[1])
+    given = {student: sum(row[4][task.id][0] for task in TASKS) for student, row in rows.items()}
+    full = sum(task.points for task in TASKS)
+    expected = {sample.student: sample.deserved for sample in samples.samples(HOME) if sample.student not in LEFT_OUT}
+    expected |= dict.fromkeys(("renamed", "badtime", "late", "files"), full)
+    expected |= dict.fromkeys(("broken", "missing", "linked"), 0.0) | {"speaks": full - TASKS[0].points}
+    assert given == expected
+
+
+def test_every_graded_cell_of_every_student_has_a_number_and_a_reason(both):
+    _, root, records, _ = both
+    graded = {task.id for task in TASKS}
+    for record in records:
+        if record.student == STRANGE:
+            continue
+        path = root / "autograded" / record.student / HOME.name / f"{HOME.name}.ipynb"
+        book = nbformat.read(path, as_version=4)
+        nbformat.validate(book)
+        checks = [cell for cell in book.cells if is_check(cell)]
+        assert {cell.metadata.nbgrader.grade_id for cell in checks} == graded
+        for cell in checks:
+            said, result = cell.outputs
+            assert (said.output_type, said.name, result.output_type) == ("stream", "stdout", "execute_result")
+            assert len(said.text.strip()) > 10
+            assert result.data["text/plain"] == repr(record.cells[cell.metadata.nbgrader.grade_id].points)
+        assert not any(cell.get("outputs") for cell in book.cells if not is_check(cell))
+
+
+def test_what_could_not_be_read_is_zero_with_its_reason_and_waits_for_a_human(both):
+    _, root, *_ = both
+    rows = _rows(root)
+    told = {"broken": "must be a notebook", "missing": "no notebook handed in", "linked": "no notebook handed in"}
+    for student, reason in told.items():
+        grades = rows[student][4]
+        assert all(grades[task.id] == (0.0, None, None, True) for task in TASKS), student
+        assert grades[ESSAY][0] == 0.0
+        assert reason in (root / "feedback" / student / HOME.name / f"{HOME.name}.html").read_text(encoding="utf-8")
+
+
+def test_a_humans_work_stays(both):
+    rows = _rows(both[1])
+    assert rows["ada"][4][ESSAY][:3] == (None, 4.0, 0.5) and rows["ada"][5][ESSAY][1] == "Well argued."
+    assert rows["dora"][4][TASKS[0].id][:2] == (3.0, 1.5)
+    assert rows["files"][1] == timedelta(days=2)
+
+
+def test_who_is_late_loses_what_the_course_says(both):
+    rows = _rows(both[1])
+    (name, score, penalty) = rows["late"][3][0]
+    assert (name, score, penalty) == (HOME.name, 15.0, 15.0)
+    assert rows["ada"][3][0][2] is None and rows["badtime"][0] is None
+
+
+def test_doubts_flag_a_cell_and_leave_its_number(both, warden):
+    _, root, records, _ = both
+    work = batch.assignment(root, HOME)
+    ada = next(record for record in records if record.student == "ada")
+    before = _rows(root)["ada"][4]
+    doubted = {**ada.cells, TASKS[1].id: CellGrade(TASKS[1].points, TASKS[1].points, ("fine",), ("needs a human",))}
+    into_nbgrader.write(work, [Record(**{**vars(ada), "cells": doubted})])
+    now = _rows(root)["ada"][4]
+    assert now[TASKS[1].id] == (TASKS[1].points, None, None, True) and now[TASKS[0].id] == before[TASKS[0].id]
+    into_nbgrader.write(work, [ada])
+    assert _rows(root)["ada"][4] == before
+
+
+def test_a_name_that_is_no_students_is_refused_and_nowhere(both):
+    one, other, _, refused = both
+    assert refused == [f"{STRANGE!r} is no name for a student"]
+    for root in (one, other):
+        with _gradebook(root) as book:
+            assert STRANGE not in {student.id for student in book.students}
+        assert not (root / "autograded" / STRANGE).exists() and not (root / "feedback" / STRANGE).exists()
+
+
+def test_no_file_of_a_student_gets_anywhere(both):
+    for root in both[:2]:
+        for step in ("autograded", "feedback"):
+            found = {path.name for path in (root / step / "files").rglob("*")}
+            assert found <= {HOME.name, f"{HOME.name}.ipynb", f"{HOME.name}.html", "timestamp.txt"}, (root, step)
+
+
+def test_no_secret_gets_to_students(both):
+    _, root, records, _ = both
+    key = (root / secret.NAME).read_text().strip()
+    work = batch.assignment(root, HOME)
+    hidden = [key, work.master.secret.hex(), secret.fingerprint(secret.load(root)), str(root), str(HOME), "LEAK"]
+    hidden += [record.key for record in records]
+    names = [record.student for record in records if record.student not in ("files", "late", "missing", "broken")]
+    names = [name for name in names if name not in ("speaks", "renamed", "linked", "badtime")]  # also plain words
+    for step in ("autograded", "feedback"):
+        for path in (path for path in (root / step).rglob("*") if path.is_file()):
+            content = path.read_text(encoding="utf-8")
+            owner = path.relative_to(root / step).parts[0]
+            assert [word for word in hidden if word in content] == [], path
+            outputs = content if step == "feedback" else ""
+            own = released(root)
+            lesson = " ".join(cell.source for cell in own.cells)
+            others = [name for name in names if name != owner and name not in lesson]
+            assert [name for name in others if f">{name}<" in outputs or f" {name} " in outputs] == [], path
+
+
+def test_the_feedback_is_nbgraders(both):
+    """The quick page and nbconvert's own differ in nothing but a second parse."""
+    from nbconvert.exporters import HTMLExporter
+    from nbgrader.converters import GenerateFeedback
+    from nbgrader.coursedir import CourseDirectory
+
+    _, root, *_ = both
+    path = root / "feedback" / "dora" / HOME.name / f"{HOME.name}.html"
+    quick = path.read_text(encoding="utf-8")
+    config = into_nbgrader.settings(root)
+    config.GenerateFeedback.exporter_class = HTMLExporter
+    where = CourseDirectory(config=config, assignment_id=HOME.name, student_id="dora")
+    GenerateFeedback(coursedir=where, config=config, force=True).start()
+    assert str(bs4.BeautifulSoup(quick, "html.parser")) == path.read_text(encoding="utf-8")
+    dora = next(record for record in both[2] if record.student == "dora")
+    shown = bs4.BeautifulSoup(quick, "html.parser").get_text()
+    assert all(line.strip() in shown for line in dora.cells[TASKS[0].id].reasons)
+
+
+@pytest.mark.parametrize("where", ["rows", pytest.param("files", marks=pytest.mark.slow)])
+def test_killed_half_way_the_same_call_completes_it(where, both, tmp_path, monkeypatch):
+    _, source, records, _ = both
+    root = tmp_path / "course"
+    shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
+    work = batch.assignment(root, HOME)
+    expected = {path: content for path, content in _files(source).items()}
+    calls = []
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    target = (into_nbgrader, "_file") if where == "files" else (into_nbgrader._Rows, "_penalty")
+    original = getattr(*target)
+    before = _rows(root)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(*target, killed)
+        into_nbgrader.write(work, records)
+    assert len(_files(root)) == 0 if where == "rows" else 0 < len(_files(root)) < len(expected)
+    if where == "rows":
+        assert _rows(root) == before
+    into_nbgrader.write(work, records)
+    assert _files(root) == expected and _rows(root) == before
+
+
+def test_what_is_written_is_what_nbconvert_writes(both):
+    _, root, records, _ = both
+    work = batch.assignment(root, HOME)
+    for record in records[:3]:
+        release = copy.deepcopy(work.release)
+        book = marked(work, work.rebuilt(record.student), record)
+        assert text(book) == nbformat.writes(book, version=4) + "\n"
+        assert work.release == release and isinstance(book.cells[0].source, str)
+
+
+@given(st.floats(), st.floats(0, 100))
+def test_points_are_a_number_between_nothing_and_all(points, maximum):
+    found = clamped(points, maximum)
+    assert 0.0 <= found <= maximum and isinstance(found, float)
+    if 0 <= points <= maximum:
+        assert found == points
+    assert math.isfinite(float(repr(found)))
+
+
+@pytest.mark.parametrize(
+    ("content", "hour"),
+    [("2026-01-01 10:00:00 UTC", 10), ("", None), ("x" * 200, None), ("soon", None),
+     ("99999-01-01", None), ("2026-01-01 10:00:00 /dev/zero", None), ("2026-01-01 10:00:00.5 UTC", 10)],
+)  # fmt: skip
+def test_the_time_of_a_hand_in(content, hour, tmp_path):
+    (tmp_path / "timestamp.txt").write_text(content)
+    found = handed_in_at(tmp_path)
+    assert (found and found.hour) == hour
+    (tmp_path / "timestamp.txt").unlink()
+    (tmp_path / "timestamp.txt").symlink_to("/dev/zero")
+    assert handed_in_at(tmp_path) is None
+
+
+def test_without_a_gradebook_it_is_told_what_to_do(both, tmp_path):
+    work = batch.assignment(both[1], HOME)
+    alone = batch.Assignment(tmp_path, work.home, work.name, work.release, work.master)
+    with pytest.raises(ValueError, match=r"has no gradebook; run `autograder release"):
+        into_nbgrader.write(alone, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_command_of_nbgrader_grades_this_way(both, tmp_path):
+    """As a process of its own, with its walls tried: `nbgrader autograde`, then a second time without --force."""
+    _, source, *_ = both
+    root = tmp_path / "course"
+    shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
+    nbgrader(root, "autograde", HOME.name)
+    assert _files(root) == _files(source) and _rows(root) == _rows(source)
+    times = {path: path.stat().st_mtime_ns for path in (root / "autograded").rglob("*.ipynb")}
+    later = root / "submitted" / "ada" / HOME.name / "timestamp.txt"
+    later.write_text("2026-01-02 10:00:00 UTC")
+    nbgrader(root, "autograde", HOME.name)
+    again = {path.parts[-3] for path, when in times.items() if path.stat().st_mtime_ns != when}
+    assert again == {"ada"}
+
+
+@pytest.mark.slow
+def test_two_hundred_students_are_entered_in_seconds(both, tmp_path):
+    _, source, records, _ = both
+    root = tmp_path / "course"
+    shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
+    ada = next(record for record in records if record.student == "ada")
+    many = [Record(**{**vars(ada), "student": f"s{number:03}"}) for number in range(200)]
+    for record in many:
+        shutil.copytree(root / "submitted" / "ada", root / "submitted" / record.student)
+    work = batch.assignment(root, HOME)
+    start = time.process_time()
+    into_nbgrader.write(work, many)
+    seconds = time.process_time() - start
+    print(f"200 students: {seconds:.1f} CPU-s")
+    assert len(_rows(root)) == 212 and seconds < 12  # 4.0 measured; a busy machine counts half as much again
