@@ -22,6 +22,7 @@ from autograder.handed_in import Unreadable, contents, find, read
 from autograder.journal import Journal
 from autograder.record import Record
 from autograder.repair import repair
+from autograder.sanitize import is_student
 from autograder.warden import NONE, A, B, Warden
 
 TIERS = (A, B, NONE)
@@ -57,6 +58,13 @@ class Assignment:
 
     def students(self) -> list[str]:
         """Who handed something in."""
+        return [name for name in self._folders() if is_student(name)]
+
+    def strangers(self) -> list[str]:
+        """Folders whose names no gradebook and no page should be shown."""
+        return [name for name in self._folders() if not is_student(name)]
+
+    def _folders(self) -> list[str]:
         return sorted(path.parent.name for path in (self.root / "submitted").glob(f"*/{self.name}") if path.is_dir())
 
     def rebuilt(self, student: str) -> Rebuilt:

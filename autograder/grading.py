@@ -144,6 +144,8 @@ def _graded(work: Assignment, jobs: int, policy: str, trust: bool) -> list[Recor
     from autograder.warden import Warden
 
     students = work.students()
+    for name in work.strangers():
+        print(f"  left out: a folder with the name {name!r}, which is no student's; rename it to letters, digits and _.@+-")
     if not students:
         raise ValueError(f"nothing was handed in: {work.root / 'submitted'} has no STUDENT/{work.name}")
     journal = Journal.open(work.journal)
@@ -156,7 +158,8 @@ def _graded(work: Assignment, jobs: int, policy: str, trust: bool) -> list[Recor
 def _write(work: Assignment, records: list[Record], feedback: bool) -> None:
     from autograder import into_nbgrader
 
-    into_nbgrader.write(work, records)
+    for line in into_nbgrader.write(work, records):
+        print(f"  {line}")
     if feedback:
         into_nbgrader.feedback(work)
 

@@ -261,6 +261,7 @@ def test_no_secret_gets_to_students(both):
             assert [name for name in others if f">{name}<" in outputs or f" {name} " in outputs] == [], path
 
 
+@pytest.mark.slow
 def test_the_feedback_is_nbgraders(both):
     """The quick page and nbconvert's own differ in nothing but a second parse."""
     from nbconvert.exporters import HTMLExporter

@@ -64,7 +64,7 @@ def _line(case: Case, root: Path, student: str, of: Material, outside: Outside) 
     shutil.rmtree(root / "autograded" / student, ignore_errors=True)
     return {
         **about,
-        "verdict": verdict(case, given, ended),
+        "verdict": verdict(case, given, ended) + (", outside reached" if troubles else ""),
         "given": given,
         "troubles": troubles,
         "seconds": round(time.monotonic() - begin, 1),
