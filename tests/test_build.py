@@ -160,7 +160,7 @@ def test_the_lesson_runs_alone_with_a_wheel_beside_it(tmp_path):
     program = (
         "import nbformat; from nbclient import NotebookClient; book = nbformat.read('lesson.ipynb', 4);"
         "book.cells.append(nbformat.v4.new_code_cell('print(bdlab.__file__)'));"
-        "NotebookClient(book, kernel_name='python3').execute(); print(book.cells[-1].outputs[0].text)"
+        "NotebookClient(book, kernel_name='python3', timeout=120).execute(); print(book.cells[-1].outputs[0].text)"
     )
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "JUPYTER"))}
     own = {"PIP_NO_INDEX": "1", "JUPYTER_DATA_DIR": str(room / "share"), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
