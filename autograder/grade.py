@@ -76,7 +76,7 @@ def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGra
     """Exercise -> its grade.  The jail is this hand-in's own and does not outlive it.
 
     Each exercise has its share of the time, so that one that hangs costs no other.  What ended its process is tried once
-    more in a fresh jail: somebody else may have ended it.
+    more in a fresh jail, and again where somebody else has ended it.
     """
     found = {task.id: unwritten(task) for task in lesson.lesson.exercises}
     tasks = [task for task in lesson.lesson.exercises if task.id in answers.written]
@@ -84,14 +84,14 @@ def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGra
         return found
     jail = warden.jail(answers.cells)
     try:
-        for attempt in (1, 2):
-            ended = []
+        for attempt in range(1, 5):
+            jail.disturbed, ended = False, []
             for task in tasks:
                 jail.allow(warden.limits.wall / len(found))
                 found[task.id], hung = _grade(task, jail, lesson, answers)
                 if found[task.id].points < task.points and (hung or jail.fatal):
                     ended.append(task)
-            if not ended or attempt == 2:
+            if not ended or (attempt > 1 and not jail.disturbed):
                 return found
             tasks = ended
             jail.close()

@@ -103,11 +103,10 @@ def explain(
     Example: `autograder explain ada l03_stamp`
     """
     from autograder.appeal import replay
-    from autograder.probes import require
-    from autograder.warden import Warden
+    from autograder.probes import guarded
 
     work = _assignment(course, exercise.partition("_")[0], name)
-    with Warden(require(policy, trust)) as warden:
+    with guarded(policy, trust) as warden:
         print("\n".join(replay(work, student, exercise, warden)))
 
 
@@ -140,18 +139,19 @@ def _assignment(course: Path, lesson: str, name: str | None) -> Assignment:
 def _graded(work: Assignment, jobs: int, policy: str, trust: bool) -> list[Record]:
     from autograder.batch import run
     from autograder.journal import Journal
-    from autograder.probes import require
-    from autograder.warden import Warden
+    from autograder.probes import guarded
 
     students = work.students()
     for name in work.strangers():
-        print(f"  left out: a folder with the name {name!r}, which is no student's; rename it to letters, digits and _.@+-")
+        print(
+            f"  left out: a folder with the name {name!r}, which is no student's; rename it to letters, digits and _.@+-"
+        )
     if not students:
         raise ValueError(f"nothing was handed in: {work.root / 'submitted'} has no STUDENT/{work.name}")
     journal = Journal.open(work.journal)
     if journal.damaged:
         print(f"{journal.damaged} lines of {work.journal} are damaged; what they held is graded again.")
-    with Warden(require(policy, trust)) as warden, tqdm(total=len(students), unit="hand-in", disable=None) as bar:
+    with guarded(policy, trust) as warden, tqdm(total=len(students), unit="hand-in", disable=None) as bar:
         return run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
 
 

@@ -15,9 +15,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bdlab.submission import Raised, Submission
+
+if TYPE_CHECKING:
+    from autograder.warden import Warden
 
 DEFAULT_POLICY = "B"
 """The tier below which no grade is written."""
@@ -184,20 +187,47 @@ def best(whole: bool = True) -> str:
     return next((name for name in TIERS[:-1] if try_tier(name, whole).ok), TIERS[-1])
 
 
-def require(policy: str = DEFAULT_POLICY, trusted: bool = False) -> str:
-    """The tier to grade in: the best that stands here.
+@contextlib.contextmanager
+def guarded(policy: str = DEFAULT_POLICY, trusted: bool = False) -> Iterator[Warden]:
+    """A fork server behind the best walls that stand here: they were probed in one of its jails.
 
     Raises: `RuntimeError` where that is below `policy` and the submissions are not trusted.
     """
     if policy not in TIERS:
         raise ValueError(f"policy must be one of {', '.join(TIERS)}, got {policy!r}")
     missing = []
-    for name in TIERS[: TIERS.index(policy) + 1] if not trusted else TIERS:
-        tier = Tier(name, True, ()) if name == TIERS[-1] else try_tier(name, whole=False)
-        if tier.ok:
-            return name
-        missing += [f"tier {name}: {row.what}: {row.detail}" for row in tier.rows if not row.held]
+    for name in TIERS if trusted else TIERS[: TIERS.index(policy) + 1]:
+        with contextlib.ExitStack() as stack:
+            warden, rows = _started(name, stack)
+            if warden is not None and all(row.held for row in rows):
+                yield warden
+                return
+        missing += [f"tier {name}: {row.what}: {row.detail}" for row in rows if not row.held]
     raise RuntimeError(
         f"policy asks for tier {policy} or better, and this machine does not reach it.  {'; '.join(missing)}.  "
         f"`autograder doctor` tells more.  To grade all the same, of people whom you trust: {TRUST}"
     )
+
+
+def _started(name: str, stack: contextlib.ExitStack) -> tuple[Warden | None, Sequence[Row]]:
+    """A fork server of this tier, and what the probes of its walls found; there are none to probe for tier none."""
+    from autograder.warden import Refused, Warden
+
+    try:
+        warden = stack.enter_context(Warden(name))
+        if name == TIERS[-1]:
+            return warden, ()
+        jail = warden.jail([CODE])
+        try:
+            with bait() as ours:
+                return warden, list(walls(Submission(jail), ours))
+        finally:
+            jail.close()
+    except (Refused, OSError) as refused:
+        return None, [Row("start", False, str(refused))]
+
+
+def require(policy: str = DEFAULT_POLICY, trusted: bool = False) -> str:
+    """The tier to grade in: the best that stands here.  Raises: as `guarded`."""
+    with guarded(policy, trusted) as warden:
+        return warden.tier
