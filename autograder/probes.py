@@ -94,13 +94,13 @@ def bait() -> Iterator[Bait]:
 
 
 Probe = tuple[str, str, Callable[[Bait], Sequence[Any]]]
-CHECKOUT = str(Path(__file__).resolve().parent.parent)
+CHECKOUT = str(Path(__file__).resolve().parent)
 WALLS: tuple[Probe, ...] = (
     ("read a file of ours", "read", lambda b: (b.secret,)),
     ("write a file of ours", "write", lambda b: (b.secret,)),
     ("make a file outside", "write", lambda b: (str(b.folder / "made"),)),
     ("change who may read a file of ours", "mode", lambda b: (b.secret,)),
-    ("list the checkout", "listing", lambda b: (CHECKOUT,)),
+    ("list the code that grades", "listing", lambda b: (CHECKOUT,)),
     ("connect to loopback", "connect", lambda b: (b.port,)),
     ("connect to an abstract UNIX socket", "abstract", lambda b: (b.name,)),
     ("hold memory in no process (shmget)", "shared_memory", lambda b: (MB,)),

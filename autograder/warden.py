@@ -178,6 +178,9 @@ class Warden:
             if not handles:
                 told.seek(0)
                 words = told.read().decode(errors="replace").split("\n")
+                if _killed(self.process):
+                    self._stop()
+                    raise EOFError("the fork server was killed as it started")
                 self._stop()
                 last = next((line for line in reversed(words) if line.strip()), "it said nothing")
                 raise Refused(f"tier {self.tier}: the fork server did not start: {last:.300}")
@@ -227,6 +230,13 @@ class Jailed(Remote):
         name = super()._cause()
         self.disturbed |= name == KILLED
         return "ProcessDied" if name == KILLED else name
+
+
+def _killed(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process that hung up was killed from outside; bubblewrap tells of it by its exit status."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(5) in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    return False
 
 
 def _hello(link: socket.socket) -> str:

@@ -1,6 +1,7 @@
 """Verdicts in nbgrader's gradebook and folders: by `nbgrader autograde` and by the bulk writer, which must agree."""
 
 import copy
+import dataclasses
 import json
 import math
 import os
@@ -226,8 +227,11 @@ def test_doubts_flag_a_cell_and_leave_its_number(both, warden):
 
 
 def test_a_name_that_is_no_students_is_refused_and_nowhere(both):
-    one, other, _, refused = both
-    assert refused == [f"{STRANGE!r} is no name for a student"]
+    one, other, records, refused = both
+    work = batch.assignment(one, HOME)
+    assert refused == [] and work.strangers() == [STRANGE] and STRANGE not in work.students()
+    strange = dataclasses.replace(records[0], student=STRANGE)
+    assert into_nbgrader.write(work, [strange]) == [f"{STRANGE!r} is no name for a student"]
     for root in (one, other):
         with _gradebook(root) as book:
             assert STRANGE not in {student.id for student in book.students}

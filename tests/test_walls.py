@@ -14,6 +14,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -587,6 +588,8 @@ def test_the_policy_decides(monkeypatch):
     reached = {"A": False, "B": False}
     row = probes.Row("read a file of ours", False, "it could")
     monkeypatch.setattr(probes, "try_tier", lambda name, whole=True: probes.Tier(name, reached[name], [row]))
+    found = lambda name: [] if reached.get(name, True) else [row]  # noqa: E731
+    monkeypatch.setattr(probes, "_started", lambda name, stack: (SimpleNamespace(tier=name), found(name)))
     with pytest.raises(RuntimeError, match=r"tier B: read a file of ours: it could.*--i-trust-these-submissions"):
         probes.require("B")
     assert probes.require("none") == probes.require("B", trusted=True) == "none"
