@@ -30,9 +30,10 @@ MB = 1 << 20
 MARK = "BDLAB_PROBE"
 """A variable of the environment that no jail must see."""
 RECIPE = (
-    "Walls need Linux.  In a container they can stand: `docker build -t bdlab . && docker run --rm -it --network none "
-    '--cap-drop ALL --security-opt no-new-privileges --pids-limit 512 --memory 6g -v "$PWD:/course" bdlab autograder '
-    "doctor`, then grade in the same way.  This recipe was not tried on macOS or Windows."
+    "Walls need Linux.  In a container they can stand: `docker build --build-arg EXTRAS=lab,teach -t bdlab .`, then "
+    "`docker run --rm -it --network none --cap-drop ALL --security-opt no-new-privileges --pids-limit 512 --memory 6g "
+    '-v "$PWD:/course" -w /course bdlab python -m autograder.cli doctor`, and grade in the same way.  '
+    "This recipe was not tried on any system."
 )
 
 CODE = Path(__file__).with_name("probing.py").read_text(encoding="utf-8")
@@ -180,11 +181,6 @@ def try_tier(name: str, whole: bool = True) -> Tier:
 def try_tiers(whole: bool = True) -> list[Tier]:
     """Every tier, the best first."""
     return [try_tier(name, whole) for name in TIERS]
-
-
-def best(whole: bool = True) -> str:
-    """The best tier whose probes all hold; none where there is no such tier."""
-    return next((name for name in TIERS[:-1] if try_tier(name, whole).ok), TIERS[-1])
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import copy
 import glob
+from contextlib import ExitStack
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -75,7 +76,7 @@ class SafeExecute(NbGraderPreprocessor):
         about = resources["nbgrader"]
         work = _work(Path(self.parent.parent.coursedir.root), about)
         rebuilt = work.rebuilt(about["student"])
-        warden = _warden(_tier(self.policy, self.i_trust_these_submissions))
+        warden = _warden(self.policy, self.i_trust_these_submissions)
         record = batch.grade_one(work, rebuilt, warden, Journal.open(work.journal))
         book = marked(work, rebuilt, record)
         resources["flagged"] = flagged(book, record)
@@ -133,15 +134,10 @@ def _made(root: Path, notebook: str, name: str, _changed: tuple[int, ...]) -> ba
 
 
 @cache
-def _tier(policy: str, trust: bool) -> str:
-    from autograder.probes import require
-
-    return require(policy, trust)
-
-
-@cache
-def _warden(tier: str) -> Warden:
+def _warden(policy: str, trust: bool) -> Warden:
     """One fork server for the whole process."""
-    warden = Warden(tier).__enter__()
-    atexit.register(warden.__exit__)
-    return warden
+    from autograder.probes import guarded
+
+    standing = ExitStack()
+    atexit.register(standing.close)
+    return standing.enter_context(guarded(policy, trust))

@@ -20,7 +20,6 @@ WALLS = {
 """Tier -> its layers, by the names of `jail.server`.  A: namespaces and a root of its own by bubblewrap, and all of B's.
 B: Landlock, seccomp, limits.  none: a process of its own and limits; scores cannot be forged there either, but files can be
 read, connections made and processes killed."""
-MEANING = {A: "namespaces, Landlock, seccomp, limits", B: "Landlock, seccomp, limits", NONE: "limits only"}
 SYSTEM = (
     *("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"),
     "/sys/devices/system/cpu",

@@ -23,10 +23,10 @@ from autograder import edition, tiers
 from autograder.jail import usage
 from autograder.jail.limits import Limits
 from autograder.jail.server import HELLO, KILLED
-from autograder.tiers import MEANING, NONE, WALLS, A, B, Refused
+from autograder.tiers import NONE, WALLS, A, B, Refused
 from bdlab.submission import Line, Remote
 
-__all__ = ["MEANING", "NONE", "WALLS", "A", "B", "Jailed", "Refused", "Warden"]
+__all__ = ["NONE", "WALLS", "A", "B", "Jailed", "Refused", "Warden"]
 START = 120
 """Seconds until torch must have been imported."""
 ENDING = 5

@@ -22,6 +22,7 @@ from autograder.course import nbgrader
 from autograder.grade import CellGrade
 from autograder.marked import clamped, handed_in_at, is_check, marked, text
 from autograder.record import Record
+from autograder.warden import Warden
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jails need Linux")
 ESSAY = f"{TASKS[0].id.split('_')[0]}_essay"
@@ -121,9 +122,9 @@ def _a_humans_work(root):
 @pytest.fixture(scope="module")
 def warden():
     """The one that `SafeExecute` shares in this process, too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(safe_execute, "_tier", lambda policy, trust: strongest())
-        yield safe_execute._warden(strongest())
+    with pytest.MonkeyPatch.context() as patch, Warden(strongest()) as warden:
+        patch.setattr(safe_execute, "_warden", lambda policy, trust: warden)
+        yield warden
 
 
 @pytest.fixture(scope="module")

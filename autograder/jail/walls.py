@@ -1,7 +1,7 @@
 """The walls around one jail, put up by the forked process itself before it reads a line of a student's code.
 
 Each function is one layer and names the feature of the Linux kernel that it uses; `landlock` and `calls` hold the last two.
-`warden.WALLS` says which of them make which tier.  The order matters: a later layer takes away what an earlier one needs.
+`tiers.WALLS` says which of them make which tier.  The order matters: a later layer takes away what an earlier one needs.
 """
 
 from __future__ import annotations
