@@ -1,4 +1,7 @@
-"""The command `autograder`: build the lessons, release them, try the grading on a sample class."""
+"""The command `autograder`: build the lessons, release them, try the grading on a sample class.
+
+Each command imports what it needs inside: torch takes seconds, and `--help` should not.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,7 @@ from typing import Annotated
 
 import typer
 
-from autograder import build as building
 from autograder import grading
-from autograder import release as releasing
-from autograder import samples as sampling
 from autograder.course import PRIVATE, table
 from autograder.sources import ROOT, folder
 
@@ -61,6 +61,7 @@ def build(
 
     Example: `autograder build 03 --refresh`
     """
+    from autograder import build as building
     from autograder import editing, pages, refreshing
 
     homes = _homes(lessons)
@@ -92,6 +93,8 @@ def release(
 
     Example: `autograder release 03`
     """
+    from autograder import release as releasing
+
     print(f"Released {releasing.release(folder(lesson), as_)}")
 
 
@@ -101,6 +104,8 @@ def publish(target: Annotated[Path, typer.Argument(help="A new or empty folder."
 
     Example: `autograder publish ../students`
     """
+    from autograder import release as releasing
+
     print(f"Wrote {releasing.publish(target)}")
 
 
@@ -114,6 +119,8 @@ def sample_class(
 
     Example: `autograder sample-class 03_badnets --grade`
     """
+    from autograder import samples as sampling
+
     home = folder(lesson)
     root = (out or PRIVATE / "sample-class" / home.name).resolve()
     print(f"Wrote eight hand-ins below {sampling.write(home, root)}", flush=True)
@@ -146,6 +153,7 @@ def repair(
     """
     import nbformat
 
+    from autograder.build import text
     from autograder.handed_in import contents, read
     from autograder.repair import repair as mend
 
@@ -155,7 +163,7 @@ def repair(
         nbformat.read(ROOT / "lessons" / home.name / f"{home.name}.ipynb", as_version=4),
     )
     target = out or submission.with_suffix(".repaired.ipynb")
-    target.write_text(building.text(found.notebook), encoding="utf-8")
+    target.write_text(text(found.notebook), encoding="utf-8")
     print("\n".join([*found.remarks, f"Wrote {target}"]))
 
 

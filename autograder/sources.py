@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jupytext
-from nbformat import NotebookNode
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
 REGION = re.compile(r"^(?P<indent>[ ]*)### BEGIN SOLUTION\n(?P<body>.*?)^[ ]*### END SOLUTION\n?", re.M | re.S)
@@ -42,6 +43,8 @@ def folder(lesson: str, root: Path = ROOT) -> Path:
 
 def notebook(home: Path) -> NotebookNode:
     """The lesson's percent source as a notebook."""
+    import jupytext
+
     return jupytext.read(home / f"{home.name}.py", fmt="py:percent")
 
 
@@ -60,6 +63,8 @@ def references(home: Path) -> dict[str, Answer]:
 @cache
 def others(home: Path) -> tuple[tuple[Answer, ...], tuple[Answer, ...]]:
     """(right alternatives, mutants) of reference.py; a mutant's header says what it deserves."""
+    import jupytext
+
     alternatives, mutants = [], []
     for cell in jupytext.read(home / "reference.py", fmt="py:percent").cells:
         about = cell.metadata
