@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autograder.batch import Assignment
 from autograder.journal import Journal
 from autograder.warden import Warden
-from bdlab.exercises.verdict import chance, judge_part
+from bdlab.exercises.verdict import Tries, judge_part
 from bdlab.submission import Submission
 
 
@@ -39,11 +39,11 @@ def replay(work: Assignment, student: str, exercise: str, warden: Warden) -> Ite
         for number, name in enumerate(jail.raised, 1):
             if name:
                 yield f"Cell {number} of {len(jail.raised)} raised {name}."
-        sub = Submission(jail, task.fixtures)
+        tries = Tries(task, Submission(jail, task.fixtures), work.master.secret)
         for part in task.parts:
-            draws = part.draws(chance(work.master.secret, task, part))
-            result = judge_part(part, sub, draws, work.master.expected[exercise])
+            result = judge_part(tries, part, work.master.expected[exercise])
             tried = f" (with {result.tried})" if result.tried else ""
-            yield f"{part.name}, {part.points:g} points, {len(draws)} secret draws: {result.complaint or 'right'}{tried}"
+            about = f"{part.name}, {part.points:g} points, {len(tries.draws(part))} secret draws"
+            yield f"{about}: {result.complaint or 'right'}{tried}"
     finally:
         jail.close()

@@ -33,6 +33,8 @@ for _command in (grading.init, grading.grade, grading.regrade, grading.explain):
 
 def main() -> None:
     """Run the command; what is refused becomes one line on stderr and exit status 2."""
+    # jsonschema would build a grammar of addresses as it is imported: a processor second for what no notebook needs
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
         app()
     except (ValueError, OSError, RuntimeError) as refused:
@@ -173,7 +175,7 @@ def doctor() -> None:
 
     Example: `autograder doctor`
     """
-    from autograder import probes
+    from autograder import guard, probes
 
     rows = []
     for name in ("nbgrader", "jupytext", "alembic"):
@@ -186,11 +188,11 @@ def doctor() -> None:
             [(row.what, "held" if row.held else "NOT HELD", row.detail) for row in tier.rows],
             ("tried from inside a jail", "", "what came of it"),
             f"tier {tier.name}"
-            + (", which shows what the same code does without walls" if tier.name == probes.TIERS[-1] else ""),
+            + (", which shows what the same code does without walls" if tier.name == guard.TIERS[-1] else ""),
         )
-    best = next((tier.name for tier in tiers if tier.ok), probes.TIERS[-1])
-    print(f"Grading here runs behind walls of tier {best}; the policy asks for {probes.DEFAULT_POLICY} or better.")
-    if best not in probes.TIERS[: probes.TIERS.index(probes.DEFAULT_POLICY) + 1]:
+    best = next((tier.name for tier in tiers if tier.ok), guard.TIERS[-1])
+    print(f"Grading here runs behind walls of tier {best}; the policy asks for {guard.DEFAULT_POLICY} or better.")
+    if best not in guard.TIERS[: guard.TIERS.index(guard.DEFAULT_POLICY) + 1]:
         print(probes.RECIPE)
         raise typer.Exit(1)
     if any(row[1] != "ok" for row in rows):

@@ -22,7 +22,7 @@ from bdlab.exercises import lessons
 from bdlab.exercises.checks import lines_of
 from bdlab.exercises.frozen import frozen
 from bdlab.exercises.specification import Exercise, Lesson
-from bdlab.exercises.verdict import PUBLIC, Outcomes, Result, Verdict, chance, judge, judge_part, outcomes, recognise
+from bdlab.exercises.verdict import Outcomes, Result, Tries, Verdict, judge, judge_part, outcomes, recognise
 from bdlab.submission import Remote, Submission
 
 BUILT_IN = (
@@ -34,12 +34,16 @@ UNWRITTEN = "nothing was written here"
 
 @dataclass(frozen=True)
 class CellGrade:
-    """What one check cell gives.  reasons: lines for the student.  doubts: why a human should look, for the lecturer."""
+    """What one check cell gives.  reasons: lines for the student.  doubts: why a human should look, for the lecturer.
+
+    mistake: the mutant that the answer behaves like.
+    """
 
     points: float
     maximum: float
     reasons: Sequence[str]
     doubts: Sequence[str] = ()
+    mistake: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,15 +113,16 @@ def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:
 def _grade(task: Exercise, jail: Remote, lesson: Master, answers: Answers) -> tuple[CellGrade, bool]:
     """The grade, and whether something ended the process."""
     sub = Submission(jail, task.fixtures)
-    results = judge(task, sub, lesson.expected[task.id], lesson.secret)
+    results = judge(Tries(task, sub, lesson.secret), lesson.expected[task.id])
     points = Verdict(task, results).points
     lost = any(result.complaint is not None for result in results)
     ended = any(result.ended for result in results)
-    mistake = recognise(task, sub, frozen(task.id)[1]) if lost and not ended else None
-    told = Verdict(task, [_in_public_words(task, sub, result) for result in results], mistake)
+    public = Tries(task, sub)
+    mistake = recognise(public, frozen(task.id)[1]) if lost and not ended else None
+    told = Verdict(task, [_in_public_words(public, result) for result in results], mistake)
     raised = "" if points else _raised(task, jail, answers)
     looks = tuple(doubts(task, answers.written[task.id], answers))
-    return CellGrade(points, task.points, tuple(lines_of(task, told, raised)), looks), ended
+    return CellGrade(points, task.points, tuple(lines_of(task, told, raised)), looks, mistake), ended
 
 
 def _raised(task: Exercise, jail: Remote, answers: Answers) -> str:
@@ -126,13 +131,12 @@ def _raised(task: Exercise, jail: Remote, answers: Answers) -> str:
     return f"The cell with your answer raised {name} when it ran; try Kernel > Restart and Run All." if name else ""
 
 
-def _in_public_words(task: Exercise, sub: Submission, result: Result) -> Result:
+def _in_public_words(public: Tries, result: Result) -> Result:
     if result.complaint is None:
         return Result(result.part, None)
     if result.ended:
         return Result(result.part, ENDED)
-    draws = result.part.draws(chance(PUBLIC, task, result.part))
-    told = judge_part(result.part, sub, draws, frozen(task.id)[0])
+    told = judge_part(public, result.part, frozen(public.exercise.id)[0])
     return Result(result.part, ENDED if told.ended else told.complaint or BUILT_IN, told.tried)
 
 

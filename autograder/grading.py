@@ -53,8 +53,7 @@ def grade(
 
     Example: `autograder grade 03_badnets --jobs 2`
     """
-    work = _assignment(course, lesson, name)
-    records = _graded(work, jobs, policy, trust)
+    work, records = _graded(course, lesson, name, jobs, policy, trust)
     _write(work, records, feedback)
     _summary(records)
 
@@ -72,12 +71,10 @@ def regrade(
 
     Example: `autograder regrade 03_badnets`
     """
-    work = _assignment(course, lesson, name)
-    entered = entered_points(work)
-    records = _graded(work, jobs, policy, trust)
+    work, records = _graded(course, lesson, name, jobs, policy, trust)
     from autograder.batch import changes as changed
 
-    changes = changed(entered, records)
+    changes = changed(entered_points(work), records)
     table(
         [(student, exercise, f"{was:g}", f"{now:g}") for student, exercise, was, now in changes],
         ("student", "exercise", "points before", "points now"),
@@ -102,11 +99,14 @@ def explain(
 
     Example: `autograder explain ada l03_stamp`
     """
-    from autograder.appeal import replay
-    from autograder.probes import guarded
+    from autograder.guard import guarded
 
-    work = _assignment(course, exercise.partition("_")[0], name)
+    home = folder(exercise.partition("_")[0])
     with guarded(policy, trust) as warden:
+        from autograder.appeal import replay
+        from autograder.batch import assignment
+
+        work = assignment(course.resolve(), home, name)
         print("\n".join(replay(work, student, exercise, warden)))
 
 
@@ -130,16 +130,25 @@ def entered_points(work: Assignment) -> dict[str, dict[str, float]]:
         }
 
 
-def _assignment(course: Path, lesson: str, name: str | None) -> Assignment:
-    from autograder.batch import assignment
+def _graded(
+    course: Path, lesson: str, name: str | None, jobs: int, policy: str, trust: bool
+) -> tuple[Assignment, list[Record]]:
+    """The assignment and its records, old ones and new ones.  The fork server starts while we import."""
+    from autograder.guard import guarded
 
-    return assignment(course.resolve(), folder(lesson), name)
+    home = folder(lesson)
+    with guarded(policy, trust) as warden:
+        from autograder.batch import assignment, run
+
+        work = assignment(course.resolve(), home, name)
+        students = _students(work)
+        with tqdm(total=len(students), unit="hand-in", disable=None) as bar:
+            return work, run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
 
 
-def _graded(work: Assignment, jobs: int, policy: str, trust: bool) -> list[Record]:
-    from autograder.batch import run
+def _students(work: Assignment) -> list[str]:
+    """Who handed in; tells of what is left out and what is damaged.  Raises: `ValueError` where nobody did."""
     from autograder.journal import Journal
-    from autograder.probes import guarded
 
     students = work.students()
     for name in work.strangers():
@@ -151,8 +160,7 @@ def _graded(work: Assignment, jobs: int, policy: str, trust: bool) -> list[Recor
     journal = Journal.open(work.journal)
     if journal.damaged:
         print(f"{journal.damaged} lines of {work.journal} are damaged; what they held is graded again.")
-    with guarded(policy, trust) as warden, tqdm(total=len(students), unit="hand-in", disable=None) as bar:
-        return run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
+    return students
 
 
 def _write(work: Assignment, records: list[Record], feedback: bool) -> None:

@@ -94,8 +94,10 @@ def _outputs(grade: CellGrade, remarks: list[str]) -> list[NotebookNode]:
     said = "".join(f"{sanitize.line(line)}\n" for line in (*grade.reasons, *remarks))
     number = repr(clamped(grade.points, grade.maximum))
     return [
-        nbformat.v4.new_output("stream", name="stdout", text=said),
-        nbformat.v4.new_output("execute_result", data={"text/plain": number}, execution_count=None),
+        nbformat.from_dict({"output_type": "stream", "name": "stdout", "text": said}),
+        nbformat.from_dict(
+            {"output_type": "execute_result", "metadata": {}, "data": {"text/plain": number}, "execution_count": None}
+        ),
     ]
 
 

@@ -17,15 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autograder.guard import TIERS
 from bdlab.submission import Raised, Submission
 
 if TYPE_CHECKING:
     from autograder.warden import Warden
 
-DEFAULT_POLICY = "B"
-"""The tier below which no grade is written."""
-TIERS = ("A", "B", "none")
-TRUST = "--i-trust-these-submissions"
 MB = 1 << 20
 MARK = "BDLAB_PROBE"
 """A variable of the environment that no jail must see."""
@@ -159,6 +156,16 @@ def small() -> Any:
     )
 
 
+def probed(warden: Warden) -> list[Row]:
+    """Try the walls of one of its jails."""
+    jail = warden.jail([CODE])
+    try:
+        with bait() as ours:
+            return list(walls(Submission(jail), ours))
+    finally:
+        jail.close()
+
+
 def try_tier(name: str, whole: bool = True) -> Tier:
     """Start a fork server behind the walls of this tier and run the probes in a jail.  whole: with those of the limits."""
     if sys.platform != "linux":
@@ -181,49 +188,3 @@ def try_tier(name: str, whole: bool = True) -> Tier:
 def try_tiers(whole: bool = True) -> list[Tier]:
     """Every tier, the best first."""
     return [try_tier(name, whole) for name in TIERS]
-
-
-@contextlib.contextmanager
-def guarded(policy: str = DEFAULT_POLICY, trusted: bool = False) -> Iterator[Warden]:
-    """A fork server behind the best walls that stand here: they were probed in one of its jails.
-
-    Raises: `RuntimeError` where that is below `policy` and the submissions are not trusted.
-    """
-    if policy not in TIERS:
-        raise ValueError(f"policy must be one of {', '.join(TIERS)}, got {policy!r}")
-    missing = []
-    for name in TIERS if trusted else TIERS[: TIERS.index(policy) + 1]:
-        with contextlib.ExitStack() as stack:
-            warden, rows = _started(name, stack)
-            if warden is not None and all(row.held for row in rows):
-                yield warden
-                return
-        missing += [f"tier {name}: {row.what}: {row.detail}" for row in rows if not row.held]
-    raise RuntimeError(
-        f"policy asks for tier {policy} or better, and this machine does not reach it.  {'; '.join(missing)}.  "
-        f"`autograder doctor` tells more.  To grade all the same, of people whom you trust: {TRUST}"
-    )
-
-
-def _started(name: str, stack: contextlib.ExitStack) -> tuple[Warden | None, Sequence[Row]]:
-    """A fork server of this tier, and what the probes of its walls found; there are none to probe for tier none."""
-    from autograder.warden import Refused, Warden
-
-    try:
-        warden = stack.enter_context(Warden(name))
-        if name == TIERS[-1]:
-            return warden, ()
-        jail = warden.jail([CODE])
-        try:
-            with bait() as ours:
-                return warden, list(walls(Submission(jail), ours))
-        finally:
-            jail.close()
-    except (Refused, OSError) as refused:
-        return None, [Row("start", False, str(refused))]
-
-
-def require(policy: str = DEFAULT_POLICY, trusted: bool = False) -> str:
-    """The tier to grade in: the best that stands here.  Raises: as `guarded`."""
-    with guarded(policy, trusted) as warden:
-        return warden.tier

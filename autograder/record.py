@@ -46,7 +46,7 @@ class Record:
     def of(cls, plain: Mapping[str, Any]) -> Record:
         """The record of such a line."""
         cells = {
-            name: CellGrade(cell["points"], cell["maximum"], tuple(cell["reasons"]), tuple(cell["doubts"]))
+            name: CellGrade(**{**cell, "reasons": tuple(cell["reasons"]), "doubts": tuple(cell["doubts"])})
             for name, cell in plain["cells"].items()
         }
         return cls(**{**plain, "cells": cells, "remarks": tuple(plain["remarks"])})

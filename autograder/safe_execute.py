@@ -136,7 +136,7 @@ def _made(root: Path, notebook: str, name: str, _changed: tuple[int, ...]) -> ba
 @cache
 def _warden(policy: str, trust: bool) -> Warden:
     """One fork server for the whole process."""
-    from autograder.probes import guarded
+    from autograder.guard import guarded
 
     standing = ExitStack()
     atexit.register(standing.close)

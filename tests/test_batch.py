@@ -116,7 +116,7 @@ def test_what_is_right_on_the_public_draws_only_is_found_out(work, warden):
     known = {
         str((draw["y"].tolist(), draw["classes"])): [(label + 1) % draw["classes"] for label in draw["y"].tolist()]
         for part in task.parts
-        for draw in part.draws(chance(PUBLIC, task, part))
+        for draw in part.draws(chance(PUBLIC, task.id, part))
     }
     cell = _cells(work, warden, {task.id: table.replace("KNOWN = {}", f"KNOWN = {known}", 1)})[task.id]
     assert cell.points < task.points and any(BUILT_IN[:40] in line for line in cell.reasons)

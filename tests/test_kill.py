@@ -102,7 +102,7 @@ def test_a_jail_or_the_fork_server_is_killed_at_random_moments(victim, kept):
             def kill(over=over):
                 nonlocal killed
                 while not over.wait(chance.uniform(0.3, 2)):
-                    found = _alive(str(warden.folder).encode())
+                    found = _alive(str(warden.server.folder).encode())
                     jails = [pid for pid in found if _parent(pid) in found and not _children(pid)]
                     targets = jails if victim == "jail" else [pid for pid in found if pid not in jails][-1:]
                     if targets and killed < MOMENTS:

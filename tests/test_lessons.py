@@ -9,8 +9,9 @@ from autograder.sources import ROOT, Answer, others, references
 from bdlab.exercises import lessons
 from bdlab.exercises.checks import WIDTH
 from bdlab.exercises.frozen import HOME, LIMIT, frozen
-from bdlab.exercises.verdict import PUBLIC, Chance, chance, judge, outcomes, recognise
+from bdlab.exercises.verdict import PUBLIC, Chance, Tries, chance, judge, outcomes, recognise
 from bdlab.submission import Local, Piped, Submission
+from bdlab.submission.frames import encode
 
 HOMES = {one.id: ROOT / "solutions" / one.id for one in lessons.all_lessons()}
 TASKS = [task for one in lessons.all_lessons() for task in one.exercises]
@@ -56,7 +57,7 @@ def secret():
 
 
 def _points(answer, sub, expected, key):
-    return sum(result.points for result in judge(lessons.find(answer.exercise), sub, expected, key))
+    return sum(result.points for result in judge(Tries(lessons.find(answer.exercise), sub, key), expected))
 
 
 @pytest.mark.parametrize("answer", RIGHT, ids=_name)
@@ -76,7 +77,7 @@ def test_every_mutant_gets_what_it_deserves_and_hears_its_own_message(answer, pi
     for sub in (_local(answer), piped(answer)):
         assert _points(answer, sub, expected, PUBLIC) == answer.points
         assert _points(answer, sub, secret[task.id], SECRET) == answer.points
-        assert recognise(task, sub, mutants) == answer.name
+        assert recognise(Tries(task, sub), mutants) == answer.name
 
 
 @pytest.mark.slow
@@ -112,7 +113,7 @@ def _chance():
 
 def test_the_public_draws_are_the_same_everywhere():
     """Frozen outcomes belong to these very draws: on another system another stream would fail right answers."""
-    rng = chance(PUBLIC, TASKS[0], TASKS[0].parts[0])
+    rng = chance(PUBLIC, TASKS[0].id, TASKS[0].parts[0])
     assert [rng.randint(100) for _ in range(5)] == [51, 75, 39, 31, 51] and rng.randint(3, 5, 4).dtype == "int64"
 
 
@@ -133,7 +134,7 @@ def test_an_empty_answer_gains_nothing(task, body):
     source = f"class Equal:\n    def __eq__(self, other): return True\ndef {task.name}(*args, **named):\n    {body}\n"
     sub = _local(Answer(task.id, "empty", source))
     expected, _ = frozen(task.id)
-    assert sum(result.points for result in judge(task, sub, expected)) == 0
+    assert sum(result.points for result in judge(Tries(task, sub), expected)) == 0
 
 
 @pytest.mark.parametrize("lesson", lessons.all_lessons(), ids=lambda one: one.id)
@@ -143,8 +144,18 @@ def test_points_size_and_time_of_a_lesson(lesson):
     subs = {name: _local(answer) for name, answer in references(HOMES[lesson.id]).items()}
     start = time.process_time()
     for task in lesson.exercises:
-        judge(task, subs[task.id], frozen(task.id)[0])
+        judge(Tries(task, subs[task.id]), frozen(task.id)[0])
     assert time.process_time() - start <= 1.0
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_draws_are_as_they_were_after_an_answer(task):
+    """They are made once for a whole class."""
+    home = HOMES[next(one.id for one in lessons.all_lessons() if task in one.exercises)]
+    tries = Tries(task, _local(references(home)[task.id]))
+    judge(tries, frozen(task.id)[0])
+    for part in task.parts:
+        assert encode(list(tries.draws(part))) == encode(list(part.draws(chance(PUBLIC, task.id, part))))
 
 
 def test_a_check_prints_at_most_six_lines_and_returns_a_plain_float(capsys):

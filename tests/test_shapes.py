@@ -6,7 +6,7 @@ from shapes import ANSWERS, EXERCISES
 
 from bdlab.exercises.comparing import difference
 from bdlab.exercises.frozen import content
-from bdlab.exercises.verdict import PUBLIC, judge, outcomes, recognise
+from bdlab.exercises.verdict import PUBLIC, Tries, judge, outcomes, recognise
 from bdlab.submission import Local, Piped, Submission
 from bdlab.submission.frames import decode, encode
 
@@ -73,7 +73,7 @@ def expected(frozen):
 
 
 def _points(answer, sub, expected, secret=PUBLIC):
-    results = judge(TASKS[answer.exercise], sub, expected[secret][answer.exercise], secret)
+    results = judge(Tries(TASKS[answer.exercise], sub, secret), expected[secret][answer.exercise])
     return sum(result.points for result in results), [result.complaint for result in results]
 
 
@@ -91,7 +91,7 @@ def test_every_mutant_gets_what_it_deserves_and_is_recognised(answer, both, froz
         for secret in (PUBLIC, SECRET):
             points, complaints = _points(answer, sub, expected, secret)
             assert points == answer.points < TASKS[answer.exercise].points, complaints
-        assert recognise(TASKS[answer.exercise], sub, frozen[answer.exercise][1]) == answer.name
+        assert recognise(Tries(TASKS[answer.exercise], sub), frozen[answer.exercise][1]) == answer.name
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=_name)
@@ -101,7 +101,7 @@ def test_other_names_and_another_order_change_nothing(answer, frozen, expected):
     sub = _local(answer, source)
     points, complaints = _points(answer, sub, expected)
     assert points == (task.points if answer.points is None else answer.points), complaints
-    mistake = recognise(task, sub, frozen[task.id][1])
+    mistake = recognise(Tries(task, sub), frozen[task.id][1])
     assert mistake == (None if answer.points is None else answer.name)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from bdlab.exercises import Exercise, Part, Wrong
 from bdlab.exercises.comparing import difference
-from bdlab.exercises.verdict import judge, outcomes
+from bdlab.exercises.verdict import KEPT, Tries, judge, outcomes
 from bdlab.submission import Local, Piped, Raised, Ref, Submission, piped
 from bdlab.submission.frames import BLOB, DEPTH, TEXT, decode, encode, read
 
@@ -320,7 +320,7 @@ def test_values_are_copied_on_their_way_and_refs_name_what_stays(sub):
     ref = sub.fixture("tensor", x)
     sub.call("add", ref)
     sub.call("add", ref)
-    assert ref == Ref(0) and sub.value(ref).tolist() == [2, 2] and x.sum() == 0
+    assert ref == Ref(-1) and sub.value(ref).tolist() == [2, 2] and x.sum() == 0
     came = sub.call("echo", (x, [None, ref, {"a": np.float32(3)}]))
     assert type(came) is tuple and came[1][1].tolist() == [2, 2] and type(came[1][2]["a"]) is np.ndarray
     assert sub.value("number") == 7 and sub.call("keywords", 1, op=2, name=3, kind=4, self=5) == [1, 2, 3, 4, 5]
@@ -377,7 +377,7 @@ def test_an_exception_is_told_by_its_class_and_in_the_notebook_by_its_line(sub):
         (lambda: sub.call("absent"), "NameError"),
         (lambda: sub.make("Counter", 1, 2), "TypeError"),
         (lambda: sub.invoke(sub.make("Counter"), 1), "AttributeError"),
-        (lambda: sub.fixture("model", "huge"), "ValueError"),
+        (lambda: sub.value(sub.fixture("model", "huge")), "ValueError"),
         (lambda: sub.value("absent"), "NameError"),
     ):
         with pytest.raises(Raised) as caught:
@@ -465,7 +465,7 @@ def test_no_lie_gains_a_point(which, sub):
     for right in ({"raised": "ValueError"}, torch.ones(2), 2.0, 3, [1, 2], {"a": 1}, None)[
         : -1 if which == "none" else 7
     ]:
-        results = judge(_exercise(which), sub, {"compared": [right], "judged": []})
+        results = judge(Tries(_exercise(which), sub), {"compared": [right], "judged": []})
         assert [result.points for result in results] == [0, 0]
         assert all(len(result.complaint) < 250 for result in results)
     assert (type(sub.call("answers", which)) is Ref) == (which in LIES and which != "int")
@@ -507,9 +507,37 @@ def test_objects_are_no_outcome_and_an_unexpected_value_is_a_complaint():
     mean = Part("mean", 1.0, lambda rng: [{}], lambda sub, draw: sub.call("answers", "keys").mean(), "")
     silent = Part("silent", 1.0, lambda rng: [{}], lambda sub, draw: _wrong(), "")
     task = Exercise("t02_mean", "answers", 1, 1, 1, (mean, silent), ("", "", ""), {}, "")
-    results = judge(task, sub, {"mean": [0.5], "silent": [0.5]})
+    results = judge(Tries(task, sub), {"mean": [0.5], "silent": [0.5]})
     assert [result.points for result in results] == [0, 0]
     assert results[0].complaint.startswith("the result is not of the kind that was asked for")
+
+
+def test_a_draw_is_tried_once_and_a_long_answer_is_not_kept():
+    sub, seen = Submission(Local({})), []
+    sub.load(["import numpy\ndef answers(size):\n    return numpy.zeros(size, 'uint8')"])
+
+    def run(sub, draw):
+        seen.append(draw["size"])
+        return sub.call("answers", draw["size"])
+
+    part = Part("any", 1.0, lambda rng: [{"size": 3}, {"size": KEPT - 99}, {"size": KEPT}], run, "")
+    tries = Tries(Exercise("t02_long", "answers", 1, 1, 1, (part,), ("", "", ""), {}, ""), sub)
+    for number, once in ((0, True), (1, True), (2, False)):
+        seen.clear()
+        assert all(tries.answer(part, number)[0].size for _ in range(2)) and len(seen) == (1 if once else 2)
+
+
+def test_what_is_built_for_a_call_travels_with_it():
+    local, frames = Local({}), []
+    sub = Submission(lambda frame: frames.append(frame) or local(frame))
+    sub.transport.renew, sub.transport.detail = lambda: None, ""
+    sub.load(["def same(a, b):\n    return [a, b]"])
+    sub.renew()
+    one, two = sub.fixture("tensor", torch.ones(1)), sub.fixture("tensor", torch.zeros(1))
+    assert len(frames) == 1 and [x.item() for x in sub.call("same", two, one)] == [0, 1] and len(frames) == 2
+    sub.renew()  # what was built before is forgotten
+    with pytest.raises(Raised, match="KeyError"):
+        sub.value(one)
 
 
 def _wrong():

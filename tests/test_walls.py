@@ -21,7 +21,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("jails need Linux", allow_module_level=True)
 
-from autograder import edition, probes, tiers
+from autograder import edition, guard, probes, tiers
 from autograder.jail import calls, landlock, server, usage, walls
 from autograder.jail.limits import MB, Limits
 from autograder.warden import NONE, A, B, Refused, Warden
@@ -356,7 +356,7 @@ def test_nobody_asked_for_these_words(jail):
 
 
 def test_the_fork_server_is_bare(walled):
-    pid = _pid(walled.server)
+    pid = _pid(walled.server.handle)
     own = Path(f"/proc/{pid}")
     assert len(list((own / "task").iterdir())) == 1
     names = {word.split(b"=")[0].decode() for word in (own / "environ").read_bytes().split(b"\0") if word}
@@ -381,9 +381,9 @@ def _holds(pid, *needles):
 
 
 def test_the_fork_server_knows_no_secret(walled):
-    secret, known = MARKER.encode(), str(walled.folder / "scratch").encode()
+    secret, known = MARKER.encode(), str(walled.server.folder / "scratch").encode()
     try:
-        assert _holds(_pid(walled.server), secret, known) == {known}
+        assert _holds(_pid(walled.server.handle), secret, known) == {known}
     except PermissionError:
         pytest.skip("this machine lets nobody read the memory of another process")
 
@@ -391,7 +391,7 @@ def test_the_fork_server_knows_no_secret(walled):
 def test_a_jail_that_somebody_else_kills_is_told_apart(jail):
     jail, sub = jail
     assert sub.call("number") == 7
-    (pid,) = usage.children()[_pid(jail.warden.server)]
+    (pid,) = usage.children()[_pid(jail.warden.server.handle)]
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(Raised, match="ProcessDied"):
         sub.call("number")
@@ -401,7 +401,7 @@ def test_a_jail_that_somebody_else_kills_is_told_apart(jail):
 
 
 def _kill_server(warden, jail):
-    old = _pid(warden.server)
+    old = _pid(warden.server.handle)
     os.kill(old, signal.SIGKILL)
     sub = Submission(jail)
     with pytest.raises(Raised, match="ProcessDied"):
@@ -409,7 +409,7 @@ def _kill_server(warden, jail):
     assert jail.disturbed is True
     sub.renew()
     assert sub.call("number") == 7
-    assert _pid(warden.server) != old and not _alive([old])
+    assert _pid(warden.server.handle) != old and not _alive([old])
 
 
 @pytest.mark.slow
@@ -424,11 +424,11 @@ def test_the_same_with_bubblewrap(wardens):
     """The fork server, then the process that bubblewrap started it from, then bubblewrap's first one."""
     jail = wardens(A).jail([CODE])
     _kill_server(wardens(A), jail)
-    inner = _parent(_pid(wardens(A).server))
+    inner = _parent(_pid(wardens(A).server.handle))
     os.kill(inner, signal.SIGKILL)  # the first process of its namespace
     assert _soon(lambda: jail._ended())
     Submission(jail).renew()
-    os.kill(wardens(A).process.pid, signal.SIGKILL)  # outside: nobody inside needs it
+    os.kill(wardens(A).server.process.pid, signal.SIGKILL)  # outside: nobody inside needs it
     assert Submission(jail).call("number") == 7
     jail.close()
 
@@ -458,12 +458,12 @@ def test_a_closed_jail_leaves_nothing(walled):
     jail = walled.jail([CODE])
     if walled.tier == A:
         Submission(jail).call("daemon")
-    pids = [pid for pid in _below(_pid(walled.server)) if pid != _pid(walled.server)]
+    pids = [pid for pid in _below(_pid(walled.server.handle)) if pid != _pid(walled.server.handle)]
     assert len(pids) >= 1
     jail.close()
     assert _soon(lambda: not _alive(pids))
     walled.jail([]).close()
-    assert _soon(lambda: len(list((walled.folder / "scratch").iterdir())) <= 1)
+    assert _soon(lambda: len(list((walled.server.folder / "scratch").iterdir())) <= 1)
 
 
 def test_a_warden_is_entered_once(wardens):
@@ -536,7 +536,7 @@ def test_no_code_runs_where_a_wall_does_not_stand(monkeypatch, tmp_path, tier, m
     with _started(tier) as broken:
         with pytest.raises(Refused, match=rf"tier {tier}: {layer}: \[Errno 38\] not on this machine"):
             broken.jail([f"open({str(tmp_path / 'ran')!r}, 'w')"])
-        assert _soon(lambda: not usage.children().get(_pid(broken.server)))
+        assert _soon(lambda: not usage.children().get(_pid(broken.server.handle)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -589,18 +589,18 @@ def test_the_policy_decides(monkeypatch):
     row = probes.Row("read a file of ours", False, "it could")
     monkeypatch.setattr(probes, "try_tier", lambda name, whole=True: probes.Tier(name, reached[name], [row]))
     found = lambda name: [] if reached.get(name, True) else [row]  # noqa: E731
-    monkeypatch.setattr(probes, "_started", lambda name, stack: (SimpleNamespace(tier=name), found(name)))
+    monkeypatch.setattr(guard, "_started", lambda name, stack: (SimpleNamespace(tier=name), found(name)))
     with pytest.raises(RuntimeError, match=r"tier B: read a file of ours: it could.*--i-trust-these-submissions"):
-        probes.require("B")
-    assert probes.require("none") == probes.require("B", trusted=True) == "none"
+        guard.require("B")
+    assert guard.require("none") == guard.require("B", trusted=True) == "none"
     reached["B"] = True
-    assert probes.require() == "B"
+    assert guard.require() == "B"
     with pytest.raises(RuntimeError, match="policy asks for tier A or better"):
-        probes.require("A")
+        guard.require("A")
     reached["A"] = True
-    assert probes.require() == "A"
+    assert guard.require() == "A"
     with pytest.raises(ValueError, match="policy must be one of A, B, none, got 'D'"):
-        probes.require("D")
+        guard.require("D")
 
 
 def test_another_system_is_told_the_recipe(monkeypatch):
@@ -646,7 +646,7 @@ with Warden(sys.argv[1], probes.small()) as warden:
     sub = Submission(jail)
     if sys.argv[1] != "B":
         sub.call("daemon")
-    print(warden.folder, flush=True)
+    print(warden.server.folder, flush=True)
     sub.call("nap", 300)
 """
 

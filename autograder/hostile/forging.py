@@ -111,16 +111,14 @@ def _patched_fixtures(of: Material) -> Iterator[Case]:
     """Mutants that change the student's side, so that what they do wrong does not show."""
     hidden = tried("""
         import bdlab.submission.executor as executor
-        kept = {}
-        def fixture(self, kind, /, *args, **named):
-            made = executor.FIXTURES[kind](*args, **named)
-            ref = self._keep(made)
-            if isinstance(made, torch.Tensor):
-                kept[id(made)] = made.clone()
-            return ref
+        kept, make = {}, executor.FIXTURES["tensor"]
+        def tensor(x):
+            made = make(x)
+            kept[id(made)] = made.clone()
+            return made
         def value(self, target):
             return self._named(target) if isinstance(target, str) else kept.get(id(target), target)
-        executor.Executor._fixture, executor.Executor._value = fixture, value
+        executor.FIXTURES["tensor"], executor.Executor._value = tensor, value
     """)
     still = tried("""
         import contextlib, random, numpy, torch, bdlab.submission.executor as executor

@@ -78,8 +78,8 @@ def run(
 
 
 def _outcome(case: Case, warden: Warden, of: Material, lesson: Master, outside: Outside, slack: float) -> Outcome:
-    assert warden.process is not None
-    before, troubles = family(warden.process.pid), []
+    assert warden.server.process is not None
+    before, troubles = family(warden.server.process.pid), []
     allowed = ROUNDS * warden.limits.wall
     grades: dict[str, CellGrade] = {}
     with TemporaryDirectory(prefix="handed-in-") as place:
@@ -117,10 +117,10 @@ def graded(folder: Path, name: str, lesson: Master, warden: Warden, release: Not
 
 def _server(warden: Warden, before: dict[int, str]) -> list[str]:
     """Whether the fork server is what it was, and every jail has ended."""
-    assert warden.process is not None
-    if warden.process.pid not in before:
+    assert warden.server.process is not None
+    if warden.server.process.pid not in before:
         return ["the fork server had to be started again"]
-    told = settled(warden.process.pid, before)
+    told = settled(warden.server.process.pid, before)
     return [told] if told else []
 
 

@@ -249,6 +249,7 @@ def main() -> None:
         server = Server(control, **settings)
         server._send({"ready": server.pid}, os.pidfd_open(server.pid))
         server.run()
+    os._exit(0)  # to take torch down takes half a second
 
 
 if __name__ == "__main__":

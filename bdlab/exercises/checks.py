@@ -17,7 +17,7 @@ from bdlab.exercises import lessons
 from bdlab.exercises.frozen import frozen
 from bdlab.exercises.names import broken, objection
 from bdlab.exercises.specification import Exercise
-from bdlab.exercises.verdict import Result, Verdict, judge, recognise
+from bdlab.exercises.verdict import Result, Tries, Verdict, judge, recognise
 from bdlab.submission import Local, Submission
 
 WIDTH, LINES = 106, 6
@@ -85,13 +85,13 @@ def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str]
     if against:
         return None, against
     expected, mutants = frozen(task.id)
-    sub = Submission(Local(namespace), task.fixtures)
+    tries = Tries(task, Submission(Local(namespace), task.fixtures))
     try:
         with contextlib.redirect_stderr(io.StringIO()), _limited(SECONDS):
-            results = judge(task, sub, expected)
+            results = judge(tries, expected)
             if all(map(_unwritten, results)):
                 return None, f"{task.name} is not written yet"
-            mistake = recognise(task, sub, mutants) if any(result.complaint is not None for result in results) else None
+            mistake = recognise(tries, mutants) if any(result.complaint is not None for result in results) else None
     except _TooSlow:
         return None, f"stopped after {SECONDS} s: your code is too slow, or has a loop that never ends"
     return Verdict(task, results, mistake), _disorder(task, namespace[task.name])

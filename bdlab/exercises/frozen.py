@@ -12,7 +12,7 @@ import numpy as np
 
 from bdlab.exercises.comparing import difference
 from bdlab.exercises.specification import Exercise, Lesson
-from bdlab.exercises.verdict import Outcomes, fingerprint, outcomes
+from bdlab.exercises.verdict import Outcomes, Tries, fingerprint, outcomes
 from bdlab.submission import Submission
 from bdlab.submission.frames import decode, encode
 
@@ -54,8 +54,8 @@ def content(exercise: Exercise, reference: Reference, mutant: Mutant) -> tuple[O
     """What is kept of one exercise: the reference's outcomes where they are compared, and every mutant's fingerprint."""
     expected = outcomes(exercise, reference(exercise.id))
     compared = {part.name: expected[part.name] if part.judge is None else [] for part in exercise.parts}
-    mutants = {name: fingerprint(exercise, mutant(exercise.id, name)) for name in exercise.messages}
-    right = fingerprint(exercise, reference(exercise.id))
+    mutants = {name: fingerprint(Tries(exercise, mutant(exercise.id, name))) for name in exercise.messages}
+    right = fingerprint(Tries(exercise, reference(exercise.id)))
     alike = [name for name, its in mutants.items() if difference(its, right) is None]
     if alike:  # its message would reach everyone whose mistake shows later
         raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ PUBLIC = b"public"
 """The secret of the checks that everyone may see."""
 PROBES = 3
 """Draws of each part by which a mistake is recognised."""
+KEPT = 1 << 20
+"""Bytes of replies beyond which an answer is asked for again rather than kept."""
 Outcomes = dict[str, list[Any]]
 """Part -> one outcome per draw."""
 
@@ -69,19 +72,48 @@ class Chance(RandomState):
         return int(drawn) if size is None else drawn.astype(np.int64)
 
 
-def chance(secret: bytes, exercise: Exercise, part: Part) -> Chance:
-    """The source of one part's draws: fixed by the secret, unpredictable without it."""
-    digest = hmac.digest(secret, f"{exercise.id}/{part.name}".encode(), "sha256")
+def chance(secret: bytes, exercise: str, part: Part) -> Chance:
+    """The source of one part's draws: fixed by the secret, unpredictable without it.  exercise: its id."""
+    digest = hmac.digest(secret, f"{exercise}/{part.name}".encode(), "sha256")
     return Chance(np.frombuffer(digest, "<u4"))
 
 
-def outcomes(exercise: Exercise, sub: Submission, secret: bytes = PUBLIC, first: int | None = None) -> Outcomes:
-    """What the code behind `sub` answers to all draws, or to the `first` ones of each part.
+@lru_cache(1024)
+def drawn(secret: bytes, exercise: str, part: Part) -> tuple[Draw, ...]:
+    """All draws of one part: made once, however many hand-ins answer them."""
+    return tuple(part.draws(chance(secret, exercise, part)))
+
+
+class Tries:
+    """What the code behind `sub` answers to the draws of `exercise`; no draw is tried twice, but for long answers."""
+
+    def __init__(self, exercise: Exercise, sub: Submission, secret: bytes = PUBLIC) -> None:
+        self.exercise, self.sub, self.secret = exercise, sub, secret
+        self._known: dict[tuple[str, int], tuple[Any, str]] = {}
+
+    def draws(self, part: Part) -> tuple[Draw, ...]:
+        """The inputs of `part`."""
+        return drawn(self.secret, self.exercise.id, part)
+
+    def answer(self, part: Part, number: int) -> tuple[Any, str]:
+        """(outcome, detail of an exception); an outcome may be {'raised': class} or {'wrong': reason}."""
+        key = part.name, number
+        if key in self._known:
+            return self._known[key]
+        found = _answer(part, self.sub, self.draws(part)[number])
+        if self.sub.heard <= KEPT:
+            self._known[key] = found
+        return found
+
+
+def outcomes(exercise: Exercise, sub: Submission, secret: bytes = PUBLIC) -> Outcomes:
+    """What the code behind `sub` answers to all draws.
 
     Raises: `TypeError` where a part would compare objects, which stay on the student's side.
     """
+    tries = Tries(exercise, sub, secret)
     found = {
-        part.name: [outcome for outcome, _ in _answers(part, sub, part.draws(chance(secret, exercise, part))[:first])]
+        part.name: [tries.answer(part, number)[0] for number in range(len(tries.draws(part)))]
         for part in exercise.parts
     }
     for part in exercise.parts:
@@ -95,21 +127,17 @@ def _holds_ref(outcome: Any) -> bool:
     return isinstance(outcome, Ref) or any(map(_holds_ref, inner))
 
 
-def _answers(part: Part, sub: Submission, draws: Sequence[Draw]) -> list[tuple[Any, str]]:
-    """(outcome, detail of an exception) for every draw; an outcome may be {'raised': class} or {'wrong': reason}."""
-    found: list[tuple[Any, str]] = []
-    for draw in draws:
-        try:
-            sub.renew()
-            outcome = part.run(sub, draw)
-            found.append(({"wrong": "the result is a dict"} if _marked(outcome) else outcome, ""))
-        except Raised as raised:
-            found.append(({"raised": raised.name}, raised.detail))
-        except Wrong as wrong:
-            found.append(({"wrong": str(wrong)}, ""))
-        except Exception as error:  # what came back is not even what `run` can handle
-            found.append(({"wrong": _unfit(error)}, ""))
-    return found
+def _answer(part: Part, sub: Submission, draw: Draw) -> tuple[Any, str]:
+    try:
+        sub.renew()
+        outcome = part.run(sub, draw)
+        return ({"wrong": "the result is a dict"} if _marked(outcome) else outcome, "")
+    except Raised as raised:
+        return {"raised": raised.name}, raised.detail
+    except Wrong as wrong:
+        return {"wrong": str(wrong)}, ""
+    except Exception as error:  # what came back is not even what `run` can handle
+        return {"wrong": _unfit(error)}, ""
 
 
 def _marked(outcome: Any) -> bool:
@@ -121,15 +149,15 @@ def _unfit(error: Exception) -> str:
     return f"the result is not of the kind that was asked for (looking at it gave a {type(error).__name__})"
 
 
-def judge(exercise: Exercise, sub: Submission, expected: Outcomes, secret: bytes = PUBLIC) -> list[Result]:
+def judge(tries: Tries, expected: Outcomes) -> list[Result]:
     """Every part of the exercise against the outcomes of the reference on the same draws."""
-    return [judge_part(part, sub, part.draws(chance(secret, exercise, part)), expected) for part in exercise.parts]
+    return [judge_part(tries, part, expected) for part in tries.exercise.parts]
 
 
-def judge_part(part: Part, sub: Submission, draws: Sequence[Draw], expected: Outcomes) -> Result:
-    """One part on `draws`, as far as the first that is wrong."""
-    for number, draw in enumerate(draws):
-        ((outcome, detail),) = _answers(part, sub, [draw])
+def judge_part(tries: Tries, part: Part, expected: Outcomes) -> Result:
+    """One part, as far as the first draw that is wrong."""
+    for number, draw in enumerate(tries.draws(part)):
+        outcome, detail = tries.answer(part, number)
         right = None if part.judge else expected[part.name][number]
         found = complaint(part, draw, outcome, right)
         if found is not None:
@@ -168,20 +196,27 @@ def _shapes(draw: Draw) -> str:
     return "; ".join(tuples + shapes[:2])
 
 
-def fingerprint(exercise: Exercise, sub: Submission) -> Outcomes:
-    """How this code behaves on the first public draws: its outcomes, or the sentences that fail of a free choice."""
-    prints: Outcomes = {}
-    for part in exercise.parts:
-        draws = part.draws(chance(PUBLIC, exercise, part))[:PROBES]
-        answers = _answers(part, sub, draws)
-        prints[part.name] = [
-            outcome if part.judge is None else failed(part, draw, outcome)
-            for draw, (outcome, _) in zip(draws, answers, strict=True)
-        ]
-    return prints
+def fingerprint(tries: Tries) -> Outcomes:
+    """How this code behaves on the first draws of each part; see `_print`."""
+    return {
+        part.name: [_print(tries, part, number) for number in range(len(tries.draws(part)[:PROBES]))]
+        for part in tries.exercise.parts
+    }
 
 
-def recognise(exercise: Exercise, sub: Submission, mutants: dict[str, Outcomes]) -> str | None:
-    """The mutant that behaves as this code does, or None."""
-    mine = fingerprint(exercise, sub)
-    return next((name for name, its in mutants.items() if difference(mine, its) is None), None)
+def _print(tries: Tries, part: Part, number: int) -> Any:
+    """The outcome of one draw, or of a free choice the sentences that fail."""
+    outcome, _ = tries.answer(part, number)
+    return outcome if part.judge is None else failed(part, tries.draws(part)[number], outcome)
+
+
+def recognise(tries: Tries, mutants: dict[str, Outcomes]) -> str | None:
+    """The mutant that behaves as this code does, or None.  tries: of the public draws."""
+    left = dict(mutants)
+    for part in tries.exercise.parts:
+        for number in range(len(tries.draws(part)[:PROBES])):
+            if not left:
+                return None
+            mine = _print(tries, part, number)
+            left = {name: its for name, its in left.items() if difference(mine, its[part.name][number]) is None}
+    return next(iter(left), None)

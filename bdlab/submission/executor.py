@@ -20,20 +20,27 @@ from bdlab.submission.frames import Ref, decode, encode, is_plain
 
 
 class Executor:
-    """Runs requests against `namespace`.  `detail` tells of the last exception what must not cross the boundary."""
+    """Runs requests against `namespace`.  `detail` tells of the last exception what must not cross the boundary.
+
+    objects: what a `Ref` stands for; fixtures have negative numbers, which the asking side gave them.
+    """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
-        self.objects: list[Any] = []
+        self.objects: dict[int, Any] = {}
         self.detail = ""
-        self.asked = 0
+        self.asked = self.kept = 0
 
     def answer(self, frame: bytes) -> bytes:
         """The reply to one request: {'id', 'value'} or {'id', 'raised': class name}."""
         request = decode(frame)
+        if request["fresh"]:
+            self._forget()
         self.asked += 1
         with _chance(self.asked), _silence():
             try:
+                for number, kind, args, named in request["fixtures"]:
+                    self.objects[-number] = FIXTURES[kind](*self._real(args), **self._real(named))
                 value = getattr(self, f"_{request['op']}")(*self._real(request["args"]), **self._real(request["named"]))
                 return self._reply(request["id"], value)
             except KeyboardInterrupt:
@@ -69,16 +76,13 @@ class Executor:
 
     def _forget(self) -> None:
         self.objects.clear()
-        self.asked = 0
+        self.asked = self.kept = 0
 
     def _call(self, name: str, /, *args: Any, **named: Any) -> Any:
         return self._named(name)(*args, **named)
 
     def _make(self, name: str, /, *args: Any, **named: Any) -> Ref:
         return self._keep(self._named(name)(*args, **named))
-
-    def _fixture(self, kind: str, /, *args: Any, **named: Any) -> Ref:
-        return self._keep(FIXTURES[kind](*args, **named))
 
     def _invoke(self, target: Any, *args: Any, method: str = "__call__") -> Any:
         return getattr(target, method)(*args)
@@ -95,9 +99,11 @@ class Executor:
         return self.namespace[name]
 
     def _keep(self, thing: Any) -> Ref:
-        self.objects.append(thing)
+        number = self.kept
+        self.kept += 1
+        self.objects[number] = thing
         kind = "module" if isinstance(thing, nn.Module) else "callable" if callable(thing) else "other"
-        return Ref(len(self.objects) - 1, kind)
+        return Ref(number, kind)
 
     def _crossing(self, value: Any) -> Any:
         """`value` with everything that must not cross replaced by a `Ref`."""

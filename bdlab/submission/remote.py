@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bdlab.submission.frames import decode, encode, read
-from bdlab.submission.submission import Raised, Submission
+from bdlab.submission.submission import Raised, Submission, request
 
 ENDINGS = ("TimeoutError", "ProcessDied", "MemoryLimit", "CpuLimit", "DiskLimit", "ReplyLimit", "ProtocolError")
 """What a request raises when the process behind the line ended, or gave no answer in time."""
@@ -103,7 +103,7 @@ class Remote:
             self.close()
             self.line = self._open()
             try:
-                self._exchange(encode({"id": 0, "op": "forget", "args": [], "named": {}}), START)
+                self._exchange(request(0, "load", [[]]), START)
             except (OSError, EOFError, ValueError):
                 failed += 1
                 self.close()

@@ -55,7 +55,7 @@ class Local:
 class Submission:
     """A student's code behind a transport.  Every method raises `Raised` when the student's code did.
 
-    fixtures: the kinds that this exercise may use; others are refused.
+    fixtures: the kinds that this exercise may use; others are refused.  heard: bytes of replies since the last `renew`.
     """
 
     def __init__(self, transport: Transport, fixtures: Sequence[str] = tuple(FIXTURES)) -> None:
@@ -63,7 +63,8 @@ class Submission:
         if unknown:
             raise ValueError(f"fixtures must be among {', '.join(FIXTURES)}; got {', '.join(sorted(unknown))}")
         self.transport, self.fixtures = transport, tuple(fixtures)
-        self._requests = self._heard = 0
+        self._requests = self.heard = 0
+        self._fresh, self._pending, self._built = False, list[Any](), 0
 
     def call(self, name: str, /, *args: Any, **named: Any) -> Any:
         """The student's function `name` on plain values and `Ref`s."""
@@ -74,10 +75,12 @@ class Submission:
         return self._ask("make", name, *args, **named)
 
     def fixture(self, kind: str, /, *args: Any, **named: Any) -> Ref:
-        """A thing of the closed list in `fixtures.py`, built on the student's side."""
+        """A thing of the closed list in `fixtures.py`, built on the student's side when the next request comes there."""
         if kind not in self.fixtures:
             raise ValueError(f"kind must be one of {', '.join(self.fixtures) or 'none'} here, got {kind!r}")
-        return self._ask("fixture", kind, *args, **named)
+        self._built += 1
+        self._pending.append([self._built, kind, list(args), named])
+        return Ref(-self._built, {"model": "module", "patch": "callable", "table": "callable"}.get(kind, "other"))
 
     def invoke(self, target: Ref, *args: Any, method: str = "__call__") -> Any:
         """What `target` gives on fresh inputs: a module's forward pass, a callable's result, or one of its methods."""
@@ -107,16 +110,17 @@ class Submission:
 
     def renew(self) -> None:
         """Drop every `Ref`; a side that died is started again."""
-        self._heard = 0
+        self.heard = self._built = 0
+        self._fresh, self._pending = True, []
         self.transport.renew()
-        self._ask("forget")
 
     def _ask(self, op: str, /, *args: Any, **named: Any) -> Any:
-        if self._heard > HEARD:
+        if self.heard > HEARD:
             raise Raised("ReplyLimit")
         self._requests += 1
-        frame = self.transport(encode({"id": self._requests, "op": op, "args": list(args), "named": named}))
-        self._heard += len(frame)
+        frame = self.transport(request(self._requests, op, args, named, self._fresh, self._pending))
+        self._fresh, self._pending = False, []
+        self.heard += len(frame)
         try:
             reply = decode(frame)
         except ValueError:
@@ -127,6 +131,19 @@ class Submission:
         if "raised" in reply:
             raise Raised(_name(reply["raised"]), self.transport.detail)
         return reply["value"]
+
+
+def request(
+    number: int,
+    op: str,
+    args: Sequence[Any] = (),
+    named: dict[str, Any] | None = None,
+    fresh: bool = False,
+    fixtures: Sequence[Any] = (),
+) -> bytes:
+    """The frame that asks for `op`.  fresh: forget every `Ref` before; fixtures: (number, kind, args, named)."""
+    about = {"id": number, "op": op, "args": list(args), "named": named or {}}
+    return encode({**about, "fresh": fresh, "fixtures": list(fixtures)})
 
 
 def _name(raised: Any) -> str:
