@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,18 +81,21 @@ def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGra
     """Exercise -> its grade.  The jail is this hand-in's own and does not outlive it.
 
     Each exercise has its share of the time, so that one that hangs costs no other.  What ended its process is tried once
-    more in a fresh jail, and again where somebody else has ended it.
+    more in a fresh jail, while there is time, and again where somebody else has ended it.  All of it takes twice the
+    limit at most: once to run the cells, once to answer.
     """
     found = {task.id: unwritten(task) for task in lesson.lesson.exercises}
     tasks = [task for task in lesson.lesson.exercises if task.id in answers.written]
     if not tasks:
         return found
+    wall = warden.limits.wall
+    end = time.monotonic() + 2 * wall
     jail = warden.jail(answers.cells)
     try:
         for attempt in range(1, 5):
             jail.disturbed, ended = False, []
             for task in tasks:
-                jail.allow(warden.limits.wall / len(found))
+                jail.allow(min(wall / len(found), end - time.monotonic()))
                 found[task.id], hung = _grade(task, jail, lesson, answers)
                 if found[task.id].points < task.points and (hung or jail.fatal):
                     ended.append(task)
@@ -99,6 +103,9 @@ def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGra
                 return found
             tasks = ended
             jail.close()
+            if jail.disturbed:  # it was not this student's doing
+                end = time.monotonic() + 2 * wall
+            jail.whole = min(wall, end - time.monotonic())
             jail.run(answers.cells)
     finally:
         jail.close()

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import sys
+import time
 
 import pytest
 from grading_course import HOME, TASKS, course, released, strongest
@@ -166,6 +167,17 @@ def test_only_what_changed_is_graded_again_and_changed_points_are_told(work, war
     finally:
         samples.hand_in(work.root, HOME.name, "ada", ada)
     assert batch.changes(entered, batch.run(work, warden)) == []
+
+
+def test_a_hand_in_that_hangs_everywhere_has_an_end(work, warden, monkeypatch):
+    """Cells that never end, and answers that never come, tried twice each, would take many times the limit."""
+    monkeypatch.setattr(warden, "limits", Limits(call=1, cell=1, wall=2))
+    sleep = "import time\ntime.sleep(60)"
+    answers = {task.id: f"# [{task.id}]\ndef {task.name}(*args, **named):\n    {sleep[12:]}\n{sleep}" for task in TASKS}
+    start = time.monotonic()
+    found = _cells(work, warden, answers)
+    assert [cell.points for cell in found.values()] == [0.0] * len(TASKS)
+    assert 2 < time.monotonic() - start < 2 * 2 + 2
 
 
 def test_verdicts_from_behind_weaker_walls_do_not_count_behind_stronger_ones(work, warden, tmp_path):

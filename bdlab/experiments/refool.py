@@ -161,11 +161,12 @@ def _kinds(trials: Trials) -> tuple[plots.Plot, list[Claim]]:
         (kind.replace("_", " "), [[run["asr"] or 0.0 for run in runs] for runs in rows]) for kind, rows in found.items()
     ]
     text = "; ".join(f"{name} {', '.join(f'{sum(v) / len(v):.1%}' for v in rows)}" for name, rows in curves)
+    seeds = "1 seed" if len(trials.seeds) == 1 else f"{len(trials.seeds)} seeds"
     plot = plots.rate_curve(
         rates, [(name, rows) for name, rows in curves],
-        title=f"Refool, clean label, {trials.data.name}, {len(trials.data.train)} images, {len(trials.seeds)} seeds",
+        title=f"Refool, clean label, {trials.data.name}, {len(trials.data.train)} images, {seeds}",
         alt=f"Attack success of three reflections with 20, 50 and 80 % of the target class marked, {trials.data.name}, "
-        f"mean of {len(trials.seeds)} seeds: {text}.",
+        f"mean of {seeds}: {text}.",
     )  # fmt: skip
     claims = [
         Claim(

@@ -30,7 +30,7 @@ def _over_rates(axis: Axes, rates: Sequence[float], curves: Sequence[tuple[str, 
         axis.plot(rates, means, color=colour, marker=marker, label=name)
         axis.fill_between(rates, [min(v) for v in seeds], [max(v) for v in seeds], color=colour, alpha=0.2, linewidth=0)
     axis.set(xscale="log", xlabel="poisoning rate (share of the training set)", ylabel="share of test images")
-    axis.set_xticks(list(rates), [f"{rate:g}" for rate in rates], rotation=45)
+    axis.set_xticks(list(rates), [f"{rate:.2g}" for rate in rates], rotation=45)
     axis.minorticks_off()
     axis.set(ylim=(-0.03, 1.03))
     axis.grid(alpha=0.3)

@@ -28,6 +28,7 @@ def scores(
                 text = f"{name}, n = {len(values)}"
                 axis.hist(values.cpu().numpy(), bins, weights=weights, color=colour, alpha=0.6, hatch=hatch, label=text)
         axis.set(title=title, xlabel=label, ylabel="share of images")
+        axis.locator_params(axis="x", nbins=6)
     for (name, value), style in zip(thresholds, ("--", ":", "-."), strict=False):
         axes[-1].axvline(value, color="black", linestyle=style, label=name)
     for axis in axes:
