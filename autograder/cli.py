@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from autograder import grading
+from autograder import grading, intake, reporting
 from autograder.course import PRIVATE, table
 from autograder.sources import ROOT, folder
 
@@ -27,7 +27,10 @@ app = typer.Typer(
 )
 LessonArgument = Annotated[str, typer.Argument(help="'03_badnets', '03' or 'l03'.")]
 LessonsArgument = Annotated[list[str] | None, typer.Argument(help="'03_badnets', '03' ...; none: every lesson.")]
-for _command in (grading.init, grading.grade, grading.regrade, grading.explain):
+_COMMANDS = (
+    grading.init, intake.collect, grading.grade, grading.regrade, grading.explain, reporting.report, intake.export,
+)  # fmt: skip
+for _command in _COMMANDS:
     app.command()(_command)
 
 

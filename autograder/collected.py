@@ -1,0 +1,134 @@
+"""Hand-ins on their way into submitted/: staged beside, then moved in; and the notes of what was taken, from where."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from autograder.handed_in import Unreadable, contents
+from autograder.platforms.claim import Claim
+from autograder.tables import place
+
+TOLD = ("the worksheet", "--time", "--extensions")
+"""Where a time comes from that corrects an earlier one."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was taken for one student.  files: name -> sha256; at: ISO time in UTC or ''; by: what told the time."""
+
+    platform: str
+    claim: Claim
+    files: Mapping[str, str] = field(default_factory=dict)
+    at: str = ""
+    by: str = ""
+
+
+def path_of(root: Path, name: str) -> Path:
+    """Where the notes of an assignment are kept."""
+    return root / "collected" / f"{name}.json"
+
+
+def notes(root: Path, name: str) -> dict[str, Note]:
+    """Student -> note.  Raises: `ValueError` for a file that is not as it was written."""
+    path = path_of(root, name)
+    if not path.exists():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {student: Note(**{**note, "claim": Claim(**note["claim"])}) for student, note in found.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ValueError(f"{path} is damaged; move it away and collect again") from None
+
+
+def keep(root: Path, name: str, found: Mapping[str, Note]) -> None:
+    """Write the notes."""
+    plain = {student: asdict(note) for student, note in sorted(found.items())}
+    place(path_of(root, name), json.dumps(plain, indent=1, ensure_ascii=False).encode())
+
+
+@contextmanager
+def staging(root: Path, name: str) -> Iterator[Path]:
+    """A folder beside submitted/, gone afterwards.  What a killed run left of one is put back first."""
+    for left in sorted(root.glob(".collecting-*")):
+        for aside in left.glob("old/*"):
+            target = root / "submitted" / aside.name / name
+            if not target.exists():
+                os.rename(aside, target)
+        shutil.rmtree(left)
+    folder = Path(tempfile.mkdtemp(prefix=".collecting-", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sha256(data: bytes) -> str:
+    """Of a file."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def same(folder: Path, note: Note | None, files: Mapping[str, str]) -> bool:
+    """Whether just these files (name -> sha256) were collected for `folder`, or stand in it."""
+    for one in (folder, folder.parent):
+        if one.is_symlink():
+            raise ValueError(f"{one} must be a folder, not a link; remove it")
+    if not folder.is_dir():
+        return False
+    if note is not None and files == note.files and all((folder / name).is_file() for name in files):
+        return True  # a human may have mended it since
+    found = sorted(path for path in folder.glob("*.ipynb") if not path.is_symlink())
+    return files == {path.name: sha256(path.read_bytes()) for path in found}
+
+
+def stage(stage_at: Path, files: Mapping[str, bytes], at: datetime | None) -> None:
+    """Write one student's folder."""
+    stage_at.mkdir(parents=True)
+    for name, data in files.items():
+        (stage_at / name).write_bytes(data)
+    write_time(stage_at, at)
+
+
+def write_time(folder: Path, at: datetime | None) -> None:
+    """timestamp.txt as nbgrader has it.  at: UTC, None: nobody knows."""
+    path = folder / "timestamp.txt"
+    if at is None:
+        path.unlink(missing_ok=True)
+        return
+    new = folder / ".timestamp.new"
+    new.write_text(f"{at:%Y-%m-%d %H:%M:%S.%f} UTC\n", encoding="ascii")
+    os.replace(new, path)
+
+
+def time_of(folder: Path) -> datetime | None:
+    """What timestamp.txt says, in UTC without saying so, as nbgrader keeps times; None where it says nothing."""
+    try:
+        said = contents(folder / "timestamp.txt").decode("ascii").strip()
+        found = datetime.fromisoformat(said.removesuffix(" UTC"))
+    except (Unreadable, ValueError):
+        return None
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def move_in(staged: Path, target: Path, aside: Path) -> None:
+    """Put a staged folder where it belongs; what stood there is put back if that fails."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    there = target.exists()
+    if there:
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(target, aside)
+    try:
+        os.rename(staged, target)
+    except OSError:
+        if there:
+            os.rename(aside, target)
+        raise

@@ -1,0 +1,101 @@
+"""The marks of an assignment as they stand in nbgrader's gradebook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one student has.  points: cell -> points, in the order of the notebook; penalty: taken off for lateness;
+    pending: something waits for a human; graded: whether anything was graded at all; at: UTC; late: seconds."""
+
+    student: str
+    first: str
+    last: str
+    email: str
+    lms: str
+    points: Mapping[str, float] = field(repr=False)
+    penalty: float
+    pending: bool
+    graded: bool
+    at: datetime | None
+    due: datetime | None
+    late: float
+
+    @property
+    def score(self) -> float:
+        """What counts: the sum less the penalty, as nbgrader's own export has it."""
+        return max(0.0, sum(self.points.values()) - self.penalty)
+
+
+@dataclass(frozen=True)
+class Book:
+    """The marks of an assignment.  maximum: points that can be had; enrolled: who is in the gradebook."""
+
+    name: str
+    maximum: float
+    marks: Sequence[Mark]
+    enrolled: Sequence[str]
+
+    def ready(self, pending: bool) -> dict[str, Mark]:
+        """Student -> mark, of those whose mark goes out."""
+        return {one.student: one for one in self.marks if one.graded and (pending or not one.pending)}
+
+
+def book(root: Path, lesson: str, name: str) -> Book:
+    """The marks as they stand in the gradebook, in one look.  Raises: `ValueError` where there is no such assignment."""
+    from nbgrader.api import Gradebook, MissingEntry
+    from nbgrader.api import Student as Row
+
+    path = root / "gradebook.db"
+    if not path.is_file():
+        raise ValueError(f"{root} has no gradebook; run `autograder release {lesson}` first")
+    with Gradebook(f"sqlite:///{path}") as gradebook:
+        try:
+            assignment = gradebook.find_assignment(name)
+        except MissingEntry:
+            raise ValueError(f"the gradebook has no {name}; run `autograder release {lesson}` first") from None
+        marks = _marks(gradebook, assignment, _order(root / "release" / name / f"{lesson}.ipynb"))
+        enrolled = [row.id for row in gradebook.db.query(Row.id).order_by(Row.id)]
+        return Book(name, float(assignment.max_score), marks, enrolled)
+
+
+def _order(release: Path) -> list[str]:
+    """The graded cells of the released notebook."""
+    try:
+        cells = json.loads(release.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError):
+        return []
+    marks = [cell.get("metadata", {}).get("nbgrader", {}) for cell in cells]
+    return [mark["grade_id"] for mark in marks if mark.get("grade")]
+
+
+def _marks(gradebook: object, assignment: object, order: Sequence[str]) -> list[Mark]:
+    from nbgrader.api import Grade, SubmittedAssignment, SubmittedNotebook
+    from sqlalchemy.orm import joinedload, selectinload
+
+    grades = selectinload(SubmittedAssignment.notebooks).selectinload(SubmittedNotebook.grades).joinedload(Grade.cell)
+    rows = (
+        gradebook.db.query(SubmittedAssignment)  # type: ignore[attr-defined]
+        .options(joinedload(SubmittedAssignment.student), grades)
+        .filter_by(assignment_id=assignment.id)  # type: ignore[attr-defined]
+    )
+    found = []
+    for row in sorted(rows, key=lambda row: row.student_id):
+        cells = {grade.cell.name: grade for notebook in row.notebooks for grade in notebook.grades}
+        names = sorted(cells, key=lambda name: (order.index(name) if name in order else len(order), name))
+        one, own = row.student, [cells[name] for name in names]
+        found.append(Mark(
+            row.student_id, one.first_name or "", one.last_name or "", one.email or "", one.lms_user_id or "",
+            {name: float(cells[name].score) for name in names},
+            float(sum(notebook.late_submission_penalty or 0.0 for notebook in row.notebooks)),
+            any(grade.needs_manual_grade for grade in own),
+            any(grade.auto_score is not None or grade.manual_score is not None for grade in own),
+            row.timestamp, row.duedate, float(row.total_seconds_late),
+        ))  # fmt: skip
+    return found

@@ -1,0 +1,119 @@
+"""Moodle: the zip of "Download all submissions", the grading worksheet, the grade import, and feedback files.
+
+Read in Moodle's source (mod/assign/classes/downloader.php, gradingtable.php, feedback/file/importziplib.php,
+feedback/offline, grade/import/csv, files/classes/local/archive_writer) and in its documentation; nothing was tried on a
+running Moodle.
+
+- A member is `Full name_NUMBER_assignsubmission_file/PATH/FILE`, or without folders
+  `Full name_NUMBER_assignsubmission_file_FILE`.  Before Moodle 4.1 the folder ended with one more `_`.  In the full name `_`
+  became a blank and ``&<>"`|':\\/`` are gone, so that the number is always the second part.  With group submissions name and
+  number are the group's, with anonymous ones the name is 'Participant'.
+- NUMBER is the participant's number in this assignment, not the user's: only the grading worksheet of the assignment
+  ("Identifier", 'Participant NUMBER') tells whose it is.
+- The zip holds the last attempt only, and the time of each member is that of the download.
+- The worksheet tells when it was handed in, in the language and the time zone of who downloaded it.
+- Feedback goes back in a zip whose folders begin with `Full name_NUMBER_assignsubmission_file`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from autograder.platforms.claim import Claim
+from autograder.tables import Table, read
+
+ABOUT = "the zip of 'Download all submissions'; with --worksheet, the grading worksheet of the assignment"
+MEMBER = re.compile(r"([^_/]+)_(\d+)_(assignsubmission_[a-z]+)(?:_?/(?:.*/)?|_)([^/]+)")
+DROPPED = re.compile(r"[\x00-\x1f\x7f&<>\"`|':\\/]")
+IDENTIFIER = re.compile(r"\D*(\d+)")
+TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%d %B %Y, %I:%M %p", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
+"""'Friday, 9 January 2026, 3:04 PM', as Moodle writes it in English, and the same on 24 hours."""
+TELLS_TIME = False
+"""Whether the time of a member is that of the hand-in."""
+NUMBERED = False
+"""Whether the platform puts a number behind the name of a file that is handed in again."""
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A line of the worksheet.  time: when it was handed in, as Moodle writes it, or ''."""
+
+    number: str
+    name: str
+    email: str
+    username: str
+    id_number: str
+    time: str
+
+
+def claims(name: str) -> list[Claim]:
+    """How a member's name reads; at most one way."""
+    for start in [0, *(match.end() for match in re.finditer("/", name))]:
+        found = MEMBER.fullmatch(name, start)
+        if found and "/" not in found[1]:
+            full, number, plugin, file = found.groups()
+            rest = name[found.end(3) :]
+            return [Claim(number, full, file, f"{full}_{number}_{plugin}" + ("/" if "/" in rest[:2] else "_"))]
+    return []
+
+
+def feedback(claim: Claim, lesson: str) -> str:
+    """Where the feedback of one student stands in the zip that Moodle takes back."""
+    return f"{claim.prefix}{lesson}.html"
+
+
+def cleaned(name: str) -> str:
+    """A full name as Moodle writes it into a file's name."""
+    return " ".join(DROPPED.sub("", name.replace("_", " ")).split())
+
+
+def worksheet(path: Path) -> dict[str, Participant]:
+    """Number -> participant, from the grading worksheet.
+
+    Raises: `ValueError` for another file, and for a number that stands there twice.
+    """
+    table = read(path)
+    identifier = table.needs("Identifier")
+    columns = {
+        "name": table.column("Full name"), "email": table.column("Email address", "Email"),
+        "username": table.column("Username"), "id_number": table.column("ID number"),
+        "time": table.column("Last modified (submission)"),
+    }  # fmt: skip
+    found: dict[str, Participant] = {}
+    for row in table.rows:
+        match = IDENTIFIER.fullmatch(row[identifier].strip())
+        if not match:
+            raise ValueError(f"Identifier in {path.name} must be like 'Participant 123', got {row[identifier]!r}")
+        if match[1] in found:
+            raise ValueError(f"{path.name} must have each participant once; {match[1]} is there twice")
+        said = {key: row[at].strip() if at is not None else "" for key, at in columns.items()}
+        found[match[1]] = Participant(match[1], **said)
+    return found
+
+
+def time(text: str) -> datetime | None:
+    """The time of a line of the worksheet, without its zone; None where it has none.
+
+    Raises: `ValueError` for another language than English.
+    """
+    text = " ".join(text.replace("\u202f", " ").split())
+    if text in ("", "-"):
+        return None
+    for form in TIMES:
+        try:
+            return datetime.strptime(text, form)
+        except ValueError:
+            continue
+    raise ValueError(
+        f"'Last modified (submission)' must be like 'Friday, 9 January 2026, 3:04 PM', got {text!r}; set Moodle to English "
+        "and download the worksheet again, or give --time"
+    )
+
+
+def grade_column(table: Table) -> tuple[int, int]:
+    """Where Identifier and Grade stand in a worksheet; Moodle's import asks for 'Last modified (grade)' as well."""
+    table.needs("Last modified (grade)")
+    return table.needs("Identifier"), table.needs("Grade")

@@ -1,0 +1,186 @@
+"""Who is in the class: a CSV file with a line for each student, and the same in nbgrader's gradebook."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from autograder.sanitize import is_student
+from autograder.tables import Table, plain, read
+
+LONGEST = 128
+"""Characters that a name may have in nbgrader's gradebook."""
+NAMES: dict[str, tuple[str, ...]] = {
+    "student": ("student_id", "id"),
+    "first": ("first_name", "first name", "given name"),
+    "last": ("last_name", "last name", "surname", "family name"),
+    "email": ("email", "email address", "e-mail"),
+    "canvas": ("canvas_id", "lms_user_id"),
+    "username": ("username", "login", "SIS Login ID"),
+    "number": ("id_number", "idnumber", "SIS User ID"),
+    "extension": ("extension",),
+}
+"""What a roster may say of a student, and what its column may be called."""
+UNITS = {"w": 7 * 24 * 60, "d": 24 * 60, "h": 60, "m": 1}
+"""Minutes."""
+SPAN = re.compile(r"(?:\d+(?:\.\d+)?\s*[wdhm]\s*)+")
+
+
+@dataclass(frozen=True)
+class Student:
+    """One line.  canvas: the number that Canvas knows them by; username, number: Moodle's username and ID number."""
+
+    student: str
+    first: str = ""
+    last: str = ""
+    email: str = ""
+    canvas: str = ""
+    username: str = ""
+    number: str = ""
+    extension: str = ""
+
+    @property
+    def name(self) -> str:
+        """'Ada Byron', or what is known of it."""
+        return f"{self.first} {self.last}".strip()
+
+
+def roster(path: Path) -> dict[str, Student]:
+    """Student -> what the roster says.
+
+    Raises: `ValueError` for a file without `student_id`, a name that is none, and what two students share.
+    """
+    table = read(path)
+    table.needs(*NAMES["student"])
+    where = {key: table.column(*names) for key, names in NAMES.items()}
+    found: dict[str, Student] = {}
+    for row in table.rows:
+        values = {key: _clean(row[at]) for key, at in where.items() if at is not None}
+        one = Student(**values)
+        _check(path, one)
+        if one.student in found:
+            raise ValueError(f"{path.name} must have each student once; {one.student!r} is there twice")
+        found[one.student] = one
+    if not found:
+        raise ValueError(f"{path.name} must have a line for each student; it has none below its columns' names")
+    _unique(path, found.values())
+    return found
+
+
+def unused(path: Path) -> list[str]:
+    """Columns of the roster that nothing is taken from."""
+    known = {plain(name) for names in NAMES.values() for name in names}
+    return [head for head in read(path).heads if plain(head) not in known]
+
+
+def _clean(cell: str) -> str:
+    return " ".join(cell.split())
+
+
+def _check(path: Path, one: Student) -> None:
+    if not is_student(one.student):
+        raise ValueError(
+            f"student_id in {path.name} must be letters, digits and _ . @ + -, at most {LONGEST}, got {one.student!r}"
+        )
+    for part in fields(one):
+        value = getattr(one, part.name)
+        if len(value) > LONGEST or not value.isprintable():
+            raise ValueError(
+                f"{part.name} of {one.student!r} in {path.name} must be at most {LONGEST} plain characters"
+            )
+    if one.canvas and not re.fullmatch(r"[1-9]\d*", one.canvas):
+        raise ValueError(f"canvas_id of {one.student!r} in {path.name} must be a number, got {one.canvas!r}")
+    span(one.extension)
+
+
+def _unique(path: Path, students: Iterable[Student]) -> None:
+    """What names a person names one: folders differ in more than case, and so do addresses."""
+    seen: dict[tuple[str, str], str] = {}
+    for one in students:
+        for key in ("student", "email", "canvas", "username", "number"):
+            value = getattr(one, key).casefold()
+            other = seen.setdefault((key, value), one.student) if value else one.student
+            if other != one.student:
+                raise ValueError(
+                    f"{NAMES[key][0]} must be another for each student in {path.name}; "
+                    f"{other!r} and {one.student!r} have {value!r}"
+                )
+
+
+def span(text: str) -> timedelta | None:
+    """'2d', '36h', '1d 12h', '0': how much longer somebody has.  None for nothing said."""
+    if not text:
+        return None
+    if text == "0":
+        return timedelta(0)
+    if not SPAN.fullmatch(text):
+        raise ValueError(f"extension must be like 2d, 36h, 90m or 0, got {text!r}")
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([wdhm])", text)
+    minutes = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if minutes > 366 * UNITS["d"]:
+        raise ValueError(f"extension must be at most a year, got {text!r}")
+    return timedelta(minutes=minutes)
+
+
+def exceptions(path: Path, known: Mapping[str, Student]) -> dict[str, tuple[timedelta | None, str]]:
+    """Student -> (how much longer they have, when they handed in), from a CSV file with `student_id` and one of both.
+
+    Its columns are `extension` and `handed_in`; what is empty says nothing: None, ''.
+    """
+    table: Table = read(path)
+    who, longer, when = table.needs(*NAMES["student"]), table.column("extension"), table.column("handed_in")
+    if longer is None and when is None:
+        table.needs("extension")
+    found: dict[str, tuple[timedelta | None, str]] = {}
+    for row in table.rows:
+        student = _clean(row[who])
+        if student not in known:
+            raise ValueError(f"student_id in {path.name} must be a student of the roster, got {student!r}")
+        if student in found:
+            raise ValueError(f"{path.name} must have each student once; {student!r} is there twice")
+        given = span(_clean(row[longer])) if longer is not None else None
+        found[student] = (given, _clean(row[when]) if when is not None else "")
+    return found
+
+
+@contextmanager
+def together(book: Any) -> Iterator[Any]:
+    """All changes of the gradebook or none: nbgrader's functions commit, and wait for the disk, after each."""
+    session = book.db
+    session.commit = session.flush
+    try:
+        with session.no_autoflush:
+            yield session
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        del session.commit
+    session.commit()
+
+
+def enter(book: Any, students: Iterable[Student]) -> int:
+    """Put the students into an open gradebook; a name or address that the roster leaves empty stays.
+
+    Returns: how many are new.
+    """
+    from nbgrader.api import Student as Row
+
+    rows = {row.id: row for row in book.db.query(Row)}
+    new = 0
+    for one in students:
+        if one.student not in rows:
+            rows[one.student] = Row(id=one.student)
+            book.db.add(rows[one.student])
+            new += 1
+        said = {"first_name": one.first, "last_name": one.last, "email": one.email}
+        said["lms_user_id"] = one.canvas or one.username or one.number
+        for name, value in said.items():
+            if value and getattr(rows[one.student], name) != value:
+                setattr(rows[one.student], name, value)
+    return new

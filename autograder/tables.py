@@ -1,0 +1,130 @@
+"""CSV files as people hand them over, of the usual encodings and separators; and written so that nothing in them acts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT = 20 << 20
+"""Bytes of a table."""
+ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet takes a cell that begins so for a formula, or breaks at it."""
+NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows below `heads`, each as long as these.  separator, encoding, newline: as the file had them."""
+
+    path: Path
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    separator: str = ","
+    encoding: str = "utf-8"
+    newline: str = "\n"
+
+    def column(self, *names: str) -> int | None:
+        """The place of the first column with one of these names; case, blanks and `_` do not count."""
+        own = [plain(head) for head in self.heads]
+        return next((own.index(plain(name)) for name in names if plain(name) in own), None)
+
+    def needs(self, *names: str) -> int:
+        """The same.  Raises: `ValueError` where there is none."""
+        found = self.column(*names)
+        if found is None:
+            told = ", ".join(repr(head) for head in self.heads[:12])
+            raise ValueError(f"{self.path.name} must have a column {names[0]!r}; its columns are {told}")
+        return found
+
+
+def plain(head: str) -> str:
+    """A column's name, for comparing."""
+    return re.sub(r"[\s_-]+", " ", head).strip().lower()
+
+
+def read(path: Path) -> Table:
+    """The table in a CSV file: UTF-8 with or without a mark, UTF-16 with one, else cp1252; `,`, `;` or tabs.
+
+    Raises: `ValueError` for what is none: empty, too long, a row of another length, two columns of one name.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); give a CSV file") from None
+    if len(data) > LIMIT or (b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
+        raise ValueError(f"{path.name} must be a CSV file of at most {LIMIT >> 20} MB; save the table as CSV")
+    text, encoding = _decoded(data)
+    first = text.lstrip("\r\n").splitlines()[:1] or [""]
+    separator = max(",;\t", key=lambda mark: first[0].count(mark))
+    try:
+        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise ValueError(f"{path.name} must be a CSV file, but {error}; save the table again as CSV") from None
+    lines = [(number, row) for number, row in enumerate(found, 1) if any(cell.strip() for cell in row)]
+    if not lines:
+        raise ValueError(f"{path.name} must have a line with the names of its columns; it is empty")
+    heads = tuple(cell.strip() for cell in lines[0][1])
+    _check(path, heads, lines[1:])
+    newline = "\r\n" if "\r\n" in text else "\n"
+    return Table(path, heads, tuple(tuple(row) for _, row in lines[1:]), separator, encoding, newline)
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace"), "utf-16"
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace"), "cp1252"
+    return text, "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+
+
+def _check(path: Path, heads: tuple[str, ...], lines: Sequence[tuple[int, list[str]]]) -> None:
+    names = [plain(head) for head in heads if head]
+    twice = next((head for head in heads if names.count(plain(head)) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path.name} must have each column once; it has {twice!r} more than once")
+    wrong = next(((number, row) for number, row in lines if len(row) != len(heads)), None)
+    if wrong is not None:
+        told = f"line {wrong[0]} of {path.name} has {len(wrong[1])} cells"
+        raise ValueError(f"{told}, its first line has {len(heads)} columns; save the table again as CSV")
+
+
+def written(heads: Sequence[str], rows: Sequence[Sequence[str]], separator: str = ",", newline: str = "\n") -> str:
+    """The text of a CSV file."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=separator, lineterminator=newline)
+    writer.writerow(heads)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: an apostrophe is put before one that it would."""
+    return f"'{cell}" if cell.startswith(ACTIVE) and not NUMBER.fullmatch(cell) else cell
+
+
+def identifier(cell: str, whose: str) -> str:
+    """A cell by which another system finds a person, so that it must stay as it is.
+
+    Raises: `ValueError` where a spreadsheet would take it for a formula.
+    """
+    if harmless(cell) != cell:
+        raise ValueError(f"{whose} must not begin with one of = + - @, since a spreadsheet runs it; got {cell!r}")
+    return cell
+
+
+def place(path: Path, data: bytes) -> Path:
+    """Write a file that only its owner reads, at one stroke."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+    os.replace(new, path)
+    return path
