@@ -22,7 +22,7 @@ def replay(work: Assignment, student: str, exercise: str, warden: Warden) -> Ite
     if student not in work.students():
         raise ValueError(f"{student} handed in nothing for {work.name}; there are: {', '.join(work.students())}")
     task, rebuilt = tasks[exercise], work.rebuilt(student)
-    record = Journal.open(work.journal).records.get(student)
+    record = Journal.read(work.journal).records.get(student)
     if record is None:
         yield f"{student} has not been graded yet."
     else:

@@ -32,11 +32,15 @@ class Journal:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
+        if (whole := data.rfind(b"\n") + 1) < len(data):
             os.truncate(path, whole)
-        journal = cls(path)
-        for line in data[:whole].splitlines():
+        return cls.read(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Journal:
+        """The journal at `path` as it stands; half a last line, which a run may be writing now, is left alone."""
+        data, journal = path.read_bytes() if path.exists() else b"", cls(path)
+        for line in data[: data.rfind(b"\n") + 1].splitlines():
             record = _checked(line)
             if record is None:
                 journal.damaged += 1

@@ -73,6 +73,15 @@ def test_any_torn_last_line_is_cut_off_and_what_follows_is_whole(tmp_path):
         assert set(Journal.open(path).records) == {"ada", "cy"}
 
 
+def test_reading_touches_nothing_and_leaves_out_what_is_being_written(tmp_path):
+    path = tmp_path / "a.jsonl"
+    assert Journal.read(path).records == {} and not path.exists()
+    Journal.open(path).add(_record("ada"))
+    path.write_bytes(path.read_bytes() + b'{"sum": "half')
+    before = path.read_bytes()
+    assert set(Journal.read(path).records) == {"ada"} and path.read_bytes() == before
+
+
 def test_a_changed_line_does_not_count(tmp_path):
     path = tmp_path / "a.jsonl"
     journal = Journal.open(path)

@@ -1,0 +1,107 @@
+"""What a report is made from, read without changing it: verdicts, graded notebooks, gradebook."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.cells import python
+from autograder.journal import Journal
+from autograder.people import Person
+from autograder.record import Record
+from autograder.sanitize import is_student
+from bdlab.exercises import lessons
+from bdlab.exercises.specification import Lesson
+
+
+@dataclass(frozen=True)
+class HandIns:
+    """One assignment of a course folder.
+
+    records: student -> verdict.  answers: student -> exercise -> what was written there.  stubs: exercise -> the released
+    answer cell.  missing: who handed in and has no verdict yet.  waiting: (student, cell) that a human is to grade; None
+    where the gradebook does not know the assignment.  known: everyone in the course.
+    """
+
+    root: Path
+    name: str
+    lesson: Lesson
+    records: Mapping[str, Record] = field(repr=False)
+    answers: Mapping[str, Mapping[str, str]] = field(repr=False)
+    stubs: Mapping[str, str] = field(repr=False)
+    missing: Sequence[str]
+    waiting: Sequence[tuple[str, str]] | None
+    known: Sequence[Person] = field(repr=False)
+
+
+def hand_ins(root: Path, lesson: str, name: str) -> HandIns:
+    """The assignment `name`, whose lesson is 'NN_topic', in the course folder `root`.
+
+    Raises: `ValueError` where it was not released, or nothing was graded.
+    """
+    release, journal = root / "release" / name / f"{lesson}.ipynb", root / "journal" / f"{name}.jsonl"
+    if not release.is_file():
+        raise ValueError(f"{name} is not released in {root}; run `autograder release {lesson}` first")
+    if not journal.is_file():
+        raise ValueError(f"nothing of {name} was graded in {root}; run `autograder grade {lesson}` first")
+    there = sorted(path.parent.name for path in (root / "submitted").glob(f"*/{name}") if path.is_dir())
+    students = [student for student in there if is_student(student)]
+    found = Journal.read(journal).records
+    records = {student: found[student] for student in students if student in found}
+    if not records:
+        raise ValueError(f"nothing that lies in {root / 'submitted'} was graded; run `autograder grade {lesson}` first")
+    stubs = _answers(release, {})
+    graded = {student: root / "autograded" / student / name / f"{lesson}.ipynb" for student in records}
+    answers = {student: _answers(path, stubs) for student, path in graded.items() if path.is_file()}
+    known, waiting = _gradebook(root, name)
+    known += [Person(student) for student in {*there, *found} - {person.id for person in known}]
+    waiting = None if waiting is None else [(student, cell) for student, cell in waiting if student in records]
+    return HandIns(
+        root, name, lessons.lesson(lesson), records, answers, stubs, [one for one in students if one not in records],
+        waiting, known,
+    )  # fmt: skip
+
+
+def _answers(path: Path, stubs: Mapping[str, str]) -> dict[str, str]:
+    """Exercise -> the answer in a notebook of our own making, stubs left out."""
+    book: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found = {}
+    for cell in book["cells"]:
+        about = cell["metadata"].get("bdlab", {})
+        if about.get("role") == "answer":
+            source = "".join(cell["source"])
+            if source.strip() not in ("", stubs.get(about["exercise"], "").strip()):
+                found[about["exercise"]] = python(source)
+    return found
+
+
+def _gradebook(root: Path, name: str) -> tuple[list[Person], list[tuple[str, str]] | None]:
+    """Everyone that it knows, and (student, cell) that wait for a human; None where it does not know the assignment."""
+    from nbgrader.api import Assignment, BaseCell, Grade, Student, SubmittedAssignment, SubmittedNotebook
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import Session
+
+    path = root / "gradebook.db"
+    if not path.is_file():
+        return [], None
+    # nbgrader's own Gradebook would enter a course where it finds none
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True))
+    with Session(engine) as book:
+        rows = book.query(Student.id, Student.first_name, Student.last_name, Student.email, Student.lms_user_id)
+        known = [Person(row[0], tuple(text for text in row[1:] if text)) for row in rows]
+        if not book.query(Assignment.id).filter(Assignment.name == name).all():
+            return known, None
+        cells = (
+            book.query(SubmittedAssignment.student_id, BaseCell.name)
+            .select_from(Grade)
+            .join(BaseCell, Grade.cell_id == BaseCell.id)
+            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            .filter(Assignment.name == name, Grade.needs_manual_grade)
+        )
+        return known, [(student, cell) for student, cell in cells]

@@ -1,0 +1,140 @@
+"""How a page names students: as they are, or by pseudonyms that only the course's secret can undo."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hmac
+import keyword
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder.cells import NOT_PYTHON
+from autograder.sources import others, references
+
+PURPOSE = b"bdlab pseudonyms\0"
+FILE = re.compile(r"(^|[,;:])(\s*+)(?!expected )[^,;:]*\.ipynb\b(?!\))")
+"""The name of a file that was handed in; students put their own into it."""
+LINES = 60
+"""Lines of an answer that are shown."""
+TOO_DEEP = "(this answer cannot be shown)"
+
+
+@dataclass(frozen=True)
+class Person:
+    """One student.  names: first name, last name, e-mail, whatever else the gradebook has of them."""
+
+    id: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class People:
+    """Everyone in the course.  shown: id -> what a page calls them.
+
+    words: identifiers that may stay in code that is shown anonymously; hidden: what finds a name in a text; None where
+    names may be shown.
+    """
+
+    shown: Mapping[str, str]
+    words: frozenset[str] = frozenset()
+    hidden: re.Pattern[str] | None = field(default=None, repr=False)
+
+    def line(self, text: str) -> str:
+        """A remark or a reason; anonymously without names of people and files."""
+        return text if self.hidden is None else self.hidden.sub("…", FILE.sub(r"\1\2the file", text))
+
+    def code(self, source: str) -> str:
+        """An answer without comments and docstrings; anonymously also without texts and identifiers of one's own."""
+        found = bare(source, None if self.hidden is None else self.words)
+        return found if self.hidden is None else self.hidden.sub("…", found)
+
+    def handed_in(self, source: str) -> str:
+        """An answer as it was handed in; anonymously as `code` has it."""
+        return _cut(source) if self.hidden is None else self.code(source)
+
+
+def people(known: Iterable[Person], secret: bytes, anonymous: bool, words: frozenset[str] = frozenset()) -> People:
+    """How to name `known`.  Pseudonyms stay the same as long as the course's students do."""
+    everyone = {person.id: person for person in known}
+    if not anonymous:
+        return People(
+            {one.id: f"{one.id} ({' '.join(one.names)})" if one.names else one.id for one in everyone.values()}
+        )
+    order = sorted(everyone, key=lambda name: hmac.digest(secret, PURPOSE + name.encode(), "sha256"))
+    shown = {name: f"student {number:03d}" for number, name in enumerate(order, 1)}
+    return People(shown, words, _pattern(everyone.values()))
+
+
+def _pattern(known: Iterable[Person]) -> re.Pattern[str]:
+    """Finds ids, names and addresses, and their parts, wherever letters or digits do not go on."""
+    texts = {text.strip() for person in known for text in (person.id, *person.names)} - {""}
+    parts = {
+        part for text in texts for part in (text, *re.split(r"[\s.,@+_-]+", text)) if len(part) > 1 or part == text
+    }
+    longest = sorted(map(re.escape, parts), key=len, reverse=True)
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(longest) or '(?!)'})(?![^\W_])", re.IGNORECASE)
+
+
+def bare(source: str, words: frozenset[str] | None = None) -> str:
+    """The code alone, as Python itself writes it.  words: identifiers that stay; others are numbered, texts are left out."""
+    try:
+        tree = ast.parse(source)
+        _strip(tree)
+        if words is not None:
+            _mask(tree, words)
+        return _cut(ast.unparse(tree))
+    except NOT_PYTHON:
+        return TOO_DEEP
+
+
+def _cut(text: str) -> str:
+    lines = text.strip("\n").split("\n")
+    return "\n".join([*lines[:LINES], f"# [{len(lines) - LINES} more lines]"] if len(lines) > LINES else lines)
+
+
+def _strip(tree: ast.AST) -> None:
+    """Take out docstrings, and lines that are a constant."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [each for each in body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+
+
+def _mask(tree: ast.AST, words: frozenset[str]) -> None:
+    """Number every identifier that is none of `words`, and empty every text."""
+    own: dict[str, str] = {}
+
+    def named(name: str) -> str:
+        return ".".join(
+            part if part in words else own.setdefault(part, f"name{len(own) + 1}") for part in name.split(".")
+        )
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str | bytes):
+                node.value = type(node.value)()
+            continue
+        for key, value in ast.iter_fields(node):
+            if isinstance(value, str):
+                setattr(node, key, named(value))
+            elif isinstance(value, list):
+                setattr(node, key, [named(each) if isinstance(each, str) else each for each in value])
+
+
+def words(home: Path) -> frozenset[str]:
+    """Names that say nothing of a student: of Python, of torch, and of the answers under solutions/NN_topic."""
+    import torch
+
+    alternatives, mutants = others(home)
+    found = {"torch", "numpy", "np", "F", *keyword.kwlist, *dir(builtins)}
+    for module in (torch, torch.Tensor, torch.nn, torch.nn.functional):
+        found.update(dir(module))
+    for answer in (*references(home).values(), *alternatives, *mutants):
+        for node in ast.walk(ast.parse(answer.source)):
+            values = [] if isinstance(node, ast.Constant) else [value for _, value in ast.iter_fields(node)]
+            found.update(value for value in values if isinstance(value, str))
+    return frozenset(found)
