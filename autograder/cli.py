@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from autograder import grading, intake, reporting
-from autograder.course import PRIVATE, table
+from autograder import grading, intake, reporting, tending
+from autograder.course import table
 from autograder.sources import ROOT, folder
 
 app = typer.Typer(
@@ -27,11 +27,11 @@ app = typer.Typer(
 )
 LessonArgument = Annotated[str, typer.Argument(help="'03_badnets', '03' or 'l03'.")]
 LessonsArgument = Annotated[list[str] | None, typer.Argument(help="'03_badnets', '03' ...; none: every lesson.")]
-_COMMANDS = (
-    grading.init, intake.collect, grading.grade, grading.regrade, grading.explain, reporting.report, intake.export,
-)  # fmt: skip
-for _command in _COMMANDS:
-    app.command()(_command)
+for _command in (
+    grading.init, intake.collect, tending.repair, grading.grade, grading.regrade, grading.explain, reporting.report,
+    intake.export, tending.forget, tending.sample_class,
+):  # fmt: skip
+    app.command(_command.__name__.replace("_", "-"))(_command)
 
 
 def main() -> None:
@@ -112,64 +112,6 @@ def publish(target: Annotated[Path, typer.Argument(help="A new or empty folder."
     from autograder import release as releasing
 
     print(f"Wrote {releasing.publish(target)}")
-
-
-@app.command("sample-class")
-def sample_class(
-    lesson: LessonArgument,
-    grade: Annotated[bool, typer.Option("--grade", help="Grade them, on a fresh gradebook.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Course folder [default: private/sample-class/LESSON].")] = None,
-) -> None:
-    """Eight invented hand-ins whose points are known; with --grade, deserved beside given.
-
-    Example: `autograder sample-class 03_badnets --grade`
-    """
-    from autograder import samples as sampling
-
-    home = folder(lesson)
-    root = (out or PRIVATE / "sample-class" / home.name).resolve()
-    print(f"Wrote eight hand-ins below {sampling.write(home, root)}", flush=True)
-    if not grade:
-        return
-    print("Grading each in a jail ...", flush=True)
-    graded, tier = sampling.grade(home, root)
-    rows = [
-        (g.sample.student, g.sample.about, f"{g.sample.deserved:g}", "-" if g.given is None else f"{g.given:g}",
-         "to be read" if g.essay else "empty: 0") for g in graded
-    ]  # fmt: skip
-    table(rows, ("student", "what it is", "deserved", "given", "essay"), f"{home.name}: automatic points")
-    right = sum(g.given == g.sample.deserved for g in graded)
-    print(f"given = deserved: {right} of {len(graded)}, behind walls of tier {tier}.  Feedback: {root / 'feedback'}")
-    if right < len(graded):
-        raise typer.Exit(1)
-
-
-@app.command()
-def repair(
-    submission: Annotated[Path, typer.Argument(help="A notebook that was handed in.")],
-    lesson: LessonArgument,
-    out: Annotated[
-        Path | None, typer.Option(help="Where to write it [default: beside it, as NAME.repaired.ipynb].")
-    ] = None,
-) -> None:
-    """Put a damaged hand-in together again from the released lesson and the student's text.
-
-    Example: `autograder repair inbox/ada.ipynb 03`
-    """
-    import nbformat
-
-    from autograder.build import text
-    from autograder.handed_in import contents, read
-    from autograder.repair import repair as mend
-
-    home = folder(lesson)
-    found = mend(
-        read(contents(submission), submission.name),
-        nbformat.read(ROOT / "lessons" / home.name / f"{home.name}.ipynb", as_version=4),
-    )
-    target = out or submission.with_suffix(".repaired.ipynb")
-    target.write_text(text(found.notebook), encoding="utf-8")
-    print("\n".join([*found.remarks, f"Wrote {target}"]))
 
 
 @app.command()

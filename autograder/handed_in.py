@@ -14,6 +14,10 @@ LIMIT = 20 << 20
 """Bytes of a notebook."""
 SOURCE, CELLS = 200_000, 1_000
 """Characters of one cell, and how many cells there may be."""
+NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.I)
+"""How the name of a notebook ends; some browsers add to it."""
+COLAB = {"colab", "colab_type", "executionInfo", "outputId"}
+"""What Colab puts into metadata; executionInfo can hold a name and a picture."""
 
 
 class Unreadable(ValueError):
@@ -31,10 +35,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class HandedIn:
-    """A notebook that was handed in.  remarks: what had to be mended to read it, one sentence each."""
+    """A notebook that was handed in.  remarks: what had to be mended to read it, one sentence each.
+
+    form: how its file differs from one that JupyterLab saves here, which costs nobody anything, in the same way.
+    """
 
     cells: tuple[Cell, ...]
     remarks: list[str] = field(default_factory=list)
+    form: list[str] = field(default_factory=list)
 
 
 def find(folder: Path, name: str) -> tuple[Path, list[str]]:
@@ -44,9 +52,11 @@ def find(folder: Path, name: str) -> tuple[Path, list[str]]:
     """
     if folder.is_symlink():
         raise Unreadable("the folder handed in is a link; hand in the notebook itself")
+    found = folder.iterdir() if folder.is_dir() else ()
+    others = sorted(path for path in found if NOTEBOOK.search(path.name) and path.name != name and _is_file(path))
     if _is_file(folder / name):
-        return folder / name, []
-    others = sorted(path for path in folder.glob("*.ipynb") if _is_file(path)) if folder.is_dir() else []
+        told = f"{len(others)} other notebooks lay beside {name}, which alone counts"
+        return folder / name, [told] if others else []
     if len(others) == 1:
         return others[0], ["the notebook had another name"]
     told = f"{len(others)} notebooks of other names" if others else "no notebook"
@@ -94,7 +104,25 @@ def read(data: bytes, name: str = "the notebook") -> HandedIn:
     long = sum(map(_long, cells))
     if long:
         remarks.append(f"{long} cells with more than {SOURCE} characters were left out")
-    return HandedIn(tuple(cell for cell in cells if not _long(cell)), remarks)
+    pictures = sum(isinstance(cell, dict) and bool(cell.get("attachments")) for cell in found)
+    if pictures:
+        remarks.append(f"pictures were pasted into {pictures} cells of text; they are in the file, and not shown here")
+    return HandedIn(tuple(cell for cell in cells if not _long(cell)), remarks, _form(data, book, found))
+
+
+def _form(data: bytes, book: dict[str, Any], cells: list[Any]) -> list[str]:
+    """How a file differs from one that JupyterLab saves; see `HandedIn`."""
+    form = [book.get("nbformat"), book.get("nbformat_minor")]
+    old = all(isinstance(number, int) for number in form) and form < [4, 5]
+    metadata = [one.get("metadata") for one in (book, *cells) if isinstance(one, dict)]
+    colab = any(isinstance(one, dict) and not COLAB.isdisjoint(one) for one in metadata)
+    told = {
+        "it began with a byte order mark": data.startswith(b"\xef\xbb\xbf"),
+        "its lines ended as on Windows": b"\r\n" in data or b"\\r\\n" in data,
+        f"it had the old notebook format {'.'.join(map(str, form)) if old else ''}": old,
+        "it came from Colab; what Colab adds, a person's name among it, is left out": colab,
+    }
+    return [sentence for sentence, holds in told.items() if holds]
 
 
 def plain(name: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -18,6 +20,8 @@ from autograder.repair import repair
 from autograder.sources import Answer, others, references
 from bdlab.exercises import lessons
 
+MARK = ".sample-class"
+"""A file in a course folder that may be removed with all that is in it."""
 ESSAY = "The poisoned images could be found while the data are collected: their labels do not fit what they show."
 
 
@@ -76,26 +80,43 @@ def _points(mutant: Answer) -> float:
 def handed_in(release: NotebookNode, sample: Sample) -> NotebookNode:
     """The released notebook as this student hands it in."""
     book = copy.deepcopy(release)
-    for cell in book.cells:
-        about = cell.metadata.get("bdlab", {})
-        if about.get("role") == "answer" and about["exercise"] in sample.answers:
-            cell.source = sample.answers[about["exercise"]].rstrip("\n")
-        if about.get("role") == "essay" and sample.essay:
-            cell.source = sample.essay
+    fill(book, sample.answers, sample.essay)
     return book
 
 
+def fill(book: dict[str, Any], answers: Mapping[str, str], essay: str) -> None:
+    """Write answers, by exercise, and the essay into a released notebook."""
+    for cell in book["cells"]:
+        about = cell["metadata"].get("bdlab", {})
+        if about.get("role") == "answer" and about["exercise"] in answers:
+            cell["source"] = answers[about["exercise"]].rstrip("\n")
+        if about.get("role") == "essay" and essay:
+            cell["source"] = essay
+
+
 def write(home: Path, root: Path) -> Path:
-    """A fresh course folder with the released lesson and the eight hand-ins; what stood there is removed."""
-    PRIVATE.mkdir(mode=0o700, exist_ok=True)
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(mode=0o700, parents=True)
-    write_source(root, home)
-    nbgrader(root, "generate_assignment", home.name)
-    release = nbformat.read(root / "release" / home.name / f"{home.name}.ipynb", as_version=4)
+    """A fresh course folder with the released lesson and the eight hand-ins; a sample class that stood there is removed."""
+    release = nbformat.read(fresh(home, root), as_version=4)
     for sample in samples(home):
         hand_in(root, home.name, sample.student, json.dumps(handed_in(release, sample), indent=1))
     return root / "submitted"
+
+
+def fresh(home: Path, root: Path) -> Path:
+    """A course folder with the released lesson and nobody in it; a sample class that stood there is removed.
+
+    Returns: the released notebook.  Raises: `ValueError` for a folder with something else in it.
+    """
+    ours = (root / MARK).exists() or root.is_relative_to(PRIVATE / "sample-class")
+    if root.exists() and not ours and (not root.is_dir() or any(root.iterdir())):
+        raise ValueError(f"out must be a new or empty folder, or one with a sample class in it; got {root}")
+    PRIVATE.mkdir(mode=0o700, exist_ok=True)
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(mode=0o700, parents=True)
+    (root / MARK).touch()
+    write_source(root, home)
+    nbgrader(root, "generate_assignment", home.name)
+    return root / "release" / home.name / f"{home.name}.ipynb"
 
 
 def hand_in(root: Path, lesson: str, student: str, text: str) -> Path:
@@ -128,18 +149,28 @@ def mend(root: Path, lesson: str) -> dict[str, list[str]]:
 
 
 def grade(home: Path, root: Path) -> tuple[list[Graded], str]:
-    """Grade the hand-ins below `root` in jails, enter the points, write the feedback; and the tier of the walls.
+    """Grade the eight; see `grade_all`."""
+    tier = grade_all(home, root)
+    return _graded(home, root), tier
+
+
+def grade_all(home: Path, root: Path, jobs: int = 2) -> str:
+    """Grade the hand-ins below `root` in jails, enter the points, write the feedback.  Returns: the tier of the walls.
 
     They are our own, so that any tier will do.
     """
-    from autograder import batch, into_nbgrader, probes, secret
+    from autograder import secret
+    from autograder.guard import guarded
 
-    secret.init(root)
-    work = batch.assignment(root, home)
-    with probes.guarded(trusted=True) as warden:
-        into_nbgrader.write(work, batch.run(work, warden, jobs=2))
+    if not (root / secret.NAME).exists():
+        secret.init(root)
+    with guarded(trusted=True) as warden:  # it starts while we import
+        from autograder import batch, into_nbgrader
+
+        work = batch.assignment(root, home)
+        into_nbgrader.write(work, batch.run(work, warden, jobs=jobs))
     into_nbgrader.feedback(work)
-    return _graded(home, root), warden.tier
+    return warden.tier
 
 
 def stock(home: Path, root: Path) -> list[Graded]:
@@ -157,14 +188,30 @@ def _graded(home: Path, root: Path) -> list[Graded]:
 
 def points(root: Path, lesson: str) -> dict[str, tuple[float | None, bool]]:
     """Student -> (automatic points, whether the essay waits for a human), from the gradebook below `root`."""
-    from nbgrader.api import Gradebook
-
     found: dict[str, tuple[float | None, bool]] = {}
+    for student, cells in scores(root, lesson).items():
+        automatic = [score for name, (score, _) in cells.items() if not name.endswith("_essay")]
+        essay = any(waits for name, (_, waits) in cells.items() if name.endswith("_essay"))
+        given = [score for score in automatic if score is not None]
+        found[student] = (float(sum(given)) if len(given) == len(automatic) else None, essay)
+    return found
+
+
+def scores(root: Path, lesson: str) -> dict[str, dict[str, tuple[float | None, bool]]]:
+    """Student -> graded cell -> (automatic points, whether it waits for a human), from the gradebook below `root`."""
+    from nbgrader.api import Assignment, BaseCell, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
+
+    found: dict[str, dict[str, tuple[float | None, bool]]] = {}
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as book:
-        for submission in book.assignment_submissions(lesson):
-            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-            automatic = [grade.auto_score for grade in grades if not grade.cell.name.endswith("_essay")]
-            essay = any(grade.needs_manual_grade for grade in grades if grade.cell.name.endswith("_essay"))
-            silent = any(score is None for score in automatic)
-            found[submission.student_id] = (None if silent else float(sum(automatic)), essay)
+        rows = (
+            book.db.query(SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score, Grade.needs_manual_grade)
+            .select_from(Grade)
+            .join(BaseCell, Grade.cell_id == BaseCell.id)
+            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            .filter(Assignment.name == lesson)
+        )
+        for student, cell, score, waits in rows:
+            found.setdefault(student, {})[cell] = score, bool(waits)
     return found

@@ -1,4 +1,4 @@
-"""From source to lesson: the same bytes, nothing of the solutions, and what is damaged is put together again."""
+"""From source to lesson: the same bytes, and nothing of the solutions."""
 
 import ast
 import json
@@ -14,10 +14,8 @@ import zipfile
 import nbformat
 import pytest
 
-from autograder import build, editing, release, samples
+from autograder import build, editing, release
 from autograder.course import Course, course
-from autograder.handed_in import contents, read
-from autograder.repair import repair
 from autograder.sources import ROOT, folder, notebook, others, references
 from bdlab.exercises import lessons
 
@@ -241,74 +239,3 @@ def test_editing_as_a_notebook_and_back(copied):
 def test_an_unknown_lesson_is_named():
     with pytest.raises(ValueError, match=rf"lesson must be one of {HOME.name}.*; got '99'"):
         folder("99")
-
-
-# --- damaged hand-ins ---
-
-
-def _colab(book):
-    """What Colab writes: no cell ids, metadata of its own, minor version 0."""
-    book = json.loads(json.dumps(book))
-    book["nbformat_minor"] = 0
-    book["metadata"] = {"colab": {"provenance": []}, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    for number, cell in enumerate(book["cells"]):
-        cell["metadata"] |= {"id": cell.pop("id"), "outputId": f"out{number}", "executionInfo": {"status": "ok"}}
-    return book
-
-
-def _lost(book):
-    book = _colab(book)
-    for cell in book["cells"]:
-        cell["metadata"] = {}
-    return book
-
-
-def _duplicated(book):
-    book = _colab(book)
-    answers = [n for n, cell in enumerate(book["cells"]) if cell["metadata"].get("nbgrader", {}).get("solution")]
-    checks = [n for n, cell in enumerate(book["cells"]) if cell["metadata"].get("nbgrader", {}).get("grade")]
-    for number in sorted({answers[0], checks[0]}, reverse=True):
-        book["cells"].insert(number, json.loads(json.dumps(book["cells"][number])))
-    return book
-
-
-def _deleted(book):
-    book = _colab(book)
-    book["cells"] = [cell for cell in book["cells"] if not cell["metadata"].get("nbgrader", {}).get("grade")]
-    return book
-
-
-VANDALS = {"colab": _colab, "lost": _lost, "duplicated": _duplicated, "deleted": _deleted}
-REMARKS = {
-    "colab": None,
-    "lost": r"nbgrader's marks were missing or changed on: .*l03_stamp",
-    "duplicated": r"l03_stamp_answer: 2 cells claim to be it",
-    "deleted": r"nbgrader's marks were missing or changed on: .*l03_stamp",
-}
-
-
-@pytest.mark.parametrize("vandal", VANDALS)
-def test_a_damaged_hand_in_is_put_together_again_and_told(vandal, book):
-    perfect = samples.samples(HOME)[0]
-    handed_in = samples.handed_in(book, perfect)
-    own = nbformat.v4.new_code_cell("import math  # my own")
-    own.pop("id", None)
-    damaged = VANDALS[vandal](handed_in)
-    damaged["cells"].insert(3, own)
-    found = repair(read(json.dumps(damaged).encode()), book)
-    wanted = {cell["id"]: cell.source for cell in handed_in.cells if "nbgrader" in cell.metadata}
-    got = {cell["id"]: cell.source for cell in found.notebook.cells if "nbgrader" in cell.metadata}
-    if vandal in ("lost", "deleted"):  # an essay without its mark cannot be told from other text
-        wanted = {key: value for key, value in wanted.items() if not key.endswith("_essay")}
-        got = {key: value for key, value in got.items() if not key.endswith("_essay")}
-    assert got == wanted
-    assert [cell.source for cell in found.notebook.cells].count("import math  # my own") == 1
-    remarks = " | ".join(found.remarks)
-    assert re.search(REMARKS[vandal], remarks) if REMARKS[vandal] else not found.remarks
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": 3}', "[" * 100_000])
-def test_what_is_no_notebook_is_refused(content, tmp_path):
-    (tmp_path / "x.ipynb").write_text(content)
-    with pytest.raises(ValueError, match=r"x.ipynb must be a notebook"):
-        read(contents(tmp_path / "x.ipynb"), "x.ipynb")

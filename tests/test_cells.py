@@ -47,7 +47,8 @@ def test_the_named_notebook_is_found_or_the_only_other_one(tmp_path):
     with pytest.raises(Unreadable, match="2 notebooks of other names"):
         find(tmp_path, "a.ipynb")
     (tmp_path / "a.ipynb").write_text("{}")
-    assert find(tmp_path, "a.ipynb") == (tmp_path / "a.ipynb", [])
+    told = "2 other notebooks lay beside a.ipynb, which alone counts"
+    assert find(tmp_path, "a.ipynb") == (tmp_path / "a.ipynb", [told])
 
 
 def test_links_pipes_and_folders_are_no_notebooks(tmp_path):
