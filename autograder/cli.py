@@ -13,8 +13,10 @@ from typing import Annotated
 
 import typer
 
-from autograder import grading, intake, reporting, tending
+from autograder import grading, tending
 from autograder.course import table
+from autograder.exchange import intake
+from autograder.reports import reporting
 from autograder.sources import ROOT, folder
 
 app = typer.Typer(

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from autograder.exchange.roster import NAMES
+from autograder.exchange.tables import plain
 from autograder.forget_rows import Person
-from autograder.roster import NAMES
-from autograder.tables import plain
 
 Cut = Callable[[bytes, Person], tuple[bytes, int]]
 """The bytes without the student's, and how many lines or entries were theirs."""

@@ -91,7 +91,7 @@ def _mended(student: str, path: Path, release: NotebookNode, target: Path, remar
     data = _text(found.notebook).encode()
     new = not (target.is_file() and target.read_bytes() == data)
     if new:
-        from autograder.tables import place
+        from autograder.exchange.tables import place
 
         place(target, data)
     return Done(student, remarks, submitted.form, path=target, written=new)

@@ -115,7 +115,7 @@ def sample_class(
 
     Example: `autograder sample-class 03_badnets --students 300 --seed 1 --grade`
     """
-    from autograder import sample_report as told
+    from autograder.invented import sample_report as told
 
     home = folder(lesson)
     root = (out or PRIVATE / "sample-class" / home.name).resolve()

@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from autograder import batch, samples
+from autograder import batch
 from autograder import secret as secrets
 from autograder.cells import Answers
 from autograder.course import nbgrader, table
 from autograder.grade import grade
+from autograder.invented import samples
 from autograder.sources import SETUP, folder, references
 from autograder.warden import A, B, Warden
 

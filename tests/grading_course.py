@@ -4,7 +4,8 @@ import json
 
 import nbformat
 
-from autograder import samples, secret
+from autograder import secret
+from autograder.invented import samples
 from autograder.sources import folder
 from autograder.warden import A, B
 from bdlab.exercises import lessons

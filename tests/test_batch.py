@@ -9,9 +9,10 @@ import time
 import pytest
 from grading_course import HOME, TASKS, course, released, strongest
 
-from autograder import batch, samples
+from autograder import batch
 from autograder.appeal import replay
 from autograder.grade import BUILT_IN, UNWRITTEN, grade
+from autograder.invented import samples
 from autograder.jail.limits import Limits
 from autograder.journal import Journal
 from autograder.sources import others, references

@@ -12,7 +12,8 @@ import pytest
 from grading_course import HOME, TASKS, course, released, strongest
 from test_browser import ARGUMENTS, CHROMIUM, serve
 
-from autograder import batch, into_nbgrader, samples
+from autograder import batch, into_nbgrader
+from autograder.invented import samples
 from autograder.sources import ROOT
 from autograder.warden import Warden
 

@@ -8,7 +8,7 @@ from test_browser import ARGUMENTS, CHROMIUM
 from test_report import OWN, SECOND, _hostile, _made
 from test_report import large as large  # the fixture
 
-from autograder import report_page
+from autograder.reports import report_page
 
 pytestmark = [
     pytest.mark.slow,

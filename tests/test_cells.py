@@ -9,10 +9,10 @@ import nbformat
 import pytest
 from test_build import HOME
 
-from autograder import samples
 from autograder.cells import answers, needed, python
 from autograder.delegation import doubts
 from autograder.handed_in import CELLS, LIMIT, SOURCE, Unreadable, contents, find, read
+from autograder.invented import samples
 from autograder.repair import repair
 from autograder.sources import ROOT
 from bdlab.exercises import lessons

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from platform_archives import LESSON, book, notebook
 
-from autograder import archives, arrival, matching, roster, tables
-from autograder.collect import collect
-from autograder.collected import notes
+from autograder.exchange import archives, arrival, matching, roster, tables
+from autograder.exchange.collect import collect
+from autograder.exchange.collected import notes
+from autograder.exchange.platforms import canvas, moodle
+from autograder.exchange.sorting import Plan
 from autograder.handed_in import find
-from autograder.platforms import canvas, moodle
-from autograder.sorting import Plan
 
 FILE = f"{LESSON}.ipynb"
 DUE = datetime(2026, 1, 5, 12)
@@ -58,7 +58,7 @@ class Place:
 
     def late(self, student):
         """As nbgrader counts it, once the time of the folder is in the gradebook."""
-        from autograder.collected import time_of
+        from autograder.exchange.collected import time_of
 
         with book(self.root) as open_book, roster.together(open_book):
             found = open_book.update_or_create_submission(LESSON, student, timestamp=time_of(self.handed_in(student)))

@@ -14,12 +14,12 @@ import pytest
 from platform_archives import CELLS, LESSON
 from typer.testing import CliRunner
 
-from autograder import export, intake, marks
-from autograder.arrival import timezone
-from autograder.collect import collect
-from autograder.feedback_files import pack
-from autograder.roster import roster, together
-from autograder.sorting import Plan
+from autograder.exchange import export, intake, marks
+from autograder.exchange.arrival import timezone
+from autograder.exchange.collect import collect
+from autograder.exchange.feedback_files import pack
+from autograder.exchange.roster import roster, together
+from autograder.exchange.sorting import Plan
 
 FILE = f"{LESSON}.ipynb"
 POINTS = {one.student: (4.0, i / 3, 1.5 * i) for i, one in enumerate(pa.people())}
@@ -348,7 +348,7 @@ def test_a_graded_class_from_zip_to_marks(tmp_path, source):
     """The sample class by way of a platform: its points, and no page with anything of another student."""
     from grading_course import HOME
 
-    from autograder import samples
+    from autograder.invented import samples
 
     root = tmp_path / "course"
     samples.write(HOME, root)

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from test_build import CANARY, HOME
 
-from autograder import mishaps, samples
 from autograder.course import nbgrader
+from autograder.invented import mishaps, samples
 from autograder.sources import others, references
 from bdlab.exercises import lessons
 

@@ -17,9 +17,10 @@ from grading_course import HOME, TASKS, course, released, strongest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder import batch, into_nbgrader, safe_execute, samples, secret
+from autograder import batch, into_nbgrader, safe_execute, secret
 from autograder.course import nbgrader
 from autograder.grade import CellGrade
+from autograder.invented import samples
 from autograder.marked import clamped, handed_in_at, is_check, marked, text
 from autograder.record import Record
 from autograder.warden import Warden

@@ -10,9 +10,10 @@ import pytest
 from grading_course import HOME, TASKS, strongest
 from typer.testing import CliRunner
 
-from autograder import batch, mishaps, repairing, samples, secret, tending
+from autograder import batch, repairing, secret, tending
 from autograder.cells import answers
 from autograder.handed_in import contents, find, read
+from autograder.invented import mishaps, samples
 from autograder.jail.limits import Limits
 from autograder.marked import marked
 from autograder.repair import repair

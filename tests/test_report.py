@@ -19,11 +19,12 @@ from report_course import HOME, RELEASE, TASKS, lost, record, right, wrong
 from rewriting import rewrite
 from typer.testing import CliRunner
 
-from autograder import hand_ins, people, report_page, sample_class, samples, similar
-from autograder import report as reports
 from autograder.grade import ENDED, unwritten
-from autograder.people import Person
-from autograder.reporting import report as command
+from autograder.invented import sample_class, samples
+from autograder.reports import hand_ins, people, report_page, similar
+from autograder.reports import report as reports
+from autograder.reports.people import Person
+from autograder.reports.reporting import report as command
 
 FIRST, SECOND, THIRD, FOURTH = TASKS
 STUBS = {cell["metadata"]["bdlab"]["exercise"]: "".join(cell["source"]) for cell in RELEASE["cells"]

@@ -12,13 +12,16 @@ from collections import Counter
 import pytest
 from grading_course import HOME, TASKS
 
-from autograder import mishaps, sample_class, sample_files, sample_report, samples, similar, tables, tending
-from autograder.matching import of_canvas, of_moodle, of_plain
-from autograder.platforms import moodle
+from autograder import tending
+from autograder.exchange import tables
+from autograder.exchange.matching import of_canvas, of_moodle, of_plain
+from autograder.exchange.platforms import moodle
+from autograder.exchange.roster import roster
+from autograder.invented import mishaps, sample_class, sample_files, sample_report, samples
+from autograder.invented.variation import fuss, vary
 from autograder.refreshing import submission
-from autograder.roster import roster
+from autograder.reports import similar
 from autograder.sources import ROOT, others, references
-from autograder.variation import fuss, vary
 from bdlab.exercises.frozen import frozen
 from bdlab.exercises.verdict import Tries, Verdict, judge, recognise
 

@@ -15,8 +15,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.invented.samples import Sample, handed_in
 from autograder.jail.limits import MB, Limits
-from autograder.samples import Sample, handed_in
 from autograder.sources import ROOT, others, references
 from bdlab.exercises import lessons
 from bdlab.exercises.specification import Exercise

@@ -12,7 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.hostile.case import Case, Material, edited, index, notebook, text
-from autograder.samples import Sample, handed_in
+from autograder.invented.samples import Sample, handed_in
 
 LONG = 60_000
 STRAINS = {

@@ -22,7 +22,7 @@ from autograder.build import write_source
 from autograder.course import STOCK, nbgrader
 from autograder.hostile.case import Case, Material, filled
 from autograder.hostile.surroundings import Outside
-from autograder.samples import points
+from autograder.invented.samples import points
 
 SECONDS = 120.0
 """How long nbgrader may take for one hand-in; then it is killed, with all that it has started."""

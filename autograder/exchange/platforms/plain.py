@@ -6,7 +6,7 @@ kept it.
 
 from __future__ import annotations
 
-from autograder.platforms.claim import Claim
+from autograder.exchange.platforms.claim import Claim
 
 ABOUT = "a zip or a folder with STUDENT/FILE, STUDENT/LESSON/FILE or STUDENT.ipynb"
 TELLS_TIME = True

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autograder.platforms.claim import Claim
-from autograder.tables import Table, read
+from autograder.exchange.platforms.claim import Claim
+from autograder.exchange.tables import Table, read
 
 ABOUT = "the zip of 'Download all submissions'; with --worksheet, the grading worksheet of the assignment"
 MEMBER = re.compile(r"([^_/]+)_(\d+)_(assignsubmission_[a-z]+)(?:_?/(?:.*/)?|_)([^/]+)")

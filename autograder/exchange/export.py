@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from autograder import tables
-from autograder.collected import Note, notes
-from autograder.marks import Book, Mark
-from autograder.platforms import canvas, moodle
-from autograder.roster import Student
-from autograder.tables import Table, harmless, identifier, written
+from autograder.exchange import tables
+from autograder.exchange.collected import Note, notes
+from autograder.exchange.marks import Book, Mark
+from autograder.exchange.platforms import canvas, moodle
+from autograder.exchange.roster import Student
+from autograder.exchange.tables import Table, harmless, identifier, written
 
 BY = {"email": "Email address", "id_number": "ID number", "username": "Username"}
 """By what Moodle's grade import may find a person, and the name of the column."""

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from autograder import similar
 from autograder.grade import ENDED, UNWRITTEN, CellGrade
-from autograder.hand_ins import HandIns
-from autograder.people import People
 from autograder.record import Record
+from autograder.reports import similar
+from autograder.reports.hand_ins import HandIns
+from autograder.reports.people import People
 from bdlab.exercises.specification import Exercise
 
 Z = 1.959964

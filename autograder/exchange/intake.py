@@ -16,7 +16,7 @@ from autograder.grading import CourseOption, LessonArgument, NameOption
 from autograder.sources import folder
 
 if TYPE_CHECKING:
-    from autograder.sorting import Collected
+    from autograder.exchange.sorting import Collected
 
 SHOWN = 40
 """Lines of one list."""
@@ -52,10 +52,10 @@ def collect(
 
     Example: `autograder collect submissions.zip 03_badnets --from canvas --roster roster.csv --due "2026-01-05 12:00"`
     """
-    from autograder import arrival
-    from autograder.collect import collect as run
-    from autograder.platforms import platform
-    from autograder.sorting import Plan
+    from autograder.exchange import arrival
+    from autograder.exchange.collect import collect as run
+    from autograder.exchange.platforms import platform
+    from autograder.exchange.sorting import Plan
 
     platform(source)
     home, zone = folder(lesson), arrival.timezone(timezone)
@@ -130,11 +130,11 @@ def export(
 
     Example: `autograder export 03_badnets --to canvas --template gradebook.csv --assignment "Lesson 3 (4711)"`
     """
-    from autograder import export as exports
-    from autograder import marks
-    from autograder.feedback_files import pack
-    from autograder.roster import roster as read_roster
-    from autograder.tables import place
+    from autograder.exchange import export as exports
+    from autograder.exchange import marks
+    from autograder.exchange.feedback_files import pack
+    from autograder.exchange.roster import roster as read_roster
+    from autograder.exchange.tables import place
 
     if to not in ("moodle", "canvas", "csv"):
         raise ValueError(f"--to must be moodle, canvas or csv; got {to!r}")

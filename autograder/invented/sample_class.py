@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autograder.mishaps import NAMES
+from autograder.invented.mishaps import NAMES
+from autograder.invented.variation import fuss, vary
 from autograder.sources import Answer, others, references
-from autograder.variation import fuss, vary
 from bdlab.exercises import lessons
 
 FIRST = (

@@ -13,15 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autograder import collected as store
-from autograder import roster as rosters
-from autograder.archives import opened
-from autograder.arrival import Times
-from autograder.collected import Note
-from autograder.matching import HandIn
-from autograder.platforms import moodle
-from autograder.roster import Student
-from autograder.sorting import Collected, Plan, sort_out
+from autograder.exchange import collected as store
+from autograder.exchange import roster as rosters
+from autograder.exchange.archives import opened
+from autograder.exchange.arrival import Times
+from autograder.exchange.collected import Note
+from autograder.exchange.matching import HandIn
+from autograder.exchange.platforms import moodle
+from autograder.exchange.roster import Student
+from autograder.exchange.sorting import Collected, Plan, sort_out
 
 
 def collect(plan: Plan) -> Collected:

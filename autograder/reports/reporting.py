@@ -28,8 +28,8 @@ def report(
     """
     root, home = course.resolve(), folder(lesson)
     path = target(root, name or home.name, out, anonymous)
-    from autograder import hand_ins, people, report_page
-    from autograder import report as reporting
+    from autograder.reports import hand_ins, people, report_page
+    from autograder.reports import report as reporting
 
     found = hand_ins.hand_ins(root, home.name, name or home.name)
     made = reporting.report(found, people.people(found.known, secrets.load(root), anonymous, people.words(home)))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder import sample_class, sample_files, samples
 from autograder.course import table
+from autograder.invented import sample_class, sample_files, samples
 from autograder.journal import Journal
 
 SHOWN = 40
@@ -128,9 +128,9 @@ def _shares(made: sample_class.Drawn) -> None:
 
 def _collect(home: Path, root: Path, archive: Path, source: str) -> None:
     """Take the archive in, as `autograder collect` does."""
-    from autograder.arrival import timezone
-    from autograder.collect import collect
-    from autograder.sorting import Plan
+    from autograder.exchange.arrival import timezone
+    from autograder.exchange.collect import collect
+    from autograder.exchange.sorting import Plan
 
     worksheet = root / sample_files.WORKSHEET if source == "moodle" else None
     roster = root / sample_files.ROSTER

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autograder.archives import Member, shown
-from autograder.platforms import canvas, moodle, plain
-from autograder.platforms.claim import Claim
-from autograder.roster import Student
+from autograder.exchange.archives import Member, shown
+from autograder.exchange.platforms import canvas, moodle, plain
+from autograder.exchange.platforms.claim import Claim
+from autograder.exchange.roster import Student
 
 Owner = Callable[[str], tuple[Claim, str, str]]
 """Name of a member -> (claim, student, remark); it raises `Unmatched`."""

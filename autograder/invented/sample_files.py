@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
-from autograder import mishaps
-from autograder.platforms import canvas, moodle, platform
-from autograder.sample_class import Drawn, HandIn
-from autograder.samples import fill, fresh
-from autograder.tables import place, written
+from autograder.exchange.platforms import canvas, moodle, platform
+from autograder.exchange.tables import place, written
+from autograder.invented import mishaps
+from autograder.invented.sample_class import Drawn, HandIn
+from autograder.invented.samples import fill, fresh
 
 KEY = "deserved.json"
 ROSTER = "roster.csv"

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from autograder.matching import HandIn
-from autograder.platforms import moodle, platform
+from autograder.exchange.matching import HandIn
+from autograder.exchange.platforms import moodle, platform
 
 if TYPE_CHECKING:
-    from autograder.sorting import Plan
+    from autograder.exchange.sorting import Plan
 
 
 def moment(text: str, zone: ZoneInfo | None = None) -> datetime:

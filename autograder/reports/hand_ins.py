@@ -11,8 +11,8 @@ from typing import Any
 
 from autograder.cells import python
 from autograder.journal import Journal
-from autograder.people import Person
 from autograder.record import Record
+from autograder.reports.people import Person
 from autograder.sanitize import is_student
 from bdlab.exercises import lessons
 from bdlab.exercises.specification import Lesson

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from autograder.platforms import canvas, moodle, plain
+from autograder.exchange.platforms import canvas, moodle, plain
 
 PLATFORMS: dict[str, ModuleType] = {"moodle": moodle, "canvas": canvas, "plain": plain}
 """What `--from` and `--to` may say.  Each has `claims(name)`, `feedback(claim, lesson)` and ABOUT."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from autograder import charts
-from autograder.report import OUTCOMES, Report
+from autograder.reports import charts
+from autograder.reports.report import OUTCOMES, Report
 from autograder.sanitize import plain
 
 HOME = Path(__file__).parent

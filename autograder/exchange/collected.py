@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from autograder.exchange.platforms.claim import Claim
+from autograder.exchange.tables import place
 from autograder.handed_in import Unreadable, contents
-from autograder.platforms.claim import Claim
-from autograder.tables import place
 
 TOLD = ("the worksheet", "--time", "--extensions")
 """Where a time comes from that corrects an earlier one."""

@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from autograder.exchange.tables import Table, plain, read
 from autograder.sanitize import is_student
-from autograder.tables import Table, plain, read
 
 LONGEST = 128
 """Characters that a name may have in nbgrader's gradebook."""

@@ -20,8 +20,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from autograder.platforms.claim import Claim
-from autograder.tables import Table
+from autograder.exchange.platforms.claim import Claim
+from autograder.exchange.tables import Table
 
 ABOUT = "the zip of 'Download Submissions'; the roster needs the column canvas_id"
 NUMBER = re.compile(r"[1-9]\d*")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from autograder import matching
-from autograder.archives import Member, shown
-from autograder.matching import HandIn, Owner, Unmatched
-from autograder.platforms import moodle, platform
-from autograder.platforms.claim import Claim
-from autograder.roster import Student
+from autograder.exchange import matching
+from autograder.exchange.archives import Member, shown
+from autograder.exchange.matching import HandIn, Owner, Unmatched
+from autograder.exchange.platforms import moodle, platform
+from autograder.exchange.platforms.claim import Claim
+from autograder.exchange.roster import Student
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from autograder.collected import Note, notes
+from autograder.exchange.collected import Note, notes
+from autograder.exchange.platforms import platform
+from autograder.exchange.platforms.claim import Claim
 from autograder.handed_in import Unreadable, contents
-from autograder.platforms import platform
-from autograder.platforms.claim import Claim
 
 WHEN = (1980, 1, 1, 0, 0, 0)
 """The time of every member: equal pages make equal zips."""

@@ -1,0 +1,1 @@
+"""Hand-ins come in from a learning platform, and marks and feedback go back."""

@@ -1,0 +1,1 @@
+"""Invented hand-ins whose deserved points are known."""

@@ -1,0 +1,1 @@
+"""What a class did, on one page."""
