@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autograder.sources import ROOT
 
@@ -68,6 +71,41 @@ def _environment(root: Path) -> dict[str, str]:
 
 def _last(text: str, lines: int = 12) -> str:
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def closed(course: Path) -> Path:
+    """The course folder, shut to everybody but its owner.  A folder that is no course folder stays as it is."""
+    root = course.resolve()
+    ours = any((root / name).exists() for name in ("gradebook.db", "secret"))
+    if os.name == "posix" and ours and stat.S_IMODE(root.stat().st_mode) & 0o077:
+        root.chmod(0o700)
+        print(f"{root} could be read by others; now it is its owner's alone")
+    return root
+
+
+@contextmanager
+def together(book: Any) -> Iterator[Any]:
+    """All changes of an open gradebook or none: nbgrader's functions commit, and wait for the disk, after each."""
+    session = book.db
+    session.commit = session.flush
+    try:
+        with session.no_autoflush:
+            yield session
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        del session.commit
+    session.commit()
+
+
+def listed(title: str, lines: Sequence[tuple[str, str]], shown: int = 40) -> Iterator[str]:
+    """A list for the terminal, (who, what) each; what is longer than `shown` is counted."""
+    if lines:
+        yield f"{title}: {len(lines)}"
+        yield from (f"  {who}: {what}" if what else f"  {who}" for who, what in lines[:shown])
+    if len(lines) > shown:
+        yield f"  and {len(lines) - shown} more"
 
 
 def table(rows: Sequence[Sequence[object]], heads: Sequence[str], title: str = "") -> None:

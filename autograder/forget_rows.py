@@ -85,7 +85,7 @@ def remove_rows(path: Path, student: str) -> None:
     from sqlalchemy import text
     from sqlalchemy.exc import OperationalError
 
-    from autograder.exchange.roster import together
+    from autograder.course import together
 
     try:
         _compact(path)

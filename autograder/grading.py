@@ -12,7 +12,7 @@ import typer
 from tqdm import tqdm
 
 from autograder import secret as secrets
-from autograder.course import PRIVATE, table
+from autograder.course import PRIVATE, closed, listed, table
 from autograder.sources import folder
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def explain(
         from autograder.appeal import replay
         from autograder.batch import assignment
 
-        work = assignment(course.resolve(), home, name)
+        work = assignment(closed(course), home, name)
         print("\n".join(replay(work, student, exercise, warden)))
 
 
@@ -140,7 +140,7 @@ def _graded(
     with guarded(policy, trust) as warden:
         from autograder.batch import assignment, run
 
-        work = assignment(course.resolve(), home, name)
+        work = assignment(closed(course), home, name)
         students = _students(work)
         with tqdm(total=len(students), unit="hand-in", disable=None) as bar:
             return work, run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
@@ -173,9 +173,13 @@ def _write(work: Assignment, records: list[Record], feedback: bool) -> None:
 
 
 def _summary(records: list[Record]) -> None:
-    """What a lecturer should know, at one look."""
+    """What a lecturer should know, at one look; all of it stands in the report."""
     tiers = sorted({record.tier for record in records})
     print(f"{len(records)} hand-ins graded behind walls of tier {', '.join(tiers)}.")
-    for record in records:
-        for line in (*((f"refused: {record.refused}",) if record.refused else ()), *record.remarks, *record.doubts):
-            print(f"  {record.student}: {line}")
+    mended = [(record.student, "; ".join(record.remarks)) for record in records if record.remarks]
+    for line in (
+        *listed("refused, 0 points", [(record.student, record.refused) for record in records if record.refused]),
+        *listed("needs a human", [(record.student, doubt) for record in records for doubt in record.doubts]),
+        *listed("put together again", mended, shown=10),
+    ):
+        print(line)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from autograder import sanitize
 from autograder.batch import Assignment
-from autograder.course import CONFIG
+from autograder.course import CONFIG, together
 from autograder.marked import flagged, handed_in_at, marked, put_beside, text
 from autograder.record import Record
 
@@ -52,7 +51,7 @@ def write(work: Assignment, records: Sequence[Record]) -> list[str]:
         rows = _Rows(book, work, course.config)
         while some := list(islice(todo, TOGETHER)):
             found = [_Verdict(work, record) for record in some]
-            with _transaction(book):
+            with together(book):
                 rows.enter(found)
             for verdict in found:  # after the rows: a folder without rows would be passed over by nbgrader
                 _file(work, verdict)
@@ -158,23 +157,7 @@ class _Loaded:
         return self.comments[name]
 
     def commit(self) -> None:
-        """`_transaction` does it."""
-
-
-@contextmanager
-def _transaction(gradebook: Any) -> Iterator[None]:
-    """All of it or nothing: nbgrader's functions commit after each step, which waits for the disk."""
-    session = gradebook.db
-    session.commit = lambda: None
-    try:
-        with session.no_autoflush:
-            yield
-    except BaseException:
-        session.rollback()
-        raise
-    finally:
-        del session.commit
-    session.commit()
+        """`together` does it."""
 
 
 def _file(work: Assignment, verdict: _Verdict) -> None:

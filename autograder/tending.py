@@ -5,29 +5,17 @@ What they need is imported inside: nbgrader and torch take seconds, and `--help`
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.course import PRIVATE, table
+from autograder.course import PRIVATE, closed, table
 from autograder.grading import CourseOption, LessonArgument, NameOption
 from autograder.sources import folder
 
 if TYPE_CHECKING:
     from autograder.forget import Finding
-
-
-def closed(course: Path) -> Path:
-    """The course folder, shut to everybody but its owner.  A folder that is no course folder stays as it is."""
-    root = course.resolve()
-    ours = any((root / name).exists() for name in ("gradebook.db", "secret"))
-    if os.name == "posix" and ours and stat.S_IMODE(root.stat().st_mode) & 0o077:
-        root.chmod(0o700)
-        print(f"{root} could be read by others; now it is its owner's alone")
-    return root
 
 
 def repair(

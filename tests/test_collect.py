@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from platform_archives import LESSON, book, notebook
 
+from autograder.course import together
 from autograder.exchange import archives, arrival, matching, roster, tables
 from autograder.exchange.collect import collect
 from autograder.exchange.collected import notes
@@ -60,7 +61,7 @@ class Place:
         """As nbgrader counts it, once the time of the folder is in the gradebook."""
         from autograder.exchange.collected import time_of
 
-        with book(self.root) as open_book, roster.together(open_book):
+        with book(self.root) as open_book, together(open_book):
             found = open_book.update_or_create_submission(LESSON, student, timestamp=time_of(self.handed_in(student)))
             return found.total_seconds_late
 

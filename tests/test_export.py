@@ -14,11 +14,12 @@ import pytest
 from platform_archives import CELLS, LESSON
 from typer.testing import CliRunner
 
+from autograder.course import together
 from autograder.exchange import export, intake, marks
 from autograder.exchange.arrival import timezone
 from autograder.exchange.collect import collect
 from autograder.exchange.feedback_files import pack
-from autograder.exchange.roster import roster, together
+from autograder.exchange.roster import roster
 from autograder.exchange.sorting import Plan
 
 FILE = f"{LESSON}.ipynb"

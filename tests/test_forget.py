@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder import forget, forget_rows, secret, tending
+from autograder.course import closed
 from autograder.grade import CellGrade
 from autograder.journal import Journal
 from autograder.record import Record
@@ -239,4 +240,4 @@ def test_the_course_folder_is_shut_to_others(root, tmp_path, capsys):
         assert stat.S_IMODE((root / name).stat().st_mode) == 0o600, name
     other = tmp_path / "other"
     other.mkdir(mode=0o755)
-    assert tending.closed(other) == other and stat.S_IMODE(other.stat().st_mode) == 0o755
+    assert closed(other) == other and stat.S_IMODE(other.stat().st_mode) == 0o755

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from autograder.course import together
 from autograder.exchange import collected as store
 from autograder.exchange import roster as rosters
 from autograder.exchange.archives import opened
@@ -74,7 +75,7 @@ def _gradebook(
     """Roster, due date and extensions into the gradebook, when the body has ended well."""
     from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment
 
-    with Gradebook(f"sqlite:///{plan.gradebook}") as book, rosters.together(book) as session:
+    with Gradebook(f"sqlite:///{plan.gradebook}") as book, together(book) as session:
         try:
             assignment = book.find_assignment(plan.name)
         except MissingEntry:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.course import PRIVATE
+from autograder.course import PRIVATE, closed, listed
 from autograder.grading import CourseOption, LessonArgument, NameOption
 from autograder.sources import folder
 
 if TYPE_CHECKING:
     from autograder.exchange.sorting import Collected
 
-SHOWN = 40
-"""Lines of one list."""
 ZoneOption = Annotated[
     str | None, typer.Option("--timezone", help="Of times that name none, 'Europe/Berlin'; else this machine's.")
 ]
@@ -60,7 +58,7 @@ def collect(
     platform(source)
     home, zone = folder(lesson), arrival.timezone(timezone)
     plan = Plan(
-        course.resolve(), home.name, name or home.name, archive, source, roster, worksheet, by_name, extensions,
+        closed(course), home.name, name or home.name, archive, source, roster, worksheet, by_name, extensions,
         arrival.moment(due, zone) if due else None, arrival.moment(time, zone) if time else None, zone, leave_out,
     )  # fmt: skip
     print("\n".join(_told(run(plan), plan.name)))
@@ -77,20 +75,20 @@ def _told(found: Collected, name: str) -> Iterable[str]:
     yield "Times come from: " + (", ".join(f"{by} ({n})" for by, n in sorted(found.times.items())) or "nowhere") + "."
     due = f"due {found.due:%Y-%m-%d %H:%M} UTC" if found.due else "no due date is set; --due sets it"
     yield f"{len(found.late)} late ({due})."
-    yield from _list("late", [(student, _lateness(seconds)) for student, seconds in sorted(found.late.items())])
-    yield from _list("replaced", [(student, "another file than before") for student in found.replaced])
-    yield from _list("with another time", [(student, "timestamp.txt was corrected") for student in found.retimed])
-    yield from _list("nobody's, not taken", found.unmatched)
-    yield from _list("more than one, none taken", found.duplicates)
-    yield from _list("no notebook in it, nothing taken", found.none)
-    yield from _list("refused and left out", [(line, "") for line in found.refused])
+    yield from listed("late", [(student, _lateness(seconds)) for student, seconds in sorted(found.late.items())])
+    yield from listed("replaced", [(student, "another file than before") for student in found.replaced])
+    yield from listed("with another time", [(student, "timestamp.txt was corrected") for student in found.retimed])
+    yield from listed("nobody's, not taken", found.unmatched)
+    yield from listed("more than one, none taken", found.duplicates)
+    yield from listed("no notebook in it, nothing taken", found.none)
+    yield from listed("refused and left out", [(line, "") for line in found.refused])
     unknown = "no time is known, so not late; --worksheet or --time tells it"
-    yield from _list("without a time", [(student, unknown) for student in found.untimed])
-    yield from _list("to know", found.told)
+    yield from listed("without a time", [(student, unknown) for student in found.untimed])
+    yield from listed("to know", found.told)
     if found.others:
         yield f"{found.others} other files stay in the archive: grading reads the notebook alone."
-    yield from _list("not in this archive, kept as they were", [(student, "") for student in found.kept])
-    yield from _list("handed in nothing", [(student, "") for student in found.missing])
+    yield from listed("not in this archive, kept as they were", [(student, "") for student in found.kept])
+    yield from listed("handed in nothing", [(student, "") for student in found.missing])
 
 
 def _lateness(seconds: float) -> str:
@@ -99,14 +97,6 @@ def _lateness(seconds: float) -> str:
     if seconds == 1:
         return "the platform says so, not by how much: one second is noted; `handed_in` in --extensions tells it"
     return f"{seconds / 86400:.1f} days" if seconds >= 86400 else f"{seconds / 3600:.1f} hours"
-
-
-def _list(title: str, lines: list[tuple[str, str]]) -> Iterable[str]:
-    if lines:
-        yield f"{title}: {len(lines)}"
-        yield from (f"  {who}: {what}" if what else f"  {who}" for who, what in lines[:SHOWN])
-    if len(lines) > SHOWN:
-        yield f"  and {len(lines) - SHOWN} more"
 
 
 def export(
@@ -138,7 +128,7 @@ def export(
 
     if to not in ("moodle", "canvas", "csv"):
         raise ValueError(f"--to must be moodle, canvas or csv; got {to!r}")
-    home, root = folder(lesson), course.resolve()
+    home, root = folder(lesson), closed(course)
     book = marks.book(root, home.name, name or home.name)
     if to == "csv":
         sent = exports.to_csv(book, with_pending)
@@ -164,5 +154,5 @@ def export(
         path = place(target / f"{book.name}-{to}-feedback.zip", packed[0])
         print(f"{len(sent.marks) - len(packed[1])} feedback pages in {path}")
     sent.without += packed[1] if packed is not None else []
-    for line in (*sent.told, *_list("without a mark or page", sent.without)):
+    for line in (*sent.told, *listed("without a mark or page", sent.without)):
         print(line)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
@@ -146,22 +145,6 @@ def exceptions(path: Path, known: Mapping[str, Student]) -> dict[str, tuple[time
         given = span(_clean(row[longer])) if longer is not None else None
         found[student] = (given, _clean(row[when]) if when is not None else "")
     return found
-
-
-@contextmanager
-def together(book: Any) -> Iterator[Any]:
-    """All changes of the gradebook or none: nbgrader's functions commit, and wait for the disk, after each."""
-    session = book.db
-    session.commit = session.flush
-    try:
-        with session.no_autoflush:
-            yield session
-    except BaseException:
-        session.rollback()
-        raise
-    finally:
-        del session.commit
-    session.commit()
 
 
 def enter(book: Any, students: Iterable[Student]) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from autograder import secret as secrets
-from autograder.course import PRIVATE
+from autograder.course import PRIVATE, closed
 from autograder.grading import CourseOption, LessonArgument, NameOption
 from autograder.sources import folder
 
@@ -26,7 +26,7 @@ def report(
 
     Example: `autograder report 03_badnets`
     """
-    root, home = course.resolve(), folder(lesson)
+    root, home = closed(course), folder(lesson)
     path = target(root, name or home.name, out, anonymous)
     from autograder.reports import hand_ins, people, report_page
     from autograder.reports import report as reporting
