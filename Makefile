@@ -36,6 +36,9 @@ hostile: $(VENV)/.stamp  ## hostile and unlucky hand-ins through the grading: wh
 	else echo "bubblewrap is not installed: tier A is not tried."; fi
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.hostile 03_badnets --tier B
 
+grading-day: $(VENV)/.stamp  ## 300 invented students from the learning platform's zip to marks in it, with times
+	$(VENV)/bin/python -m benchmarks.grading_day
+
 bench-grader: $(VENV)/.stamp  ## times of grading beside those of stock nbgrader
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.grader
 
@@ -58,7 +61,7 @@ clean:  ## remove caches and what builds leave
 distclean: clean  ## remove the environments too
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help demo lab test test-all bench hostile bench-grader lint types lock clean distclean FORCE
+.PHONY: help demo lab test test-all bench hostile grading-day bench-grader lint types lock clean distclean FORCE
 
 # What `make lock` does with pip's report: names and versions, nothing else.
 LOCK := import json, platform, re, sys; \

@@ -72,7 +72,7 @@ def publish(target: Path) -> Path:
     if old:
         raise ValueError("; ".join(old) + "; run `autograder build` first")
     target.mkdir(parents=True, exist_ok=True)
-    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".ipynb_checkpoints", ".*")
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".ipynb_checkpoints", ".*", "teach", "day_*")
     for name in PUBLIC:
         source = ROOT / name
         if source.is_dir():

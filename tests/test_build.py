@@ -117,6 +117,7 @@ def test_the_students_edition_has_no_solutions(tmp_path):
     names = {str(path.relative_to(edition)) for path in edition.rglob("*")}
     assert f"lessons/{HOME.name}/{HOME.name}.ipynb" in names and "bdlab/exercises/frozen/l03.npz" in names
     assert not any(name.split("/")[0] in ("solutions", "autograder", "private", "tests") for name in names)
+    assert "docs/grading.md" in names and not any("teach" in name or "day_" in name for name in names)
     with pytest.raises(ValueError, match="target must be a new or an empty folder"):
         release.publish(edition)
 
