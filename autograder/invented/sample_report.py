@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder import secret
 from autograder.course import table
 from autograder.invented import sample_class, sample_files, samples
-from autograder.journal import Journal
+from autograder.reports.hand_ins import hand_ins
+from autograder.reports.people import people, words
+from autograder.reports.report import report
+from autograder.sources import folder
 
 SHOWN = 40
 """Rows of what went wrong."""
@@ -37,7 +40,7 @@ class Compared:
 
 
 def compare(root: Path, name: str | None = None) -> Compared:
-    """What the gradebook and the journal of a drawn class say, beside its key.  name: of the assignment.
+    """What the gradebook and the report of a drawn class say, beside its key.  name: of the assignment.
 
     Raises: `ValueError` where `root` has no drawn class in it.
     """
@@ -50,11 +53,15 @@ def compare(root: Path, name: str | None = None) -> Compared:
     wrong = [
         line for student, about in key["students"].items() for line in _wrong(student, about, scores.get(student, {}))
     ]
-    records = Journal.read(root / "journal" / f"{name}.jsonl").records.values()
-    found = Counter((task, cell.mistake) for record in records for task, cell in record.cells.items() if cell.mistake)
     planted = [(one["exercise"], one["mistake"]) for one in key["planted"]]
-    mistakes = [(task, str(mistake), count) for (task, mistake), count in found.most_common()]
-    return Compared(len(key["students"]), wrong, mistakes, planted)
+    return Compared(len(key["students"]), wrong, _reported(root, key["lesson"], name), planted)
+
+
+def _reported(root: Path, lesson: str, name: str) -> list[tuple[str, str, int]]:
+    """The misconceptions that `autograder report` shows, in its order."""
+    found = hand_ins(root, lesson, name)
+    page = report(found, people(found.known, secret.load(root), anonymous=False, words=words(folder(lesson))))
+    return [(one.exercise, one.name, one.count) for one in page.mistakes]
 
 
 def _wrong(
