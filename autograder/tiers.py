@@ -52,7 +52,15 @@ def root(tier: str, shown: Path, extra: Sequence[str]) -> list[str]:
             for parent in list(Path(path).parents)[-2::-1]:  # bubblewrap would make them for root alone
                 command += ["--perms", "0755", "--dir", str(parent)]
             command += ["--ro-bind", path, path]
+    for path in copies():
+        command += ["--tmpfs", path, "--remount-ro", path]
     return [*command, "--remount-ro", "/", "--"]
+
+
+def copies() -> list[str]:
+    """Folders of an installed bdlab and autograder: no jail should import what its edition hides."""
+    sites = dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
+    return [path for site in sites for name in ("bdlab", "autograder") if Path(path := f"{site}/{name}").is_dir()]
 
 
 def python() -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -555,6 +556,25 @@ def test_an_environment_in_the_checkout_does_not_show_the_checkout(monkeypatch, 
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     shown = [path for path in tiers.python() if path.startswith(str(tmp_path))]
     assert shown == [f"{tmp_path}/bin", f"{tmp_path}/lib"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="tier A needs bubblewrap")
+def test_an_installed_copy_of_the_library_is_covered_up(monkeypatch, tmp_path):
+    """Beside other packages, which are seen; the folder on the way is open to everybody, as site-packages are."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        for name in ("bdlab", "autograder", "other"):
+            (Path(place) / name).mkdir()
+            (Path(place) / name / "answers.py").write_text("")
+        path = sysconfig.get_path
+        monkeypatch.setattr(tiers.sysconfig, "get_path", lambda name: place if name == "platlib" else path(name))
+        code = "import os\ndef seen(*names):\n    return [os.listdir(os.path.join(*name)) for name in names]"
+        with Warden(A, probes.small()) as warden:
+            jail = warden.jail([code])
+            found = Submission(jail).call("seen", *([place, name] for name in ("other", "bdlab", "autograder")))
+            jail.close()
+    assert found == [["answers.py"], [], []]
 
 
 def test_a_locked_or_deep_folder_is_removed_and_never_small(tmp_path):
