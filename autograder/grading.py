@@ -12,7 +12,7 @@ import typer
 from tqdm import tqdm
 
 from autograder import secret as secrets
-from autograder.course import PRIVATE, closed, listed, table
+from autograder.course import PRIVATE, alone, closed, listed, table
 from autograder.sources import folder
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ def grade(
 
     Example: `autograder grade 03_badnets --jobs 2`
     """
-    work, records = _graded(course, lesson, name, jobs, policy, trust)
-    _write(work, records, feedback)
+    with alone(closed(course)):
+        work, records = _graded(course, lesson, name, jobs, policy, trust)
+        _write(work, records, feedback)
     _summary(records)
 
 
@@ -71,20 +72,22 @@ def regrade(
 
     Example: `autograder regrade 03_badnets`
     """
-    work, records = _graded(course, lesson, name, jobs, policy, trust)
-    from autograder.batch import changes as changed
+    with alone(closed(course)):
+        work, records = _graded(course, lesson, name, jobs, policy, trust)
+        from autograder.batch import changes as changed
 
-    changes = changed(entered_points(work), records)
+        changes = changed(entered_points(work), records)
+        if write:
+            _write(work, records, feedback=True)
     table(
         [(student, exercise, f"{was:g}", f"{now:g}") for student, exercise, was, now in changes],
         ("student", "exercise", "points before", "points now"),
         f"{work.name}: {len(changes)} points change",
     )
-    if not write:
+    if write:
+        print(f"Entered {len(records)} verdicts.")
+    else:
         print("Nothing was entered. `autograder regrade ... --write` enters it; manual grades and comments stay.")
-        return
-    _write(work, records, feedback=True)
-    print(f"Entered {len(records)} verdicts.")
 
 
 def explain(
@@ -140,7 +143,7 @@ def _graded(
     with guarded(policy, trust) as warden:
         from autograder.batch import assignment, run
 
-        work = assignment(closed(course), home, name)
+        work = assignment(course.resolve(), home, name)
         students = _students(work)
         with tqdm(total=len(students), unit="hand-in", disable=None) as bar:
             return work, run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)

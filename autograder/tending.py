@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.course import PRIVATE, closed, table
+from autograder.course import PRIVATE, alone, closed, table
 from autograder.grading import CourseOption, LessonArgument, NameOption
 from autograder.sources import folder
 
@@ -61,7 +61,7 @@ def forget(
 ) -> None:
     """Remove a student: gradebook, hand-ins, verdicts, feedback, and pages and exports that name them.
 
-    Without --yes it only shows what it would remove.  Let no other command run on the course meanwhile.
+    Without --yes it only shows what it would remove.
 
     Example: `autograder forget ada --yes`
     """
@@ -71,7 +71,8 @@ def forget(
     found = forgetting.find(root, student)
     _show([one for one in found if one.remove], root, f"{student}: {'removed' if yes else 'would be removed'}")
     if yes:
-        forgetting.forget(root, student)
+        with alone(root):
+            forgetting.forget(root, student)
         print(f"{student} is out of {root}; everything else is as it was.")
     _show([one for one in found if not one.remove], root, "For you to look at: it stays")
     print("This command cannot know of:")

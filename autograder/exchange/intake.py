@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.course import PRIVATE, closed, listed
+from autograder.course import PRIVATE, alone, closed, listed
 from autograder.grading import CourseOption, LessonArgument, NameOption
 from autograder.sources import folder
 
@@ -61,7 +61,9 @@ def collect(
         closed(course), home.name, name or home.name, archive, source, roster, worksheet, by_name, extensions,
         arrival.moment(due, zone) if due else None, arrival.moment(time, zone) if time else None, zone, leave_out,
     )  # fmt: skip
-    print("\n".join(_told(run(plan), plan.name)))
+    with alone(plan.root):
+        found = run(plan)
+    print("\n".join(_told(found, plan.name)))
 
 
 def _told(found: Collected, name: str) -> Iterable[str]:
