@@ -1,4 +1,4 @@
-"""A grading day from the learning platform's zip to marks in it, on a drawn class whose points are known: `make grading-day`.
+"""A grading day, from the learning platform's zip to marks in it, on a drawn class with known points: `make grading-day`.
 
 Prints every command, the first lines of what it says, and its seconds; then whether every point is as deserved and the
 planted misconceptions are on top.  docs/teach/grading-day.md tells what to look at.
