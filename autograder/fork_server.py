@@ -32,7 +32,8 @@ ENDING = 5
 class ForkServer:
     """Starts when it is entered and is waited for when it is needed.  Its methods may be called from several threads.
 
-    tier: A, B or none.  extra: more folders that jails may read.  handle: a pidfd, -1 while it is starting.
+    tier: A, B or none.  extra: more folders that jails may read.  handle: a pidfd, -1 while it is starting.  starts: how
+    often it was started; whoever sees that change knows that it had ended.
     """
 
     def __init__(self, tier: str = A, extra: Sequence[Path] = ()) -> None:
@@ -41,7 +42,7 @@ class ForkServer:
         self.tier, self.extra = tier, tuple(map(str, extra))
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
-        self.handle = -1
+        self.handle, self.starts = -1, 0
 
     def __enter__(self) -> ForkServer:
         if self.process is not None:
@@ -114,6 +115,7 @@ class ForkServer:
             "readable": [*tiers.python(), *tiers.SYSTEM, seen, *self.extra],
             "scratch": str(self.folder / "scratch"),
         }
+        self.starts += 1
         root = tiers.root(self.tier, self.folder / "edition", self.extra)
         self.told: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (until it has started)
         with theirs:

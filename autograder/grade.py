@@ -18,7 +18,7 @@ from autograder.cells import Answers
 from autograder.delegation import doubts
 from autograder.refreshing import submission
 from autograder.sources import references
-from autograder.warden import Warden
+from autograder.warden import Refused, Warden
 from bdlab.exercises import lessons
 from bdlab.exercises.checks import lines_of
 from bdlab.exercises.frozen import frozen
@@ -31,6 +31,8 @@ BUILT_IN = (
 )
 ENDED = "your code gave no answer in time, or ended its process, or needed more than it may"
 UNWRITTEN = "nothing was written here"
+ATTEMPTS, ROUNDS = 4, 20
+"""How often one hand-in is tried whose jail somebody kills, and how often when it is the fork server."""
 
 
 @dataclass(frozen=True)
@@ -89,27 +91,30 @@ def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGra
     if not tasks:
         return found
     wall = warden.limits.wall
-    end = time.monotonic() + 2 * wall
+    end, starts, attempt = time.monotonic() + 2 * wall, warden.server.starts, 1
     jail = warden.jail(answers.cells)
     try:
-        for attempt in range(1, 5):
-            jail.disturbed, ended = False, []
+        for _ in range(ROUNDS):
+            ended = []
             for task in tasks:
                 jail.allow(min(wall / len(found), end - time.monotonic()))
                 found[task.id], hung = _grade(task, jail, lesson, answers)
                 if found[task.id].points < task.points and (hung or jail.fatal):
                     ended.append(task)
-            if not ended or (attempt > 1 and not jail.disturbed):
+            disturbed, jail.disturbed = jail.disturbed, False
+            killed, starts = warden.server.starts != starts, warden.server.starts
+            if not ended or (not killed and (attempt == ATTEMPTS or (attempt > 1 and not disturbed))):
                 return found
+            attempt += not killed  # no student can end the fork server: that costs no attempt
             tasks = ended
             jail.close()
-            if jail.disturbed:  # it was not this student's doing
+            if disturbed or killed:  # it was not this student's doing
                 end = time.monotonic() + 2 * wall
             jail.whole = min(wall, end - time.monotonic())
             jail.run(answers.cells)
     finally:
         jail.close()
-    return found
+    raise Refused(f"tier {warden.tier}: the fork server was killed {ROUNDS} times while one hand-in was graded")
 
 
 def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:

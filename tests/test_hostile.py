@@ -157,13 +157,16 @@ def test_without_walls_the_same_cases_are_not_held(wardens, every, of, lesson):
 def test_what_is_left_behind_or_reached_is_noticed_once_and_put_in_order(of):
     with Outside(of) as outside:
         assert outside.troubles() == []
-        sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)", outside.mark])
+        program = "import time; print('runs', flush=True); time.sleep(99)"
+        sleeper = subprocess.Popen([sys.executable, "-c", program, outside.mark], stdout=subprocess.PIPE)
+        assert sleeper.stdout.readline() == b"runs\n"  # before, its command line may not be there to be read
         (outside.folder / "marker").touch()
         (outside.folder / "gradebook.db").chmod(0o600)
         with socket.create_connection(("127.0.0.1", int(outside.words[PORT]))):
             found = outside.troubles()
         assert found == ["outside the jail changed: gradebook.db, marker", "a port was reached", "1 processes survived"]
         assert sleeper.wait(10) == -9 and outside.troubles() == []
+        sleeper.stdout.close()
 
 
 @pytest.mark.parametrize(

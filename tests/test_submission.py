@@ -527,6 +527,18 @@ def test_a_draw_is_tried_once_and_a_long_answer_is_not_kept():
         assert all(tries.answer(part, number)[0].size for _ in range(2)) and len(seen) == (1 if once else 2)
 
 
+def test_where_no_process_can_be_had_no_answer_is_wrong():
+    def refuse():
+        raise RuntimeError("no process")
+
+    sub = Submission(Local({}))
+    sub.transport.renew = refuse
+    part = Part("any", 1.0, lambda rng: [{}], lambda s, d: s.call("answers"), "")
+    tries = Tries(Exercise("t02_any", "answers", 1, 1, 1, (part,), ("", "", ""), {}, ""), sub)
+    with pytest.raises(RuntimeError, match="no process"):
+        judge(tries, {"any": [1.0]})
+
+
 def test_what_is_built_for_a_call_travels_with_it():
     local, frames = Local({}), []
     sub = Submission(lambda frame: frames.append(frame) or local(frame))

@@ -666,7 +666,8 @@ with Warden(sys.argv[1], probes.small()) as warden:
     sub = Submission(jail)
     if sys.argv[1] != "B":
         sub.call("daemon")
-    print(warden.server.folder, flush=True)
+    (told,) = [line for line in open(f"/proc/self/fdinfo/{warden.server.handle}") if line.startswith("Pid:")]
+    print(warden.server.folder, told.split()[1], flush=True)
     sub.call("nap", 300)
 """
 
@@ -682,16 +683,15 @@ def test_nothing_outlives_the_controller_or_the_fork_server(tier, victim, tmp_pa
     env = {**os.environ, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", CONTROLLER, tier, CODE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as controller:
-        folder = controller.stdout.readline().strip()
-        assert folder
+        folder, server = controller.stdout.readline().split()
         started = [pid for pid in _below(controller.pid) if pid != controller.pid]
         daemons = [pid for pid in _named(folder) if pid not in started and pid != controller.pid]
         assert len(started) >= 2
         if victim == "controller":
             controller.kill()
         else:
-            heads = [pid for pid in started if len(_below(pid)) > 1]
-            os.kill(heads[-1], signal.SIGKILL)
+            assert int(server) in started
+            os.kill(int(server), signal.SIGKILL)
         assert _soon(lambda: not _alive(started + daemons))
         controller.kill()
     assert _soon(lambda: _named(folder) == [])

@@ -128,8 +128,8 @@ def _holds_ref(outcome: Any) -> bool:
 
 
 def _answer(part: Part, sub: Submission, draw: Draw) -> tuple[Any, str]:
+    sub.renew()  # where no process can be had, that is nobody's wrong answer
     try:
-        sub.renew()
         outcome = part.run(sub, draw)
         return ({"wrong": "the result is a dict"} if _marked(outcome) else outcome, "")
     except Raised as raised:
