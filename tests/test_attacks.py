@@ -45,9 +45,10 @@ def test_what_is_deployed_is_what_the_victim_runs(name, attempted, load_once):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [101, 102])
 @pytest.mark.parametrize("name", NAMES)
-def test_attack_with_its_defaults_and_other_seeds(name, seed, load_once, twin_of):
+def test_attack_with_its_defaults_and_another_seed(name, load_once, twin_of):
+    """Three seeds of each, and of the clean twin, stand in docs/results.md."""
+    seed = 101
     data = load_once(BANDS[name].data)
     _hold(attempt(registered("attack")[name].make(seed=seed), data, seed, twin_of(BANDS[name].data, seed)), BANDS[name])
 
