@@ -51,6 +51,11 @@ def _with_role(book: NotebookNode, role: str) -> Iterator[NotebookNode]:
     return (cell for cell in book.cells if cell.metadata.get("bdlab", {}).get("role") == role)
 
 
+def grade_id_of(cell: NotebookNode) -> str:
+    """The grade_id that nbgrader knows a cell by, '' where it has none."""
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
 def python(source: str) -> str:
     """The cell without lines that only a notebook knows, such as `%matplotlib inline`, where that makes it Python."""
     if _tree(source) is not None:

@@ -16,6 +16,7 @@ import typer
 from autograder import grading, tending
 from autograder.course import table
 from autograder.exchange import intake
+from autograder.grading import LessonArgument
 from autograder.reports import reporting
 from autograder.sources import ROOT, folder
 
@@ -27,7 +28,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-LessonArgument = Annotated[str, typer.Argument(help="'03_badnets', '03' or 'l03'.")]
 LessonsArgument = Annotated[list[str] | None, typer.Argument(help="'03_badnets', '03' ...; none: every lesson.")]
 for _command in (
     grading.init, intake.collect, tending.repair, grading.grade, grading.regrade, grading.explain, reporting.report,

@@ -83,6 +83,23 @@ def closed(course: Path) -> Path:
     return root
 
 
+def place(path: Path, data: bytes, mode: int = 0o600) -> Path:
+    """Write a file at one stroke, and to the disk; by default its owner alone reads it.  A link there is replaced."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    return path
+
+
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
     """Nobody else changes the course meanwhile; a killed command holds nothing back.  Windows knows no such lock.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from autograder.course import place
 from autograder.exchange.roster import NAMES
 from autograder.exchange.tables import plain
 from autograder.forget_rows import Person
@@ -105,12 +105,5 @@ def cut_for(path: Path) -> tuple[Cut, str] | None:
 
 def rewrite(path: Path, cut: Cut, one: Person) -> None:
     """The file without the student's lines, at one stroke and on the disk, with the rights that it had."""
-    mode = path.stat().st_mode & 0o777
     kept, _ = cut(path.read_bytes(), one)
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(kept)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    place(path, kept, path.stat().st_mode & 0o777)

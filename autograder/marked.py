@@ -19,6 +19,7 @@ from nbformat.v4.rwbase import split_lines
 
 from autograder import sanitize
 from autograder.batch import Assignment, Rebuilt
+from autograder.cells import grade_id_of
 from autograder.grade import CellGrade
 from autograder.handed_in import Unreadable, contents
 from autograder.record import Record
@@ -33,7 +34,7 @@ WHEN = re.compile(r"[\d:.T -]{8,40}?(?: [A-Za-z]{1,6}| ?[+-][\d:]{4,6})?")
 def marked(work: Assignment, rebuilt: Rebuilt, record: Record) -> NotebookNode:
     """The notebook of one hand-in as autograded/ holds it.  Equal arguments give equal notebooks, to the byte."""
     book = work.release if rebuilt.notebook is None else rebuilt.notebook
-    ours = {_grade_id(cell): cell.source for cell in work.release.cells if _grade_id(cell)}
+    ours = {grade_id_of(cell): cell.source for cell in work.release.cells if grade_id_of(cell)}
     remarks = [f"About your file: {remark}" for remark in rebuilt.remarks]
     shown, own = [], 0
     for cell in map(NotebookNode, book.cells):  # what is set below is set in a copy
@@ -47,7 +48,7 @@ def marked(work: Assignment, rebuilt: Rebuilt, record: Record) -> NotebookNode:
         elif is_check(cell):
             cell.outputs = _outputs(_grade(cell, record), remarks)
             remarks = []
-        elif _grade_id(cell) and cell.source != ours[_grade_id(cell)]:
+        elif grade_id_of(cell) and cell.source != ours[grade_id_of(cell)]:
             cell.source = (sanitize.code if cell.cell_type == "code" else sanitize.markdown)(cell.source)
         shown.append(cell)
     return NotebookNode({**book, "cells": shown})
@@ -72,16 +73,12 @@ def is_check(cell: NotebookNode) -> bool:
 def flagged(book: NotebookNode, record: Record) -> list[str]:
     """The check cells that a human should look at, beside the number that they have."""
     checks = [cell for cell in book.cells if is_check(cell)]
-    return [_grade_id(cell) for cell in checks if record.refused or _grade(cell, record).doubts]
-
-
-def _grade_id(cell: NotebookNode) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+    return [grade_id_of(cell) for cell in checks if record.refused or _grade(cell, record).doubts]
 
 
 def _grade(cell: NotebookNode, record: Record) -> CellGrade:
     maximum = float(cell.metadata.nbgrader.points)
-    return record.cells.get(_grade_id(cell), CellGrade(0.0, maximum, (UNCHECKED,), (UNCHECKED,)))
+    return record.cells.get(grade_id_of(cell), CellGrade(0.0, maximum, (UNCHECKED,), (UNCHECKED,)))
 
 
 def clamped(points: float, maximum: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from nbformat import NotebookNode
 
-from autograder.cells import NOT_PYTHON, python
+from autograder.cells import NOT_PYTHON, grade_id_of, python
 from autograder.handed_in import Cell
 
 Known = tuple[Cell, str]
@@ -64,7 +64,7 @@ def essay(grade_id: str, cells: Sequence[Known], release: NotebookNode, remarks:
 
     Without its mark an essay cannot be told from other text but by its place.
     """
-    at = next(n for n, cell in enumerate(release.cells) if cell.get("id") == grade_id or _grade_id(cell) == grade_id)
+    at = next(n for n, cell in enumerate(release.cells) if cell.get("id") == grade_id or grade_id_of(cell) == grade_id)
     stub = release.cells[at].source.strip()
     marked = [cell.source for cell, identity in cells if identity == grade_id]
     ours = {cell.source.strip() for cell in release.cells}
@@ -89,7 +89,3 @@ def _below(cells: Sequence[Known], question: str, grade_id: str, ours: Collectio
             return
         if cell.kind != "code":
             yield cell.source
-
-
-def _grade_id(cell: NotebookNode) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.cells import NOT_PYTHON, python
+from autograder.cells import NOT_PYTHON, grade_id_of, python
 from autograder.handed_in import Cell, HandedIn
 from autograder.pieces import essay, joined, parses
 
@@ -33,7 +33,7 @@ class Repaired:
 
 def repair(submitted: HandedIn, release: NotebookNode) -> Repaired:
     """What was handed in, in the shape of `release`."""
-    known = {_grade_id(cell): cell for cell in release.cells if _grade_id(cell)}
+    known = {grade_id_of(cell): cell for cell in release.cells if grade_id_of(cell)}
     remarks = list(submitted.remarks)
     book = NotebookNode({**release, "cells": [NotebookNode(cell) for cell in release.cells]})  # metadata are shared
     answers = [grade_id for grade_id, cell in sorted(known.items()) if cell.metadata.nbgrader.solution]
@@ -45,7 +45,7 @@ def repair(submitted: HandedIn, release: NotebookNode) -> Repaired:
         for grade_id in answers
     }
     for cell in book.cells:
-        cell.source = chosen.get(_grade_id(cell), cell.source)
+        cell.source = chosen.get(grade_id_of(cell), cell.source)
     lost = sorted(set(known) - {cell.grade_id for cell in submitted.cells})
     if lost:
         remarks.append(f"nbgrader's marks were missing or changed on: {', '.join(lost)}; they were put back")
@@ -91,10 +91,6 @@ def _bound(source: str) -> set[str]:
     return named | {target.id for target in targets if isinstance(target, ast.Name)}
 
 
-def _grade_id(cell: NotebookNode) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
-
-
 def _identity(cell: Cell, known: dict[str, NotebookNode]) -> str:
     """The grade_id of the cell that this one is, or ''."""
     if cell.grade_id in known:
@@ -132,7 +128,7 @@ def _with_own(
         last = identity or last
     result = list(behind.get("", []))
     for node in ours:
-        result += [node, *behind.get(_grade_id(node), [])] if _grade_id(node) else [node]
+        result += [node, *behind.get(grade_id_of(node), [])] if grade_id_of(node) else [node]
     return result
 
 

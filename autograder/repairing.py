@@ -11,6 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.build import text
+from autograder.course import place
 from autograder.handed_in import Unreadable, contents, find, read
 from autograder.repair import repair
 from autograder.sanitize import is_student
@@ -91,8 +92,6 @@ def _mended(student: str, path: Path, release: NotebookNode, target: Path, remar
     data = _text(found.notebook).encode()
     new = not (target.is_file() and target.read_bytes() == data)
     if new:
-        from autograder.exchange.tables import place
-
         place(target, data)
     return Done(student, remarks, submitted.form, path=target, written=new)
 

@@ -13,7 +13,7 @@ import pytest
 from grading_course import HOME, TASKS
 
 from autograder import tending
-from autograder.exchange import tables
+from autograder.course import place
 from autograder.exchange.matching import of_canvas, of_moodle, of_plain
 from autograder.exchange.platforms import moodle
 from autograder.exchange.roster import roster
@@ -146,9 +146,9 @@ def test_only_what_was_copied_is_flagged_as_similar(drawn, release):
 @pytest.mark.parametrize("archive", ["moodle", "canvas", "plain"])
 def test_archives_name_their_members_as_the_platform_does(archive, release, tmp_path):
     drawn = sample_class.draw(HOME, 15, 2, sample_files.IN_ARCHIVES)
-    path = tables.place(tmp_path / "roster.csv", sample_files._roster(drawn.hand_ins).encode())
+    path = place(tmp_path / "roster.csv", sample_files._roster(drawn.hand_ins).encode())
     students = roster(path)
-    sheet = tables.place(tmp_path / "worksheet.csv", sample_files._worksheet(drawn.hand_ins).encode())
+    sheet = place(tmp_path / "worksheet.csv", sample_files._worksheet(drawn.hand_ins).encode())
     owner = {
         "moodle": lambda: of_moodle(students, moodle.worksheet(sheet), False),
         "canvas": lambda: of_canvas(students),

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from autograder.course import place
 from autograder.exchange.platforms.claim import Claim
-from autograder.exchange.tables import place
 from autograder.handed_in import Unreadable, contents
 
 TOLD = ("the worksheet", "--time", "--extensions")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.course import PRIVATE, alone, closed, listed
+from autograder.course import PRIVATE, alone, closed, listed, place
 from autograder.grading import CourseOption, LessonArgument, NameOption
 from autograder.sources import folder
 
@@ -126,7 +126,6 @@ def export(
     from autograder.exchange import marks
     from autograder.exchange.feedback_files import pack
     from autograder.exchange.roster import roster as read_roster
-    from autograder.exchange.tables import place
 
     if to not in ("moodle", "canvas", "csv"):
         raise ValueError(f"--to must be moodle, canvas or csv; got {to!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,14 +116,3 @@ def identifier(cell: str, whose: str) -> str:
     if harmless(cell) != cell:
         raise ValueError(f"{whose} must not begin with one of = + - @, since a spreadsheet runs it; got {cell!r}")
     return cell
-
-
-def place(path: Path, data: bytes) -> Path:
-    """Write a file that only its owner reads, at one stroke."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-    os.replace(new, path)
-    return path

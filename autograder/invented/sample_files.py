@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
+from autograder.course import place
 from autograder.exchange.platforms import canvas, moodle, platform
-from autograder.exchange.tables import place, written
+from autograder.exchange.tables import written
 from autograder.invented import mishaps
 from autograder.invented.sample_class import Drawn, HandIn
 from autograder.invented.samples import fill, fresh

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import statistics
-import tempfile
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -46,17 +44,3 @@ def page(report: Report) -> str:
         r=report, mean=mean, median=median, charts=pictures, style=Markup(style), policy=Markup(policy),
         sections=SECTIONS, outcomes=OUTCOMES, samples=SAMPLES,
     )  # fmt: skip
-
-
-def write(path: Path, text: str) -> Path:
-    """Write `path` at one stroke, for its owner only; a link that stands there is replaced, not followed."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, new = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(new, path)
-    except BaseException:
-        Path(new).unlink(missing_ok=True)
-        raise
-    return path

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from autograder import secret as secrets
-from autograder.course import PRIVATE, closed
+from autograder.course import PRIVATE, closed, place
 from autograder.grading import CourseOption, LessonArgument, NameOption
 from autograder.sources import folder
 
@@ -33,7 +33,7 @@ def report(
 
     found = hand_ins.hand_ins(root, home.name, name or home.name)
     made = reporting.report(found, people.people(found.known, secrets.load(root), anonymous, people.words(home)))
-    print(f"Wrote {report_page.write(path, report_page.page(made))}")
+    print(f"Wrote {place(path, report_page.page(made).encode())}")
     waits = sum(len(group.students) for group in made.waiting)
     print(f"{len(made.points)} hand-ins, {waits} grades wait for a human, {made.pairs} pairs are similar.")
 
