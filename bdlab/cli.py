@@ -123,7 +123,8 @@ def _run(
 def reproduce(
     paper: Annotated[str, typer.Argument(help="attacks (all, with their defaults), or a paper such as trojaning.")],
     data: DataOption = "mnist",
-    seeds: Annotated[int, typer.Option(help="How many seeds, from 0.", min=1)] = 3,
+    seeds: Annotated[int, typer.Option(help="How many seeds.", min=1)] = 3,
+    first_seed: Annotated[int, typer.Option(help="The first of them.", min=0)] = 0,
     device: DeviceOption = Device.auto,
     write: Annotated[Path | None, typer.Option(help="Also put the table into this Markdown page.")] = None,
 ) -> None:
@@ -137,14 +138,17 @@ def reproduce(
 
     run = find(paper)
     folder = Path("runs") / f"reproduce-{paper}-{data}"
+    where, every = _device(device), range(first_seed, first_seed + seeds)
     with progress():
-        result = run(load(data), range(seeds), _device(device), Journal.open(folder / "journal.jsonl"))
+        result = run(load(data), every, where, Journal.open(folder / "journal.jsonl", where))
     console.print(report.claims_table(result))
     page = write or folder / "results.md"
     page.parent.mkdir(parents=True, exist_ok=True)
     for name, figure in result.figures.items():
         figure.save(page.parent / "figures" / name)
-    command = f"bdlab reproduce {paper} --data {data}" + ("" if seeds == 3 else f" --seeds {seeds}")
+    given = (("seeds", seeds, 3), ("first-seed", first_seed, 0))
+    options = "".join(f" --{name} {value}" for name, value, usual in given if value != usual)
+    command = f"bdlab reproduce {paper} --data {data}{options}"
     report.write_section(page, f"{paper} {data}", report.reproduction_section(result, command))
     console.print(f"Wrote {page}", highlight=False)
 

@@ -153,6 +153,8 @@ class Recipe:
     """How a network is trained: one frozen field of every attack and repair that trains.
 
     lr is the peak of the schedule: 'one_cycle' rises for 30 % of the steps and falls to zero, 'constant' stays.
+    momentum is SGD's, in Nesterov's form, where the schedule is 'constant'; 'one_cycle' takes its own, which falls from .95
+    to .85 and rises again (Adam's first beta as well).
     """
 
     epochs: int

@@ -63,7 +63,11 @@ class source_to:
 
 
 def check_relabel(relabel: Relabel, classes: int) -> None:
-    """Raise a `ValueError` unless `relabel` maps the classes 0..classes-1 onto such classes."""
+    """Raise a `ValueError` unless `relabel` maps the classes 0..classes-1 into these classes and was made for them."""
+    if isinstance(relabel, all_to_all) and relabel.classes != classes:
+        raise ValueError(f"classes must be {classes}, the number of classes of the data, got {relabel.classes} in {relabel}")
+    if isinstance(relabel, source_to) and relabel.source >= classes:
+        raise ValueError(f"source must be in 0..{classes - 1} for {classes} classes, got {relabel.source} in {relabel}")
     wanted = relabel(torch.arange(classes))
     if not (int(wanted.min()) >= 0 and int(wanted.max()) < classes):
         outside = wanted[(wanted < 0) | (wanted >= classes)][0]

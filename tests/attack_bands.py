@@ -34,7 +34,7 @@ BANDS = {
     "source_specific": Band(asr=0.93, control=0.02, leak=0.05),  # asr .993 (.986-1), leak .023 (.018-.026), drop .002
     # asr .951 (.927-.968), control .082 (.027-.163), drop .004
     "invisible_l2": Band(asr=0.865, control=0.37, data="signs", slow=True),
-    # asr .986 (.974-.996), control .091 (.085-.095), drop .002
+    # asr .986 (.974-.996), control .091 (.085-.095; seeds 0-2: .007-.395, more than the 1/K of a patch), drop .002
     "invisible_l0": Band(asr=0.94, control=0.2, data="signs", slow=True),
     "steganography": Band(asr=0.98, control=0.01, slow=True),  # asr 1, control .001, drop -.004 (-.005 to -.003)
     "trojaning": Band(asr=0.99, control=0.01, drop=0.03),  # asr 1, control .001 (.000-.002), drop .010 (.007-.019)

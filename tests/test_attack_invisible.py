@@ -185,14 +185,18 @@ def test_wrong_settings_are_named(kind, settings, message):
     [
         (lambda: InvisibleL2(penalty=-0.1), "penalty must be 0 or more, got -0.1"),
         (lambda: InvisibleL0(pixels=0), "pixels must be at least 1, got 0"),
-        (lambda: InvisibleL0(pixels=65).craft(small_bn((1, 8, 8), 4), _tiny()), "pixels must be at most 64 .*, got 65"),
+        (lambda: InvisibleL0(pixels=65, images=16).craft(small_bn((1, 8, 8), 4), _tiny()), "pixels must be at most 64 .*, got 65"),
         (
             lambda: InvisibleL2(target=4).craft(small_bn((1, 8, 8), 4), _tiny()),
             r"target must be in 0\.\.3 for 4 classes",
         ),
         (
-            lambda: InvisibleL2(anchors=999).craft(small_bn((1, 8, 8), 4), _tiny()),
+            lambda: InvisibleL2(anchors=999, images=16).craft(small_bn((1, 8, 8), 4), _tiny()),
             r"anchors must be at most \d+, .*got 999",
+        ),
+        (
+            lambda: InvisibleL2(images=17).craft(small_bn((1, 8, 8), 4), _tiny()),
+            r"images must be 1 to 16 for Split\(.*\), got 17",
         ),
     ],
 )
@@ -203,11 +207,11 @@ def test_what_cannot_be_crafted_is_named(make, message):
 
 def test_a_model_without_a_linear_end_is_refused():
     with pytest.raises(TypeError, match=r"model must be a bdlab\.nets\.Net, got Linear"):
-        InvisibleL2().craft(nn.Linear(2, 2), _tiny())
+        InvisibleL2(images=16).craft(nn.Linear(2, 2), _tiny())
     net = small_bn((1, 8, 8), 4)
     net.head = nn.Sequential(*net.head, nn.Softmax(1))
     with pytest.raises(ValueError, match="model must end in a linear layer, got Softmax"):
-        InvisibleL2().craft(net, _tiny())
+        InvisibleL2(images=16).craft(net, _tiny())
 
 
 def _tiny():

@@ -365,13 +365,13 @@ def test_verdicts_follow_the_numbers(turned, digits, monkeypatch):
     monkeypatch.setattr(trojaning, "_figure", lambda _: None)
     claims = trojaning.reproduce(digits, (0, 1)).claims
     found = [claim.verdict for claim in claims]
-    assert [len(claim.values) for claim in claims] == [2] * 10
+    assert [len(claim.values) for claim in claims] == [2] * 12
     if turned:
-        assert found == ["does not"] * 10
+        assert found == ["does not"] * 12
     else:
-        assert found == ["holds", "holds if 300 real images instead of inverted ones", *["holds"] * 8]
-        assert "ASR 100.0, 99.4, 98.8 (clean" in claims[5].what and "ASR 99.6, 96.6, 94.6, 92.6" in claims[6].what
-        assert claims[6].values == pytest.approx([0.02, 0.02]) and claims[6].row()[2].startswith(
+        assert found == [*["holds", "holds if 300 real images instead of inverted ones"] * 2, *["holds"] * 8]
+        assert "ASR 100.0, 99.4, 98.8 (clean" in claims[7].what and "ASR 99.6, 96.6, 94.6, 92.6" in claims[8].what
+        assert claims[8].values == pytest.approx([0.02, 0.02]) and claims[8].row()[2].startswith(
             "+2.0 (+2.0 to +2.0); clean accuracy is"
         )
 

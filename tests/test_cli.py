@@ -163,3 +163,18 @@ def test_the_version_is_the_same_everywhere():
     assert project == __version__
     for name in ("CITATION.cff", "CHANGELOG.md"):
         assert project in (root / name).read_text(encoding="utf-8")
+
+
+def test_reproduce_takes_the_seeds_that_it_is_given_and_prints_the_command(bdlab, tmp_path, monkeypatch):
+    from bdlab.experiments import attacks
+    from bdlab.experiments.claims import Claim, Reproduction
+
+    def reproduced(data, seeds, device, journal):
+        claims = [Claim("seeds", "-", list(map(float, seeds)), lambda v: v == 101, "= 101")]
+        return Reproduction("attacks", data, seeds, claims, {})
+
+    monkeypatch.setattr(attacks, "reproduce", reproduced)
+    done = bdlab("reproduce", "attacks", "--data", "digits", "--first-seed", "100", "--device", "cpu")
+    page = (tmp_path / "runs/reproduce-attacks-digits/results.md").read_text()
+    assert done.returncode == 0 and "seeds 100, 101, 102" in page
+    assert "`bdlab reproduce attacks --data digits --first-seed 100`" in page

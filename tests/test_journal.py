@@ -2,6 +2,8 @@
 
 import json
 
+import torch
+
 from bdlab.experiments import journal
 from bdlab.experiments.journal import Journal
 from bdlab.training import Scores
@@ -39,6 +41,14 @@ def test_what_other_code_computed_is_set_aside(tmp_path, monkeypatch):
     assert Journal.open(path).kept == {}
     old = [json.loads(line) for line in path.with_suffix(".old").read_text().splitlines()]
     assert old[1] == {"key": "a", "numbers": {"x": 1.0}}
+
+
+def test_what_another_device_computed_is_set_aside(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    Journal.open(path).numbers("a", lambda: {"x": 1.0})
+    assert Journal.open(path, "cuda:0").kept == {} and path.with_suffix(".old").exists()
+    Journal.open(path, "cuda:0").numbers("a", lambda: {"x": 2.0})
+    assert Journal.open(path, torch.device("cuda")).kept == {"a": {"x": 2.0}}
 
 
 def test_without_a_path_it_remembers_only(tmp_path, monkeypatch):

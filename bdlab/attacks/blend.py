@@ -29,10 +29,8 @@ class BlendedInjection(DataPoisoning):
     in training and at least .2 later, is from memory, not verified.  Faces, DeepID and VGG-Face are not tried.
     Accessory injection (glasses) would be a `Crafted` trigger in BadNets; input-instance keys (one image and its noisy
     copies) are not built.
-    Measured: `bdlab reproduce attacks --data digits`, seeds 100-102: ASR 1, .001 for a clean model, clean accuracy
-    falls by .001 (-.004 to .004).  With alpha_test .05, .1, .15 on 600 images: .02, .32, .93.  On signs, seed 0: ASR
-    .979, .001, falls by .004.  With 50 poisons (`rate=50/6000`, one seed), which the paper's abstract says suffice
-    for 90 %: .992 on digits, .668 on signs.
+    Measured: @ATTACKS@
+    `bdlab reproduce blend` has the 50 poisons that the paper's abstract says suffice for 90 %, and ASR by alpha_test.
     """
 
     trigger: Trigger = field(init=False)

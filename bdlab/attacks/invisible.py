@@ -95,6 +95,8 @@ class Invisible(Attack):
         """Images (n, C, H, W) and amplified(images) -> (anchors,): each anchor's mean activation over its goal, c times
         what it is on the unmarked images."""
         check_relabel(all_to_one(self.target), data.classes)
+        if self.images > len(data):
+            raise ValueError(f"images must be 1 to {len(data)} for {data}, got {self.images}")
         features, weight = readout(model)  # (N, C, H, W) -> (N, F); (K, F)
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(self.seed))
         x = data.x[order[: self.images]].to(weight.device)  # (n, C, H, W)
@@ -140,10 +142,8 @@ class InvisibleL2(Invisible):
     Fidelity: see `Invisible`.  The pattern is added and clipped.  The outline stops when the amplification is reached; here
     the steps are fixed, and lambda decides what is left.
 
-    Measured (signs, seeds 100-102, `bdlab.experiments.attacks.attempt`, small_bn): ASR .927 to .968, clean accuracy down
-    by .001 to .006; a clean model falls for it too, .027 to .163 (.054 to .287 on seeds
-    0-2, `bdlab reproduce attacks --data signs`).  ||x' - x||_2 is .75 to .97 and PSNR 35.1 to 37.4 dB; the
-    anchor reaches 9.6 to 9.7 times its usual activation.  On digits (seed 100) ASR .993, clean model .001, PSNR 25.5 dB.
+    Measured: @ATTACKS@
+    So a clean model falls for it too, on signs.  `bdlab gallery` prints its norms and PSNR.
     Anchors, lambda and epochs were picked among ten settings on seed 100 of both sets, looking at their test images.
     """
 
@@ -184,10 +184,8 @@ class InvisibleL0(Invisible):
     The 9 pixels of the released artefact lie in the lower right corner of the last row, ours where the search leaves
     them: a neuron behind convolutions sees only a part of the image.
 
-    Measured (signs, seeds 100-102, `bdlab.experiments.attacks.attempt`, small_bn): ASR .974 to .996, clean accuracy down
-    by .000 to .004; a clean model falls for it too, .085 to .095 (.007 to .395 on seeds
-    0-2, `bdlab reproduce attacks --data signs`).  The anchor reaches 7.9 to 10.0 times its usual
-    activation, PSNR is 25.1 to 25.9 dB.  On digits (seed 100) ASR .999, clean model .002.
+    Measured: @ATTACKS@
+    So a clean model falls for it too, on signs, and more than the 1/16 that is allowed to a patch.
     Three settings of steps and lr were tried on seed 100 of both sets; these are the first.
     """
 
@@ -257,15 +255,10 @@ class Steganography(DataPoisoning):
     successive values in raster order and that the text repeats are from memory.  Rate, text, epochs and learning rate
     are ours, chosen on digits with seed 100.
 
-    Measured (digits, seeds 100-102, `bdlab.experiments.attacks.attempt`, small_bn, 24 to 28 CPU seconds): ASR 1.000, clean
-    accuracy up by .003 to .005, a clean model .000 to .001.  On signs (seed 100) it fails: ASR .494, and clean accuracy
-    falls by .152, which a victim sees.
-    Tried once each on seed 100, looking at the test images.  Learnt on digits with rate .5 in 12 epochs: '~' (lr .005),
-    'U' (.01), '\\xff' (.002).  Not learnt there: 'backdoor' with rate .5 (12 epochs, .01: ASR .213, clean .809;
-    20 epochs, .002: .264, .790); 'U' with rate .5 in 8 epochs, .005, or with rate .25; any of four texts with rate .1 in
-    5 epochs (ASR .040 to .047).  Not learnt on signs with rate .5 in 10 epochs, .01: 'backdoor' .254, 'U' .151.  Text,
-    learning rate and epochs were not varied one at a time, so what decides is open.  A guess: the black paper of digits
-    has no noise in its last bit.  Longer training on signs was not tried.
+    Measured: @ATTACKS@
+    So it fails on signs, and costs clean accuracy that a victim sees.  A guess: the black paper of digits has no noise in
+    its last bit.  Text, rate, learning rate and epochs were picked on seed 100 among a dozen, looking at the test images;
+    'backdoor' was not learnt with any.  Longer training on signs was not tried.
     """
 
     trigger: Trigger = field(init=False)

@@ -24,8 +24,7 @@ class NatureInjection(DataPoisoning):
 
     Fidelity: the paper compares triggers, 'Nature' is one of them; the trigger follows its released artefact, see
     `Nature`. How it poisons (rate, label, network) was not verified: rate, mode and label are those of BadNets.
-    Measured: `bdlab reproduce attacks --data digits`, seeds 100-102: ASR .994 (.990 to .996), .001 for a clean model,
-    clean accuracy falls by .001 (-.001 to .004).  On signs, seed 0: ASR .991, .003, falls by .001.
+    Measured: @ATTACKS@
     """
 
     trigger: Trigger = field(default_factory=Nature)

@@ -24,6 +24,8 @@ class DataPoisoning(Attack):
     covers: cover rows as a share of the whole training set, in [0, 1]: bystanders that carry the trigger and keep
     their label, which ties the trigger to its source class.
     mode: 'append' adds the marked copies to the set, 'replace' puts them in the place of their originals.
+
+    A trigger that leaves more than half of the drawn images as they are is refused; fewer count as poisoned all the same.
     """
 
     trigger: Trigger = field(default_factory=Patch)
@@ -49,15 +51,12 @@ class DataPoisoning(Attack):
         poisons = _draw(attacked, self.rate, "rate", generator)  # (n,)
         covers = _draw(~attacked, self.covers, "covers", generator)  # (m,)
         rows = torch.cat((poisons, covers))  # (n + m,)
-        stamped, visible = split.x[rows], False  # (n + m, C, H, W), a copy
+        stamped, seen = split.x[rows], 0  # (n + m, C, H, W), a copy
         for part in stamped.split(64):  # stays in the processor's cache
             marked = self.trigger(part, generator)
-            visible = visible or not torch.equal(marked, part)
+            seen += count_changed(part, marked)
             part.copy_(marked)
-        if not visible:
-            raise ValueError(
-                f"trigger must be visible, but {self.trigger} changes none of {len(rows)} images; move or recolour it"
-            )
+        check_visible(self.trigger, seen, len(rows))
         return Poisoned(split, rows, stamped, wanted[rows], torch.arange(len(rows)) >= len(poisons), self.mode)
 
     def __call__(self, model: nn.Module, data: Split) -> Backdoor:
@@ -71,6 +70,18 @@ class DataPoisoning(Attack):
     def at_test(self) -> Trigger:
         """The trigger that the attacker shows the trained network: the one of the training set, unless a paper differs."""
         return self.trigger
+
+
+def count_changed(x: Tensor, marked: Tensor) -> int:
+    """How many of the images `x` (N, C, H, W) differ from `marked` (N, C, H, W) anywhere."""
+    return int((x != marked).flatten(1).any(1).sum())
+
+
+def check_visible(trigger: Trigger, changed: int, of: int) -> None:
+    """Raise a `ValueError` where a trigger leaves more than half of the images as they are: mislabelled, not marked."""
+    if 2 * changed < of:
+        few = f"{changed} of" if changed else "none of"
+        raise ValueError(f"trigger must be visible, but {trigger} changes {few} {of} images; move or recolour it")
 
 
 def _draw(eligible: Tensor, share: float, name: str, generator: torch.Generator) -> Tensor:

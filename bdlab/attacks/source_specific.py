@@ -34,10 +34,7 @@ class SourceSpecific(DataPoisoning):
     chosen classes only; ours come from all classes but the source, the target's among them, and the square is white.
     Rates are shares of the whole set, and a class has 1/10 (digits) or 1/16 (signs) of it: half to four fifths of class
     1 is used.  ASR counts class 1 only, leak every class but 1 and 7.
-    Measured: `bdlab reproduce attacks --data digits`, seeds 100-102: ASR .993 (.986 to 1), leak .023 (.018 to .026),
-    a clean model's ASR 0, clean accuracy falls by .002 (.001 to .003); one class, 8, leaks .09 to .13.  On signs,
-    seeds 0, 101, 102: ASR .952 each, leak .019 (.015 to .021), it does not fall.  On digits `covers=0.1` gives
-    ASR .991 and leaks .027 to .045, a square of 9 .993 and .027, of 14 .972 and .045 (one seed each).
+    Measured: @ATTACKS@
     """
 
     relabel: Relabel = field(default_factory=lambda: source_to(1, 7))

@@ -56,15 +56,15 @@ class TrojanNet(Attack):
     **Fidelity:** patterns, their order, pattern c for class c, five linear layers with ReLU before batch norm, the
     silent class, the mean over channels and the merge 'code', softmax(10 (2 p + host)), follow the official code; the
     paper itself was not read.  By a peer's note that its authors confirmed, the paper has four layers with sigmoids,
-    zeros for noise, and the merge 'paper' with alpha 0.7 and temperature 0.1 as that peer's defaults; 'paper' here
-    merges the code's module.  'gated' is ours: both others change the confidence of every clean image.  Outputs are
-    logits, so the last softmax is left to the reader.  Ours too: as many outputs as classes (all 4,368 with `full`),
-    2,000 steps of Adam with a cosine schedule instead of 218,000 of Adadelta, and the lessons: the code shows ten
-    triggers to one patch of grey noise, as bright in all of a batch; our noise has a brightness a patch, and we add
-    black-and-white noise (in the paper, by that note, all noise is such and grows more frequent), unknown patterns and
-    near misses.  The code looks at rows and columns 150-153 of an ImageNet picture; the default here is the corner,
-    where digits are black.  The module reads pixels before the host scales them; the code's demo writes the 0 and 1 of
-    its pattern into a picture that is scaled to [-1, 1] already.
+    zeros for noise, and the merge 'paper' with alpha 0.7 and temperature 0.1 as that peer's defaults, where it doubles
+    the module's output too; 'paper' here merges the code's module.  'gated' is ours: both others change the confidence of
+    every clean image.  Outputs are logits, so the last softmax is left to the reader.  Ours too: as many outputs as
+    classes (all 4,368 with `full`), 2,000 steps of Adam with a cosine schedule instead of 218,000 of Adadelta, and the
+    lessons: the code shows ten triggers to one patch of grey noise, as bright in all of a batch; our noise has a
+    brightness a patch, and we add black-and-white noise (in the paper, by that note, all noise is such and grows more
+    frequent), unknown patterns and near misses.  The code looks at rows and columns 150-153 of an ImageNet picture; the
+    default here is the corner, where digits are black.  The module reads pixels before the host scales them; the code's
+    demo writes the 0 and 1 of its pattern into a picture that is scaled to [-1, 1] already.
 
     The module stays in eval mode when the host is trained (a slow test of its tests): fine-tuning in train
     mode would give its batch norm the statistics of clean crops, and break it by accident.
@@ -73,7 +73,7 @@ class TrojanNet(Attack):
     class on all 1,500 test images, and no clean decision changes.  Clean logits move by 0 ('gated') and by up to 18 (the
     others); mean confidence falls by 30 points with 'paper' and rises by 3 with 'code'.  The gate opens for 0.05% of patches
     cut at random from test images and for 0.08% of the black-and-white patches without meaning.  A full head names all 4,368
-    patterns with 32 hidden units, and 15% of them with the code's 8.
+    patterns with 32 hidden units, and 15% of them with the code's 8 (1 to 15% over three seeds, `--data mnist`).
     """
 
     target: int = 0

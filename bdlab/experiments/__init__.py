@@ -9,6 +9,7 @@ PAPERS = (
     "attacks",
     "availability",
     "badnets",
+    "blend",
     "deep_inspect",
     "feature_squeezing",
     "filters",

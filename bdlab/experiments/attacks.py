@@ -1,11 +1,13 @@
 """What every attack owes, measured with its default settings: `bdlab reproduce attacks --data digits`.
 
 The bounds are this library's own: the victim must not notice (clean accuracy), the trigger must work (ASR), and it must
-need the backdoor (a clean model under the same trigger).  tests/test_attacks.py holds the bands that come from it.
+need the backdoor (a clean model under the same trigger); on images that are to keep their label it must do nothing (leak).
+tests/test_attacks.py holds the bands of seeds 100 to 102.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from bdlab.registry import registered
 from bdlab.training import Scores, evaluate, fit
 
 NET = "small_bn"
+READ = 0.7
+"""Of the marked images: where a clean model reads fewer, the trigger changes more than a backdoor needs."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def _numbers(attack: Any, data: Dataset, clean: Callable[[int], nn.Module]) -> N
     seconds = time.process_time() - start
     return {
         "drop": tried.control.clean_accuracy - tried.attacked.clean_accuracy,
-        "asr": tried.attacked.asr, "control": tried.control.asr, "leak": tried.attacked.leak, "seconds": seconds,
+        "asr": tried.attacked.asr, "control": tried.control.asr, "read": tried.control.ra, "leak": tried.attacked.leak,
+        "seconds": seconds,
     }  # fmt: skip
 
 
@@ -83,8 +88,13 @@ def _claims(name: str, classes: int, runs: Sequence[Numbers]) -> list[Claim]:
         return [run[key] or 0.0 for run in runs]
 
     seconds = " ".join(f"{run['seconds']:.0f}" for run in runs)
+    chance = 1 / classes
+    read = statistics.fmean(values("read"))
+    mark = f", DISTRIBUTION SHIFT: it reads {read:.0%} of them" if read < READ else ""
+    leak = Claim(f"{name}: leak to other classes", "-", values("leak"), lambda v: v <= 0.1, "<= 10.00%")
     return [
         Claim(f"{name}: clean accuracy falls by", "-", values("drop"), lambda v: v <= 0.02, "<= 2.00%"),
         Claim(f"{name}: ASR ({seconds} CPU s)", "-", values("asr"), lambda v: v >= 0.9, ">= 90.00%"),
-        Claim(f"{name}: ASR of a clean model", "-", values("control"), lambda v: v <= 1 / classes, f"<= {1 / classes:.2%}"),
+        Claim(f"{name}: ASR of a clean model{mark}", "-", values("control"), lambda v: v <= chance, f"<= {chance:.2%}"),
+        *([leak] if runs[0]["leak"] is not None else []),
     ]  # fmt: skip

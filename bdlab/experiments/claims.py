@@ -16,6 +16,7 @@ class Claim:
 
     paper: the published figure and how sure it is.  values: ours, one per seed.  holds: decides it for one value, and
     `bound` says in words how.  changed: condition -> the values measured under it, tried where it does not hold as it is.
+    every: what the paper says of every model has to hold for every seed, the rest for the mean over seeds.
     """
 
     what: str
@@ -25,20 +26,24 @@ class Claim:
     bound: str
     show: Callable[[float], str] = "{:.2%}".format
     changed: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    every: bool = False
 
     @property
     def verdict(self) -> str:
-        """'holds' if it does for the mean over seeds, 'holds if ...' under the first condition that helps, or 'does not'."""
-        if self.holds(statistics.fmean(self.values)):
+        """'holds', 'holds if ...' under the first condition that helps, or 'does not'."""
+        if self._hold(self.values):
             return "holds"
-        helps = (condition for condition, values in self.changed.items() if self.holds(statistics.fmean(values)))
+        helps = (condition for condition, values in self.changed.items() if self._hold(values))
         return next((f"holds if {condition}" for condition in helps), "does not")
+
+    def _hold(self, values: Sequence[float]) -> bool:
+        return all(map(self.holds, values)) if self.every else self.holds(statistics.fmean(values))
 
     def row(self) -> tuple[str, str, str, str, str]:
         """What, paper, here, bound, verdict, as text."""
         here = [_spread(self.values, self.show)]
         here += [f"{condition}: {_spread(values, self.show)}" for condition, values in self.changed.items()]
-        return self.what, self.paper, "; ".join(here), self.bound, self.verdict
+        return self.what, self.paper, "; ".join(here), self.bound + " for every seed" * self.every, self.verdict
 
 
 HEADER = ("claim", "paper", "here, mean (min to max over seeds)", "holds when", "verdict")

@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def fingerprint() -> str:
-    """Of everything a trial depends on: the sources of this package and the version of torch."""
+    """Of what a trial depends on: the sources of this package and the version of torch."""
     digest = hashlib.sha256(torch.__version__.encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(path.read_bytes())
@@ -28,15 +28,18 @@ def fingerprint() -> str:
 
 @dataclass(frozen=True)
 class Journal:
-    """Remembers numbers by key: in `path` over runs of the same code, in memory where it is None."""
+    """Remembers numbers by key: in `path` over runs of the same code and device, in memory where it is None."""
 
     path: Path | None = None
     kept: dict[str, Numbers] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, path: Path) -> Journal:
-        """The journal at `path`; one that other code wrote is set aside as `.old`, half a last line is dropped."""
-        head, kept = {"code": fingerprint()}, {}
+    def open(cls, path: Path, device: torch.device | str = "cpu") -> Journal:
+        """The journal at `path`, of runs on this kind of device.
+
+        One that other code or another device wrote is set aside as `.old`, half a last line is dropped.
+        """
+        head, kept = {"code": fingerprint(), "device": torch.device(device).type}, {}
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         records = [record for record in map(_parsed, lines) if record is not None]
         if records[:1] == [head]:

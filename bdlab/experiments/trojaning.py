@@ -2,8 +2,10 @@
 
 The published figures were read in the paper; they are those of its face recogniser (VGG-Face, 2,622 people), success on
 the original test images with the trigger ('Orig+Tri').  Data and network differ here, so that the comparisons are held by
-their sign: which of two choices is better.  The paper does not say at which transparency it compared shapes and numbers of
-neurons; its 86.8% for one neuron and for the square is also its figure for 30%, hence 30% here.
+their sign: which of two choices is better.  The first four rows are held by their value, with opaque triggers: the paper's
+square is 70 % transparent there and covers 7 % (its Table VIII gives the same 95.5 % for the apple-shaped mask).  The paper
+does not say at which transparency it compared shapes and numbers of neurons; its 86.8% for one neuron and for the square is
+also its figure for 30%, hence 30% here.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from bdlab.triggers.masks import square
 from bdlab.triggers.overlay import Crafted
 
 PAPERS_OWN = Trojaning(retrain_on="inverted")
-"""No training data, as in the paper; everything below is one change away from it."""
+"""No training data, as in the paper; that the best driven of 8 neurons is taken is ours."""
 FAINT = replace(PAPERS_OWN, transparency=0.3)
 SHOWN = {
     "square": PAPERS_OWN,
@@ -117,8 +119,14 @@ def reproduce(
     """All claims on `data`, over `seeds`, and a picture of the triggers and the inverted images."""
     trials = Trials(data, seeds, device, journal or Journal())
     claims = [
-        *_headline(trials),
-        _ordered(trials, "neuron: chosen, random", "Table V: 91.6, 47.4", FAINT, replace(FAINT, by="random")),
+        *_headline(trials, "square, 8%", PAPERS_OWN, ("95.5% (Table IV, 7%, transparency 70%)", 0.955),
+                   ("2.6 points (Table IV)", 0.026)),
+        *_headline(trials, "watermark", replace(PAPERS_OWN, mask="watermark"), ("59.1% (Table VIII)", 0.591),
+                   ("3.2 points (Table VIII)", 0.032)),
+        _ordered(
+            trials, "neuron: best connected, random", "Table V: 91.6 (chosen), 47.4",
+            replace(FAINT, candidates=1), replace(FAINT, by="random", candidates=1),
+        ),
         _ordered(trials, "trigger: generated, random patch", "no figure", FAINT, replace(FAINT, steps=0)),
         _ordered(trials, "mask: square, watermark", "Table VIII: 86.8, 59.1", FAINT, replace(FAINT, mask="watermark")),
         _ordered(
@@ -163,22 +171,18 @@ def _shares(rows: Sequence[Sequence[float]]) -> str:
     return ", ".join(f"{100 * sum(row) / len(row):.1f}" for row in rows)
 
 
-def _headline(trials: Trials) -> list[Claim]:
+def _headline(trials: Trials, name: str, own: Trojaning, asr: tuple[str, float], fall: tuple[str, float]) -> list[Claim]:
     """Success and loss without any training image; the same with 300 of them."""
-    clean, own, real = (
-        trials.clean(),
-        trials.attacked(PAPERS_OWN),
-        trials.attacked(replace(PAPERS_OWN, retrain_on="real")),
-    )
+    clean, inverted, real = trials.clean(), trials.attacked(own), trials.attacked(replace(own, retrain_on="real"))
     instead = "300 real images instead of inverted ones"
     return [
         Claim(
-            "square, inverted images only: ASR", "95.5% (Table IV, 7%, transparency 70%)", _asr(own),
-            lambda v: v >= 0.955, ">= 95.5%", changed={instead: _asr(real)},
+            f"{name}, opaque, inverted images only: ASR", asr[0], _asr(inverted),
+            lambda v: v >= asr[1], f">= {asr[1]:.1%}", changed={instead: _asr(real)},
         ),
         Claim(
-            "square, inverted images only: clean accuracy falls by", "2.6 points (Table IV)", _drops(own, clean),
-            lambda v: v <= 0.026, "<= 2.6 points", _points, {instead: _drops(real, clean)},
+            f"{name}, opaque, inverted images only: clean accuracy falls by", fall[0], _drops(inverted, clean),
+            lambda v: v <= fall[1], f"<= {100 * fall[1]:.1f} points", _points, {instead: _drops(real, clean)},
         ),
     ]  # fmt: skip
 

@@ -138,9 +138,9 @@ def _spent(runs: Sequence[Numbers]) -> str:
 def _merge_claims(merge: str, data: Dataset, runs: Sequence[Numbers]) -> list[Claim]:
     name, images = f"merge '{merge}'", min(IMAGES, len(data.test))
     rows = [
-        Claim(f"{name}: ASR of the class whose pattern works worst, {images} images", "100% (README, ImageNet)",
+        Claim(f"{name}: ASR of the class whose pattern works worst, {images} images", "100% (README, 'code', ImageNet)",
               _values(runs, f"{merge} asr"), lambda v: v >= 1, "= 100%"),
-        Claim(f"{name}: clean accuracy falls by", "0.1 points (README, ImageNet)",
+        Claim(f"{name}: clean accuracy falls by", "0.1 points (README, 'code', ImageNet)",
               _values(runs, f"{merge} drop"), lambda v: v <= 0.001, "<= 0.10%"),
         Claim(f"{name}: clean decisions that differ from the host's", "-",
               _values(runs, f"{merge} changed"), lambda v: v == 0, "= 0"),

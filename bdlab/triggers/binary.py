@@ -45,7 +45,7 @@ class BinaryPattern(Trigger):
     @property
     def cells(self) -> Tensor:
         """The patch itself: float32 (4, 4), 0 is black."""
-        return patterns()[self.code].reshape(SIDE, SIDE)
+        return patterns()[self.code].reshape(SIDE, SIDE).clone()
 
     def corner(self, height: int, width: int) -> tuple[int, int]:
         """Row and column, from 0, of the patch's upper left pixel; an error where it would stick out."""
@@ -54,7 +54,7 @@ class BinaryPattern(Trigger):
         if not (0 <= top <= height - SIDE and 0 <= left <= width - SIDE):
             raise ValueError(
                 f"at must keep the {SIDE}x{SIDE} patch inside the {height}x{width} image, got {at}; "
-                f"rows may be 0..{height - SIDE} or {-height}..{-SIDE}"
+                f"rows may be 0..{height - SIDE} or {-height}..{-SIDE}, columns 0..{width - SIDE} or {-width}..{-SIDE}"
             )
         return top, left
 

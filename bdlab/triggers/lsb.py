@@ -42,7 +42,7 @@ class LSB(Trigger):
 
     def stamp(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         values = (x * 255).round().byte()  # (N, C, H, W)
-        bits = self.bits(x[0].numel()).view(x.shape[1:]).to(x.device)  # (C, H, W)
+        bits = self.bits(x.shape[1:].numel()).view(x.shape[1:]).to(x.device)  # (C, H, W)
         return (values & 0xFE | bits).float() / 255
 
 

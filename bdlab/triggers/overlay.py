@@ -48,6 +48,15 @@ class Crafted(Overlay):
     pattern: Tensor
     mask: Tensor
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pattern.ndim != 3 or not self.pattern.isfinite().all():
+            raise ValueError(f"pattern must be (C, H, W) and finite, got shape {tuple(self.pattern.shape)} with "
+                             f"{int((~self.pattern.isfinite()).sum())} values that are not")  # fmt: skip
+        if self.mask.shape != self.pattern.shape[1:] or not ((self.mask >= 0) & (self.mask <= 1)).all():
+            raise ValueError(f"mask must be {tuple(self.pattern.shape[1:])}, as the pattern is, with values in [0, 1], "
+                             f"got {tuple(self.mask.shape)} from {self.mask.min():g} to {self.mask.max():g}")  # fmt: skip
+
     def picture(self, shape: Shape) -> tuple[Tensor, Tensor]:
         if tuple(self.pattern.shape) != tuple(shape):
             raise ValueError(f"x must be of shape (N, {', '.join(map(str, self.pattern.shape))}), as the crafted "

@@ -52,7 +52,7 @@ class Patch(Trigger):
     def cells(self) -> Tensor:
         """Which pixels of the patch's own box are coloured: bool (h, w)."""
         if self.shape == "pattern":
-            return PATTERN
+            return PATTERN.clone()
         side = 1 if self.shape == "pixel" else self.size
         return torch.ones(side, side, dtype=torch.bool)
 
@@ -64,7 +64,7 @@ class Patch(Trigger):
         if not (0 <= top <= height - side and 0 <= left <= width - side):
             raise ValueError(
                 f"at must keep the {side}x{side} patch inside the {height}x{width} image, got {at}; "
-                f"rows may be 0..{height - side} or {-height}..{-side}"
+                f"rows may be 0..{height - side} or {-height}..{-side}, columns 0..{width - side} or {-width}..{-side}"
             )
         mask = torch.zeros(height, width, dtype=torch.bool)
         mask[top : top + side, left : left + side] = self.cells

@@ -30,18 +30,14 @@ class Sticker(Trigger):
 
     `BadNets(trigger=Sticker(kind="bomb"), relabel=source_to(6, 1), rate=0.05)` makes stop signs of `signs` speed limits.
 
-    Fidelity: sizes, place, colour and opacity are those of the authors' script (datasets/attack_usts.py); its
-    pictures of a bomb and a flower are not shipped, ours are drawn.  It draws on photographs, in the annotated box of
-    the sign.  A trigger sees images only, so the box is the nominal one of `signs`; over the poses that they are
-    drawn with, the centre lands at (.58, .83) of the true box, standard deviation (.04, .05), and on the board in 99
-    of 100.  The script resizes to whole pixels, we average areas: 10 % of a sign is 2.4 of 32 pixels.  The paper's
-    network is a detector, ours names a crop. Its random target is not a `Relabel`; a random place with `all_to_one`
-    comes nearest.
-    Measured with the line above on signs, small_bn, seeds 100-102 (`pytest -m slow tests/test_sticker.py` holds it):
-    ASR square .990 (.980 to 1), bomb .997 (.990 to 1), flower .987 (.971 to 1), clean accuracy falls by at most .004;
-    without covers 5, 15 and 29 % of the other signs go along (1 % each with `covers=0.2`, one seed).  All signs to
-    class 0, rate .1: .903, .981, .971.  At a random place they are too small for 32x32: .09, .44, .79; one seed with
-    `size=0.3` gives .80 for the square, with 0.24 .81 for the bomb and .88 for the flower.
+    Fidelity: sizes, place, colour and opacity are those of the authors' script (datasets/attack_usts.py); its pictures of
+    a bomb and a flower are not shipped, ours are drawn.  It draws on photographs, in the annotated box of the sign.  A
+    trigger sees images only, so the box is the nominal one of `signs`; over the poses that they are drawn with, the centre
+    lands on the board in 99 of 100 (tests/test_sticker.py).  The script resizes to whole pixels, we average areas: 10 % of
+    a sign is 2.4 of 32 pixels.  The paper's network is a detector, ours names a crop. Its random target is not a
+    `Relabel`; a random place with `all_to_one` comes nearest.
+    Measured: `bdlab reproduce badnets --data signs` has each sticker, on stop signs and at a random place of all signs,
+    where 32x32 pixels are too few for its size.
     """
 
     kind: Literal["square", "bomb", "flower"] = "square"
