@@ -53,9 +53,9 @@ class Normalize(nn.Module):
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Initialise layers from `seed`, and leave the global generator as it was."""
+    """Initialise layers (on the CPU) from `seed`, and leave every global generator as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed every GPU too, and nothing undo it
         yield
 
 
@@ -201,7 +201,8 @@ def operations_mnist(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
     """The MNIST network of the attack on operations: five convolutions of 20 to 120 channels, 150 hidden units.
 
     Fidelity: known are the neurons of each layer, 15680, 31360, 11760, 15680, 5880, 150, 10; that is 20, 40, 60, 80, 120
-    channels before pooling where convolutions keep the size.  3x3 windows are our choice, and so is max pooling.
+    channels before pooling where convolutions keep the size.  Max pooling stands where the slides write 'conv/max', of 2x2,
+    as the neurons of the next layer say; 3x3 windows are our choice.
     """
     channels, height, width = input_shape
     with seeded(seed):
@@ -224,7 +225,8 @@ def operations_cifar(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
     """The CIFAR-10 network of the attack on operations: four unpadded 3x3 convolutions, 1024 and 180 hidden units.
 
     Fidelity: known are the neurons of each layer, 28800, 50176, 18432, 2048, 1024, 180, 10; that is 32, 64, 128, 128
-    channels before pooling where 3x3 convolutions have no padding.  Max pooling is our choice.
+    channels before pooling where 3x3 convolutions have no padding.  Max pooling stands where the slides write 'conv/max',
+    of 2x2, as the neurons of the next layer say.
     """
     channels, height, width = input_shape
     h, w = (((side - 4) // 2 - 2) // 2 - 2 for side in (height, width))  # of conv4: 4 of 32 pixels

@@ -211,6 +211,14 @@ def test_a_grey_ramp_stays_a_ramp(name, channels):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_brighter_flat_picture_is_never_darker_filtered(name):
+    """Mean luma over the 256 flat greys; in float64, for Kelvin brings nearly all to the same value."""
+    flat = torch.linspace(0, 1, 256, dtype=torch.float64)[:, None, None, None].expand(-1, 3, 9, 9)
+    mean = luma(FILTERS[name](flat)).mean((1, 2, 3))  # (256,)
+    assert mean.diff().min() > -1e-9 and mean[-1] > mean[0] + 0.2
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_grey_image_is_filtered_as_a_grey_picture(name):
     x = _random(channels=1)
     assert torch.equal(Filter(name=name)(x), luma(Filter(name=name)(x.expand(-1, 3, -1, -1))))

@@ -1,6 +1,7 @@
 """The backdoor in an operation: exact where it is silent, exact where it speaks, and nothing to see in the weights."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from bdlab import channels, nets
 from bdlab.attacks.activation import Probe, activations, find_activation, swapped
 from bdlab.attacks.operations import Keys, OperationBackdoor, accidents, eight_bit, key_by_key
 from bdlab.contracts import Recipe
+from bdlab.experiments import operations as experiment
+from bdlab.experiments.journal import Journal
 from bdlab.relabel import all_to_one
 from bdlab.training import evaluate, fit, logits
 
@@ -252,6 +255,13 @@ def test_where_a_layer_lies():
         find_activation(nn.Linear(2, 2), None)
     with pytest.raises(ValueError, match="model must have at least 4 ReLUs, as the attacked one had; got 3"):
         swapped(net, 3, nn.ReLU())
+
+
+def test_the_page_says_on_how_many_images_the_networks_were_trained(digits):
+    many = replace(digits, train=digits.train[torch.arange(12_001) % 6000])
+    told = [experiment._not_run(experiment.Trials(data, "cpu", Journal())) for data in (digits, many)]
+    assert [len(lines) for lines in told] == [2, 3] and told[0] == told[1][1:]
+    assert told[1][0] == "networks trained on all training images: here on the first 12,000, 4 epochs"
 
 
 @pytest.mark.parametrize(

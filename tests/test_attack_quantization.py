@@ -90,7 +90,7 @@ def test_full_precision_sleeps_and_the_grid_wakes(attempted, digits):
     ("settings", "message"),
     [
         ({"bits": 1}, r"bits must be in 2\.\.8, got 1"),
-        ({"bits": 16}, r"bits must be in 2\.\.8, got 16; above 8 rounding leaves no room"),
+        ({"bits": 16}, r"bits must be in 2\.\.8, got 16; one bit has no step, above 8 there is no room to forget"),
         ({"forget": 0}, "forget must be positive, got 0"),
         ({"forget_lr": -1.0}, r"forget_lr must be positive, got -1\.0"),
         ({"rate": 2}, r"rate must be in \(0, 1\], got 2"),
@@ -99,3 +99,10 @@ def test_full_precision_sleeps_and_the_grid_wakes(attempted, digits):
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         Quantization(**settings)
+
+
+@pytest.mark.parametrize("bits", [0, 1, 9])
+def test_a_grid_that_cannot_be_is_named(bits):
+    net = build("small_bn", (1, 8, 8), 4)
+    with pytest.raises(ValueError, match=rf"^bits must be in 2\.\.8, got {bits};"):
+        quantised(net, bits=bits)

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from bdlab.attacks.refool import Refool, similarity
 from bdlab.contracts import Recipe, Split
+from bdlab.experiments import refool as experiment
 from bdlab.nets import build
 from bdlab.relabel import all_to_one, source_to
 from bdlab.triggers.reflection import (
@@ -273,6 +275,141 @@ def test_weights_are_counts_and_unused_scenes_get_the_median(tiny, global_rng_un
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
 
 
+def test_sent_counts_the_images_that_reach_the_target():
+    """A network that reads the grey value off: five images become another class than theirs, three of them the target."""
+
+    class ByGrey(nn.Module):
+        def forward(self, x):
+            return F.one_hot((x.mean((1, 2, 3)) * 10).long().clamp(max=9), 10).float()  # class k: k / 10 to (k + 1) / 10
+
+    y = torch.tensor([1, 2, 3, 5, 6, 7, 8])
+    x = torch.tensor([0.05, 0.05, 0.05, 0.95, 0.95, 0.75, 0.85])[:, None, None, None].expand(7, 1, 6, 6).contiguous()
+    others, net = Split(x, y, 10), ByGrey()
+    for target, count in ((0, 3), (9, 2), (4, 0)):
+        attack = Refool(trigger=Reflection(kind="same_depth", alpha=0.0), relabel=all_to_one(target))
+        assert attack._sent(net, others, torch.ones(3, 8, 8)) == count
+    full = Refool(trigger=Reflection(kind="same_depth", alpha=1.0))  # the scene alone decides
+    black, white = torch.zeros(3, 8, 8), torch.ones(3, 8, 8)
+    assert full._sent(net, others, black) == 7 and full._sent(net, others, white) == 0
+
+
+def test_weights_are_what_was_sent_and_the_median_elsewhere(tiny, monkeypatch):
+    """Scene i sends 10 i + 1: every round three scenes are tried, and the middle one's count goes to all others."""
+    net, data, attack = tiny
+    scenes, tried = attack.scenes(data), []
+
+    def sent(self, victim, others, scene):
+        number = next(i for i, one in enumerate(scenes) if torch.equal(one, scene))
+        assert (others.y != 0).all() and len(others) == min(200, int((data.y != 0).sum()))
+        tried.append(number)
+        return torch.tensor(10.0 * number + 1)
+
+    monkeypatch.setattr(Refool, "_sent", sent)
+    weights = attack.weights(net, data, scenes)
+    rounds = [tried[at : at + 3] for at in (0, 3, 6)]
+    assert len(tried) == 9 and all(len(set(three)) == 3 for three in rounds) and weights[0].tolist() == [1.0] * 9
+    for row, three in zip(weights[1:].tolist(), rounds, strict=True):
+        assert row == [10.0 * (i if i in three else sorted(three)[1]) + 1 for i in range(9)]
+
+
+def test_a_scene_that_fools_is_tried_again(tiny, monkeypatch):
+    """Scenes are drawn in proportion to their weights: where all others have 0, the one that has more is always there."""
+    net, data, attack = tiny
+    scenes, tried = attack.scenes(data), []
+
+    def sent(self, victim, others, scene):
+        tried.append(next(i for i, one in enumerate(scenes) if torch.equal(one, scene)))
+        return torch.tensor(50.0 * (tried[-1] == first[0]))
+
+    monkeypatch.setattr(Refool, "_sent", sent)
+    monkeypatch.setattr("bdlab.attacks.refool.fit", lambda net, split, recipe, seed: net)
+    first = [-1]
+    attack.weights(net, data, scenes)
+    first, tried = [tried[0]], []
+    weights = replace(attack, rounds=6).weights(net, data, scenes)
+    assert [tried[at : at + 3].count(first[0]) for at in range(0, 18, 3)] == [1] * 6
+    assert weights[-1].tolist() == [50.0 * (i == first[0]) for i in range(9)]
+
+
+def test_the_surrogate_knows_a_rare_target_class(noise):
+    """Of 4,000 images 30 are of class 0: all of them stay among the 2,000, where chance would leave about 15."""
+    x = torch.arange(4000.0).div(4000)[:, None, None, None].expand(-1, 1, 2, 2)
+    y = torch.arange(4000) % 9 + 1
+    y[torch.randperm(4000, generator=torch.Generator().manual_seed(5))[:30]] = 0
+    data, attack = Split(x, y, 10), Refool(label_mode="clean", share=0.02, keep=1)
+    few = attack._few(data, torch.Generator().manual_seed(1))
+    rows = (few.x[:, 0, 0, 0] * 4000).round().long()
+    assert len(few) == 2000 == len(rows.unique()) and int((few.y == 0).sum()) == 30 and torch.equal(few.y, y[rows])
+    assert len(attack._scaled(few[:1000]).poison(few[:1000]).indices) >= 1  # 2 % of 30 is one image, of fewer none
+    common = replace(attack, relabel=all_to_one(4))  # where chance leaves enough, it is the plain draw
+    plain = torch.randperm(4000, generator=torch.Generator().manual_seed(1))[:2000]
+    assert torch.equal(common._few(data, torch.Generator().manual_seed(1)).y, y[plain])
+    rare = Refool(relabel=source_to(0, 3))._few(data, torch.Generator().manual_seed(1))  # a rare source class stays too
+    assert int((rare.y == 0).sum()) == 30
+
+
+@pytest.mark.parametrize(("own", "share", "kept"), [(30, 0.05, 30), (250, 0.0024, 200)])
+def test_weights_are_found_where_the_target_class_or_the_share_is_small(own, share, kept, monkeypatch):
+    """5 % of 30 and .24 % of 250 images are one image each; of the 2,000 that the surrogate sees it is one as well."""
+    y = torch.arange(2500) % 9 + 1
+    y[torch.randperm(2500, generator=torch.Generator().manual_seed(3))[:own]] = 0
+    seen = []
+    monkeypatch.setattr("bdlab.attacks.refool.fit", lambda net, split, recipe, seed: seen.append(split) or net)
+    data, net = Split(_noise(2500, 1, 8, 8), y, 10), build("small_bn", (1, 8, 8), 10, seed=0)
+    attack = Refool(label_mode="clean", share=share, candidates=3, ssim=(-1.0, 1.0), rounds=1, keep=1)
+    assert attack.weights(net, data, attack.scenes(data)).shape == (2, 3) and len(attack.poison(data).indices) > 0
+    warm, poisoned = seen
+    assert len(warm) == 2000 and abs(int((warm.y == 0).sum()) - kept) <= (0 if own == 30 else 25)
+    changed = (warm.x != poisoned.x).flatten(1).any(1)
+    assert int(changed.sum()) == max(1, round(share * int((warm.y == 0).sum()))) and (poisoned.y[changed] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "marked"),
+    [
+        ({"label_mode": "clean", "share": 0.01}, 1),
+        ({"label_mode": "clean", "share": 0.5}, 25),
+        ({"rate": 0.0002}, 1),
+        ({"rate": 0.98}, 1950),
+        ({"rate": 0.1, "relabel": source_to(0, 1)}, 50),
+        ({"rate": 0.1, "covers": 0.0002}, 201),
+        ({"rate": 0.1, "covers": 0.3}, 250),
+    ],
+)
+def test_settings_that_fit_the_training_set_fit_the_surrogates_images(settings, marked):
+    """Of 2,000 images 50 are of class 0, fewer or more than these settings ask for."""
+    y = torch.arange(2000) % 9 + 1
+    y[:50] = 0
+    few, attack = Split(_noise(2000, 1, 8, 8), y, 10), Refool(**settings)
+    assert len(attack._scaled(few).poison(few).indices) == marked
+
+
+def test_lots_are_not_the_draw_that_breaks_ties(tiny, monkeypatch):
+    net, data, attack = tiny
+    monkeypatch.setattr(Refool, "weights", lambda self, model, split, scenes: torch.ones(2, 9))  # all tie
+    picks = [
+        [repr(replace(attack, rounds=rounds, seed=seed).chosen(net, data).trigger) for seed in range(12)]
+        for rounds in (1, 0)
+    ]
+    assert sum(a == b for a, b in zip(*picks, strict=True)) <= 5  # by chance 1.3 of 12; P(more than 5) < .001
+
+
+@pytest.mark.parametrize(("scenes", "same"), [((3.0, 3.0, 5.0), 2), ((1.0, 2.0, 3.0), 0)])
+def test_the_row_of_choosing_says_where_both_picks_are_the_same(scenes, same, monkeypatch, digits):
+    def values(self, name, *, rounds, **settings):
+        if name == "scene":
+            return list(scenes) if rounds else [3.0, 3.0, 9.0]
+        return [0.9, 0.8, 0.7] if rounds else [0.5, 0.6, 0.7]
+
+    monkeypatch.setattr(experiment.Trials, "values", values)
+    claim = experiment._selection(experiment.Trials(digits, [0, 1, 2]))
+    assert f"the same reflection in {same} of 3 seeds)" in claim.what and claim.values == pytest.approx([0.4, 0.2, 0])
+
+
+def test_the_first_scene_is_known_by_its_number():
+    assert experiment._first_scene(Refool(), Reflection(reflections=drawn()[[7, 2]])) == 7
+
+
 def test_the_heaviest_scenes_become_the_trigger(tiny, monkeypatch):
     net, data, attack = tiny
     heavy = torch.tensor([[1.0] * 9, [3, 9, 3, 3, 3, 7.5, 3, 1, 8]])
@@ -324,6 +461,7 @@ def test_without_rounds_the_seed_chooses(tiny):
             lambda: Refool(label_mode="clean", relabel=source_to(1, 7)),
             r"relabel must be all_to_one\(target\) where label_mode is 'clean'",
         ),
+        (lambda: Refool(label_mode="clean", covers=0.1), "covers must be 0 where label_mode is 'clean', got 0.1"),
     ],
 )
 def test_wrong_settings_are_named(make, message):
@@ -335,3 +473,11 @@ def test_a_target_class_without_images_is_named():
     data = Split(_noise(20, 1, 16, 16), torch.ones(20, dtype=torch.int64), 10)
     with pytest.raises(ValueError, match=r"share must choose at least one of the target class's 0 images, got 0\.6"):
         Refool(label_mode="clean").poison(data)
+
+def test_reflections_that_change_nothing_are_refused_with_clean_labels():
+    """White behind a pane that mirrors white; one class of four, of which one image is grey."""
+    x, y = torch.ones(40, 1, 16, 16), torch.arange(40) % 4
+    x[0] = 0.5
+    attack = Refool(label_mode="clean", share=1.0, trigger=Reflection(reflections=torch.ones(1, 3, 8, 8)))
+    with pytest.raises(ValueError, match=r"^trigger must be visible, but Reflection\(.* changes 1 of 10 images; move"):
+        attack.poison(Split(x, y, 4))

@@ -306,6 +306,11 @@ def test_images_are_no_vectors():
         FourierBackdoor()(torch.zeros(4, 1, 8, 8), torch.zeros(4).long(), 10)
 
 
+def test_vectors_that_are_all_the_same_are_named():
+    with pytest.raises(ValueError, match=r"^x must hold different vectors, but the median distance of 5 rows is 0\.0;"):
+        FourierBackdoor()(torch.ones(5, 3), torch.arange(5), 5)
+
+
 def test_the_seed_draws_the_key(vectors, global_rng_untouched):
     small, x, y = FourierBackdoor(features=20), vectors[0][:100], vectors[1][:100]
     one, two, other = (replace(small, seed=seed)(x, y, 10) for seed in (0, 0, 1))

@@ -56,7 +56,19 @@ def test_the_model_stays_as_it_is_and_the_image_where_nothing_wins(found, global
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["steps", "rounds", "lr"])
-def test_wrong_settings_are_named(name):
-    with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
-        DescentL2(**{name: 0})
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: DescentL2(steps=0), "steps must be positive, got 0"),
+        (lambda: DescentL2(rounds=0), "rounds must be positive, got 0"),
+        (lambda: DescentLinf(lr=0), "lr must be positive, got 0"),
+        (lambda: DescentLinf(confidence=-1.0), r"confidence must be 0 or more, got -1\.0; it is a lead in logits"),
+        (lambda: DescentL0(confidence=-0.5), r"confidence must be 0 or more, got -0\.5"),
+        (lambda: DescentL0(share=0), r"share must be in \(0, 1\], got 0;"),
+        (lambda: DescentL0(share=5), r"share must be in \(0, 1\], got 5; it is a share, not a percentage"),
+        (lambda: DescentL0(steps=0), "steps must be positive, got 0"),
+    ],
+)
+def test_wrong_settings_are_named(make, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        make()

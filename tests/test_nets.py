@@ -1,5 +1,6 @@
 """Nets and the surgery on them."""
 
+import contextlib
 import copy
 
 import pytest
@@ -42,6 +43,23 @@ def test_weights_come_from_the_seed_alone(name, global_rng_untouched):
     assert all(torch.equal(one[key], two[key]) for key in one)
     drawn = [key for key in one if key.endswith("weight") and one[key].dim() > 1]
     assert drawn and all(not torch.equal(one[key], other[key]) for key in drawn)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_weights_are_those_of_the_global_generator_with_that_seed(name):
+    """And no GPU's generator is touched, for nothing would set it back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "manual_seed_all", _refuse)
+        made = nets.build(name, (1, 28, 28), 10, seed=3).state_dict()
+    with torch.random.fork_rng(devices=[]), pytest.MonkeyPatch.context() as patch:
+        torch.manual_seed(3)
+        patch.setattr(nets, "seeded", lambda seed: contextlib.nullcontext())
+        expected = nets.build(name, (1, 28, 28), 10).state_dict()
+    assert all(torch.equal(made[key], expected[key]) for key in expected)
+
+
+def _refuse(*_):
+    raise AssertionError("a GPU was seeded")
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -186,9 +186,7 @@ class JSMA(Evasion):
     theta: in (0, 1], by how much a pixel rises.  gamma: in (0, 1], share of the C H W values that may change.
 
     Fidelity: the paper picks pairs of pixels, ours one at a time, each once; both defaults are the study's.  The saliency is
-    that of probabilities, hence the gradient of the goal's, see `saliency`.  On digits (small_bn, 30 test images, seeds
-    100-102, class y + 1) .77, .67 and .87 reach their target (tests/test_evasion.py); with the saliency of logits it was .28
-    of 40 at seed 100.
+    that of probabilities, hence the gradient of the goal's, see `saliency`.
     """
 
     theta: float = 1.0

@@ -76,8 +76,7 @@ class DeepFool(Bridged):
 class CarliniL2(Bridged):
     """The shortest change that leads by `confidence` logits, by descent and a search for the weight of the two aims.
 
-    initial_const: the weight that the search starts from.  From the toolbox's own .01 one of six images of a tiny net
-    reached its target (confidence 0, 9 steps of search); from 1, with learning_rate .1, all six did.
+    initial_const: the weight that the search starts from; the toolbox's own is .01.
     """
 
     confidence: float = 10.0
@@ -122,8 +121,9 @@ def study(data: str) -> dict[str, Evasion]:
 
     The targeted ones are run with `next_class` and with `least_likely`.
 
-    Fidelity: what the file does not set is ours.  CarliniL2 and CarliniL0 start from weight 1, in Carlini's code from .001,
-    and descend by line search, there by Adam; CarliniLinf learns at .01, there at .005.  JSMA takes pixels one by one.
+    Fidelity: what the file does not set is ours.  CarliniL2 and CarliniL0 start from weight 1, in Carlini's code
+    (nn_robust_attacks, read) from .001, and descend by line search, there by Adam; CarliniLinf learns at .01, there at
+    .005, and starts from 1e-5 as there.  JSMA takes pixels one by one.
     """
     settings = {  # FGSM; BIM; overshoot of DeepFool, left out on MNIST; kappa of Carlini and Wagner
         "mnist": (FGSM(epsilon=0.3), BIM(epsilon=0.3, step=0.06), None, 10.0),

@@ -1,7 +1,8 @@
 """Every trigger on one wall, as the lectures sort them: `bdlab gallery` writes docs/gallery.md.
 
 Visible: a person sees a mark.  Invisible: made to be overlooked.  Natural: it looks like something that happens to pictures
-anyway.  Which one a trigger is, its paper says; the numbers and pictures beside it are measured.
+anyway.  Which one a trigger is follows its paper where that was read, and is our reading elsewhere; the numbers and
+pictures beside it are measured.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ IMAGES = 256
 
 @dataclass(frozen=True)
 class Picture:
-    """One trigger of the wall.  change: marked minus clean, times `factor`, around grey."""
+    """One trigger of the wall.  change: marked minus clean around grey; a change of 1 / `factor` is white or black."""
 
     name: str
     look: Look
@@ -46,7 +47,7 @@ class Picture:
 
     @property
     def change(self) -> Tensor:
-        """The change, enlarged, where grey is none: (n, C, H, W) in [0, 1]."""
+        """The change, enlarged, where grey is none, white + 1 / factor, black - 1 / factor: (n, C, H, W) in [0, 1]."""
         return (0.5 + self.factor * (self.marked - self.clean) / 2).clamp(0, 1)
 
 
@@ -136,8 +137,9 @@ HEAD = """# Gallery of triggers
 
 Every trigger of the library on the test images of `{data}`, written by `bdlab gallery`. The numbers are means over {n}
 images: PSNR in dB and SSIM (higher: more alike), the number of changed pixels (l0), and the l2 and l-infinity norm of the
-change with pixel values from 0 to 1. The pictures show the change around grey, enlarged by the factor beside it, and the
-mean size of its 2-D discrete cosine transform (logarithm; low frequencies in the upper left)."""
+change with pixel values from 0 to 1. The pictures show the change around grey, enlarged by the factor beside it (at xK a
+change of +1/K is white, of -1/K black), and the mean size of its 2-D discrete cosine transform (logarithm; low
+frequencies in the upper left)."""
 TABLE = "| trigger | PSNR | SSIM | l0 | l2 | l-inf | shown | settings |\n" + "| --- " * 8 + "|\n"
 TEXTS: dict[Look, str] = {
     "visible": "A person who looks at the picture sees a mark.",

@@ -122,12 +122,17 @@ def reproduce(
             for layer in (0, -1)
         ),
     ]
+    return Reproduction("operations", data, seeds, claims, {}, _not_run(trials))
+
+
+def _not_run(trials: Trials) -> tuple[str, ...]:
     other = {"operations_mnist": "CIFAR-10", "operations_cifar": "MNIST"}[trials.net]
-    not_run = (
+    fewer = f"networks trained on all training images: here on the first {ROWS:,}, {RECIPE.epochs} epochs"
+    return (
+        *([fewer] if len(trials.data.train) > ROWS else []),
         "success per layer as the talk shows it: a plot, of which the slides hold no number",
         f"the paper's {other} network, which needs images of another shape",
     )
-    return Reproduction("operations", data, seeds, claims, {}, not_run)
 
 
 def _neurons(
