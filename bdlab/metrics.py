@@ -100,12 +100,14 @@ def normal_threshold(calibration: Tensor, fpr: float) -> float:
     """The upper `fpr` quantile of a normal distribution fitted to `calibration` (n,), as STRIP does it.
 
     Nothing holds the realised rate at `fpr` where the scores are not normal.  Equal scores have no spread to fit: then it is
-    their mean, which none of them exceeds.
+    their mean, which none of them exceeds.  Raises `ValueError` for fewer than two scores.
     """
     from scipy.stats import norm
 
     _check_fpr(fpr)
-    if len(calibration) and (calibration == calibration[0]).all():
+    if len(calibration) < 2:
+        raise ValueError(f"a normal fit needs at least 2 calibration images, got {len(calibration)}; give more")
+    if (calibration == calibration[0]).all():
         return calibration[0].item()  # not their computed mean, which may be rounded
     mean, std = norm.fit(calibration.double().cpu().numpy())
     return float(norm.isf(fpr, mean, std))
@@ -128,19 +130,6 @@ def realised_rate_interval(fpr: float, calibration: int, test: int, confidence: 
         raise ValueError(f"no interval for fpr {fpr} with {calibration} calibration and {test} test images; give more")
     low, high = betabinom.interval(confidence, test, k, calibration + 1 - k)
     return float(low) / test, float(high) / test
-
-
-def tpr_at_fpr(clean: Tensor, bad: Tensor, fpr: float) -> float:
-    """Share of bad scores above the threshold that lets `fpr` of the clean ones through, on one and the same set.
-
-    Raises `ValueError` below five expected false positives: then the point of the curve is one or two images.
-    """
-    _check_fpr(fpr)
-    if len(clean) * fpr < 5:
-        raise ValueError(
-            f"fpr {fpr} of {len(clean)} clean images is fewer than 5; give {math.ceil(5 / fpr)} or raise fpr"
-        )
-    return _share(bad > empirical_threshold(clean, fpr))
 
 
 def anomaly_index(values: Tensor, kind: str = "mad") -> Tensor:

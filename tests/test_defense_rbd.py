@@ -20,7 +20,7 @@ from bdlab.attacks import BadNets
 from bdlab.contracts import Backdoor, Cost, Split
 from bdlab.defenses.rbd import FittedRbd, Rbd, distil
 from bdlab.defenses.strip import Strip
-from bdlab.experiments import rbd, trials
+from bdlab.experiments import guarding, rbd, trials
 from bdlab.experiments.guarding import Case, auroc, judged
 from bdlab.registry import registered
 from bdlab.training import Scores, logits, suspicions, triggered
@@ -120,7 +120,9 @@ def test_an_input_costs_one_pass_of_each_network(by, toy):
     assert passes == [50, 50]
     passes.clear()
     strip.score(data.x[:50])
-    assert sum(passes) == 100 * 50 and 1 - 2 / 100 >= 0.97
+    assert sum(passes) == 100 * 50
+    seen = data.x[:50]
+    assert 1 - guarding.passes(fitted, (model, fitted.shadow), seen) / guarding.passes(strip, (model,), seen) >= 0.97
 
 
 def _twice(data):
@@ -230,6 +232,8 @@ def test_what_it_cannot_work_with(toy):
         QUICK.fit(model, None, calibration)
     with pytest.raises(ValueError, match=r"clean must hold at least 20 images, got (1\d)"):
         QUICK.fit(model, data[:30])  # half of it calibrates
+    with pytest.raises(ValueError, match="clean must hold at least 1 images, got 0"):
+        QUICK.fit(model, clean, data[:0])
     with pytest.raises(ValueError, match=r"images of at least 2 classes, got \[3\]; draw them from all classes"):
         QUICK.fit(model, data[data.y == 3], calibration)
     with pytest.raises(ValueError, match=r"stop must exceed chance, 1/5, got 0.2; raise it"):
@@ -242,6 +246,29 @@ def test_what_it_cannot_work_with(toy):
         QUICK.fit(model, clean, calibration).threshold(0.01)
     with pytest.raises(ValueError, match=r"x must lie in \[0, 1\]"):
         QUICK.fit(model, clean, calibration).score(data.x * 2)
+
+
+@pytest.mark.parametrize("by", ["confidence", "activation"])
+def test_no_inputs_get_no_answers(by, toy):
+    model, data = toy
+    fitted = replace(QUICK, by=by).fit(model, data[:60], data[60:])
+    assert fitted.score(data.x[:0]).shape == fitted.flag(data.x[:0], 0.1).shape == (0,)
+
+
+@pytest.mark.parametrize(("classes", "chance"), [(2, "1/2"), (4, "1/4")])
+def test_the_default_stop_needs_more_than_four_classes(classes, chance, toy):
+    data = Split(toy[1].x, torch.arange(120) % classes, classes)
+    model = nets.build("small_bn", (1, 8, 8), classes, seed=1)
+    with pytest.raises(ValueError, match=f"stop must exceed chance, {chance}, got 0.25; raise it"):
+        Rbd().fit(model, data[:60], data[60:])
+
+
+def test_a_tie_with_strip_is_not_better_and_one_seed_off_its_rate_is_off(digits):
+    row = {"asr": 1.0, "clean images": 400, "bad images": 400}
+    row |= {f"{guard} {key}": v for guard in ("RBD-R", "STRIP") for key, v in (("auroc", 1.0), ("fpr", 0.05), ("tpr", 1.0))}
+    assert [claim.verdict for claim in rbd._detected(digits, "blend", [row])] == ["holds", "does not", "holds", "holds"]
+    other = [row | {"RBD-R fpr": 0.0}, row | {"RBD-R fpr": 0.1}]  # on average 5 %
+    assert rbd._detected(digits, "blend", other)[3].verdict == "does not"
 
 
 def test_a_model_without_batch_norm_is_refused():
@@ -324,7 +351,7 @@ def test_where_nothing_fools_the_model_there_is_no_area_and_nothing_holds(failed
     case, fitted = failed
     assert judged(fitted, case) == {"auroc": None, "fpr": judged(fitted, case)["fpr"], "tpr": None}
     assert auroc(fitted, case) is None
-    row = {"asr": 0.0} | {
+    row = {"asr": 0.0, "clean images": 30, "bad images": 0} | {
         f"{guard} {key}": v for guard in ("RBD-R", "STRIP") for key, v in judged(fitted, case).items()
     }
     assert {claim.verdict for claim in rbd._detected(digits, "blend", [row])[:3]} == {"does not"}

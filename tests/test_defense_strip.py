@@ -219,6 +219,26 @@ def test_too_few_images_are_refused(toy):
         fitted.score(data.x * 255)
 
 
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_no_inputs_get_no_answers(early_stopping, toy):
+    model, data = toy
+    fitted = Strip(overlays=20, early_stopping=early_stopping).fit(model, data[:60], data[60:])
+    assert fitted.score(data.x[:0]).shape == fitted.flag(data.x[:0], 0.1).shape == (0,)
+    assert fitted.flag(data.x[:0], 0.1).dtype == torch.bool
+
+
+def test_too_few_calibration_images(toy):
+    """Without any there is nothing to rank; of one there is no spread, to fit or to stop by."""
+    model, data = toy
+    with pytest.raises(ValueError, match="clean must hold at least 1 images, got 0"):
+        Strip(overlays=20).fit(model, data[:60], data[:0])
+    with pytest.raises(ValueError, match="a normal fit needs at least 2 calibration images, got 1; give more"):
+        Strip(overlays=20, boundary="normal").fit(model, data[:60], data[60:61]).threshold(0.5)
+    one = Strip(overlays=20).fit(model, data[:60], data[60:61])
+    exact = one.score(data.x) > one.threshold(0.5)
+    assert torch.equal(one.flag(data.x, 0.5), exact) and 0 < exact.sum() < 120
+
+
 def test_a_model_that_answers_nan_is_refused(toy):
     class Breaks(nn.Module):
         def forward(self, x):
@@ -294,6 +314,7 @@ def test_the_reproduction_counts_the_sources_of_the_images_that_it_scores(digits
 
 
 RATES = {f"{kind} 0.01 {boundary}": 0.01 for kind in ("far", "frr") for boundary in ("normal", "empirical")}
+"""What `_limits` reads of a run, but for the AUROC."""
 
 
 @pytest.fixture
@@ -310,15 +331,23 @@ def limits(digits, monkeypatch):
 
 def test_a_backdoor_that_fails_is_not_taken_for_one_that_is_missed(limits):
     failed = {"far 0.01 normal": None, "far 0.01 empirical": None, "auroc": None}
-    assert limits(failed) == ["does not", "holds", "does not", "does not"]
+    assert limits(failed) == ["does not", "holds", "does not", "does not", "does not"]
 
 
 def test_a_boundary_that_refuses_nothing_is_neither_normal_nor_a_miss(limits):
-    """On GTSRB the normal fit for 1 % lies below zero entropy: all is accepted, clean or not."""
+    """On GTSRB the normal fit for 0.5 % lies below zero entropy: all is accepted, clean or not."""
     normal = "holds if the boundary is an empirical quantile"
-    assert limits({"frr 0.01 normal": 0.0, "far 0.01 normal": 1.0})[1:3] == [normal, "does not"]
+    assert limits({"frr 0.01 normal": 0.0, "far 0.01 normal": 1.0})[1:4] == [normal, "holds", "does not"]
     assert limits({"frr 0.01 normal": 0.04})[1] == normal
-    assert limits({"far 0.01 normal": 0.0, "far 0.01 empirical": 0.9})[2] == "holds"
+    assert limits({"far 0.01 normal": 0.0, "far 0.01 empirical": 0.9})[2:4] == ["does not", "holds"]
+
+
+def test_the_sum_that_is_not_cut_has_a_row_whether_the_other_holds_or_not(digits, monkeypatch):
+    rows = {mode: [RATES | {"auroc": 0.9, "far 0.01 empirical": far}] for mode, far in (("add_clip", 0.0), ("add", 0.6))}
+    monkeypatch.setattr(Trials, "rows", lambda self, attack, rates, mode="add_clip": rows[mode])
+    claim = _limits(Trials(digits, (0,)), strip_trials.MNIST, BadNets(), BadNets())[2]
+    assert claim.what.startswith("the sum is not cut") and "(cut: 0.00%, AUROC 0.900; not cut: 0.900)" in claim.what
+    assert claim.values == [0.6] and claim.verdict == "does not" and claim.bound == "<= 2.54%"
 
 
 def test_cifar10_needs_a_gpu(digits):
@@ -331,14 +360,16 @@ def test_cifar10_needs_a_gpu(digits):
 @pytest.mark.parametrize(("name", "where"), [("digits", " (on MNIST)"), ("mnist", ""), ("gtsrb", "")])
 def test_figures_of_another_data_set_say_so(name, where, digits, monkeypatch):
     numbers = {"clean accuracy": 0.99, "asr": 1.0, "auroc": 0.5} | {
-        f"far {rate} normal": 0.0 for rate in (0.03, 0.02, 0.01)
+        f"{kind} {rate} normal": 0.0 for rate in (0.03, 0.02, 0.01) for kind in ("far", "boundary")
     }
+    numbers |= {"entropy": 0.2, "spread": 0.2}
     monkeypatch.setattr(Trials, "rows", lambda *_, **__: [numbers])
     trials, row = Trials(replace(digits, name=name), (0,)), strip_trials.MNIST
     claims = [*_table2(row, trials, BadNets()), *_table3(row, trials, BadNets())]
     claims += _untouched(trials, [(row, BadNets()), (strip_trials.HEART, BadNets())])
-    published = ["98.86%", "99.86%", "0.75%", "1.10%", "1.85%", "98.62%"]
-    assert [claim.paper for claim in claims] == [*(figure + where for figure in published), "-", "-"]
+    published = ["98.86%", "99.86%", "0.75% (0.058 bits)", "1.10% (0.046 bits)", "1.85% (0.026 bits)", "0.196", "0.074"]
+    assert [claim.paper for claim in claims] == [*(figure + where for figure in (*published, "98.62%")), "-", "-"]
+    assert [claim.verdict for claim in claims[5:7]] == ["holds", "does not"]  # .2 is within .098 to .392, not .037 to .148
 
 
 def test_one_clean_model_is_shown_every_trigger(digits, monkeypatch):

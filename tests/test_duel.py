@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from bdlab import BadNets, nets, report
-from bdlab.attacks import SignatureBackdoor, TrojanNet
-from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Sanitizer
+from bdlab.attacks import Blind, PruningAware, SignatureBackdoor, Trojaning, TrojanNet
+from bdlab.contracts import Backdoor, Cost, Inspection, Inspector, Recipe, Repaired, Sanitizer
 from bdlab.defenses import DeepInspect, FinePruning, FineTuning, LinfPruning, Pruning, Rbd
+from bdlab.experiments import duel as duels
 from bdlab.experiments.duel import DoesNotApply, duel, targets
 from bdlab.experiments.duel_figures import pictures
 from bdlab.relabel import all_to_all, all_to_one
-from bdlab.training import evaluate
+from bdlab.training import DEFAULT_RECIPE, evaluate
 
 ATTACK = BadNets(relabel=all_to_one(3), recipe=Recipe(epochs=1))
 
@@ -144,6 +145,26 @@ def test_an_error_on_a_plain_network_is_no_refusal(small, net):
     with pytest.raises(TypeError, match=r"^a mistake$") as caught:
         duel(small, net, ATTACK, Broken())
     assert not isinstance(caught.value, DoesNotApply)
+
+
+@pytest.mark.parametrize(
+    ("attack", "epochs"),
+    [
+        (Blind(recipe=Recipe(epochs=2)), 2),  # code poisoning: not the data's, but a recipe all the same
+        (BadNets(recipe=Recipe(epochs=3)), 3),
+        (Trojaning(recipe=Recipe(epochs=2)), DEFAULT_RECIPE.epochs),  # it retrains the clean network
+        (PruningAware(recipe=Recipe(epochs=2)), DEFAULT_RECIPE.epochs),
+        (SignatureBackdoor(), DEFAULT_RECIPE.epochs),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_clean_network_has_the_recipe_of_an_attack_that_trains_from_the_start(attack, epochs, small, net, monkeypatch):
+    trained = []
+    made = Backdoor(net, net, BadNets().trigger, all_to_one(0), Cost(0, 0, 0, 0))
+    monkeypatch.setattr(type(attack), "__call__", lambda *_: made)
+    monkeypatch.setattr(duels, "fit", lambda net, _, recipe, **__: trained.append(recipe.epochs) or net)
+    duel(small, net, attack, None)
+    assert trained == [epochs]
 
 
 def test_targets_are_the_classes_that_inputs_are_sent_to(digits):

@@ -130,8 +130,6 @@ def test_a_rate_is_a_share(fpr):
     for call in (metrics.empirical_threshold, metrics.normal_threshold):
         with pytest.raises(ValueError, match=r"fpr must be in \(0, 1\), got"):
             call(torch.arange(1000.0), fpr)
-    with pytest.raises(ValueError, match=r"fpr must be in \(0, 1\), got"):
-        metrics.tpr_at_fpr(torch.arange(1000.0), torch.arange(3.0), fpr)
 
 
 def _beta_binomial(n, a, b):
@@ -172,15 +170,6 @@ def test_no_interval_without_enough_images():
             metrics.realised_rate_interval(0.01, *counts)
 
 
-def test_tpr_at_fpr():
-    clean, bad = torch.arange(1.0, 101), torch.tensor([50.0, 95, 96, 97, 200])
-    assert metrics.tpr_at_fpr(clean, bad, 0.05) == 0.4  # above 96, the fifth largest: 97 and 200
-    with pytest.raises(ValueError, match=r"fpr 0\.05 of 99 clean images is fewer than 5; give 100 or raise fpr"):
-        metrics.tpr_at_fpr(clean[:99], bad, 0.05)
-    with pytest.raises(ValueError, match="fewer than 5; give 500"):
-        metrics.tpr_at_fpr(torch.arange(200.0), bad, 0.01)
-
-
 STRIP_TABLE_3 = [  # mean, sd of the clean entropies; FRR -> boundary, as printed
     (0.196, 0.074, {0.03: 0.058, 0.02: 0.046, 0.01: 0.026}),  # MNIST, square
     (0.97, 0.30, {0.02: 0.36, 0.01: 0.28, 0.005: 0.20}),  # CIFAR-10, trigger b
@@ -199,10 +188,13 @@ def test_the_normal_threshold_gives_the_boundaries_that_strip_printed(mean, sd, 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_normal_threshold_of_equal_scores_is_their_mean_and_none_exceeds_it(dtype):
-    for n in (1, 3, 10, 500):
+    for n in (2, 3, 10, 500):
         scores = torch.full((n,), -0.1, dtype=dtype)  # the computed mean of ten of them is not .1
         threshold = metrics.normal_threshold(scores, 0.01)
         assert threshold == scores[0].item() and not (scores > threshold).any()
+    for n in (0, 1):
+        with pytest.raises(ValueError, match=f"a normal fit needs at least 2 calibration images, got {n}; give more"):
+            metrics.normal_threshold(scores[:n], 0.01)
 
 
 def test_anomaly_indices_of_a_list_by_hand():

@@ -62,14 +62,11 @@ class FeatureSqueezing(Detector):
     higher, which keeps that probability at most fpr.  The study's n are half of its legitimate inputs; ours are
     `calibration`, or all of `clean`, since nothing else is made from it.
 
-    Measured: small_bn on digits, `bdlab reproduce feature_squeezing --data digits` (its seeds start at 0; these are 100 to
-    102).  AUROC of triggered images that fool the network, means: one pixel, 1 bit .16, 2x2 and both together 1.00; 3x3
-    square .18, .70, .63; blend 1.00, .16, 1.00.  Seed 100 alone, both together: four pixels .70 (3x3 alone 1.00), nature
-    .91, source-specific square .80, refool 1.00; a clean network has .51 to .66 for the same triggers, for the last
-    two .76 and .78.  So it sees a trigger that squeezing destroys; one that survives looks cleaner than clean images.
-    Attacks that aim at the squeezers too defeat it (He et al., WOOT 2017); they are not tried here.  Evasion, seed 100,
-    flagged at 5 %: FGSM .74, BIM .63, CW l2 .92, l0 .68, linf .92, JSMA .73 (all but the first two with the next class
-    as goal); of clean test images .054.
+    Measured: `bdlab reproduce feature_squeezing --data mnist`, badnets_cnn, AUROC of triggered images that fool the
+    network, means of seeds 0 to 2: one pixel, 1 bit .25, 2x2 and both together 1.00; 3x3 square .07, .05, .06; blend 1.00,
+    .07, 1.00.  So it sees a trigger that squeezing destroys; one that survives looks cleaner than clean images.
+    small_bn on digits: tests/test_defense_feature_squeezing.py, `bdlab reproduce feature_squeezing --data digits`.
+    Attacks that aim at the squeezers too defeat it (He et al., WOOT 2017); they are not tried here.
     """
 
     measures: ClassVar[str] = "largest l1 distance of the squeezed predictions"

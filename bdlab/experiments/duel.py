@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.contracts import (
     Attack,
     Backdoor,
@@ -18,6 +17,7 @@ from bdlab.contracts import (
     Fitted,
     Inspection,
     Inspector,
+    Recipe,
     Relabel,
     Repaired,
     Sanitizer,
@@ -82,15 +82,18 @@ def _plain(found: Inspection) -> dict[str, Any]:
 
 
 def duel(data: Dataset, net: Net, attack: Attack, defense: Defense | None, *, seed: int = 0) -> Duel:
-    """Train `net` clean and attacked with the same recipe and seed, then let `defense` loose on both.
+    """Train `net` clean and attacked with the same seed, then let `defense` loose on both.
+
+    The clean network has the attack's recipe where the attack trains from the start, else the default one.
 
     A detector works with `data.held_out`, sets its thresholds on `data.calibration`, and is judged on `data.test`.  A
     sanitizer repairs and an inspector judges what was shipped, with `data.held_out`.
 
     Raises: `DoesNotApply` where the defence needs a network of stages and the attack makes another module.
     """
-    recipe = attack.recipe if isinstance(attack, DataPoisoning) else DEFAULT_RECIPE
-    early = attack(net, data.train) if attack.starts_from == "fresh" else None  # first, for it may refuse its settings
+    whole = attack.starts_from == "fresh"
+    recipe: Recipe = getattr(attack, "recipe", DEFAULT_RECIPE) if whole else DEFAULT_RECIPE
+    early = attack(net, data.train) if whole else None  # first, for it may refuse its settings
     start = time.perf_counter()
     clean = fit(net, data.train, recipe, seed=seed)
     seconds = {"train the clean model": time.perf_counter() - start}

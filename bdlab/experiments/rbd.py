@@ -2,6 +2,8 @@
 
 Of the paper the abstract is known: source-specific backdoors are found, every online baseline is beaten, at least 97 % of
 the computation is saved.  It gives no other figure, and RBD-R is a reconstruction, so that the bounds below are our own.
+Networks are small_bn, 5 epochs, 3 on sets of more than 20,000 images.  Calibrated and judged is with the first 400
+images of each kind at most.  'Better' is a difference of means; no test of significance is made.
 """
 
 from __future__ import annotations
@@ -101,6 +103,7 @@ class Trials(SeededTrials):
         case = self.case(name, seed)
         scores = evaluate(case.backdoor, self.data.test)
         numbers: Numbers = {"asr": scores.asr, "clean accuracy": scores.clean_accuracy}
+        numbers |= {"clean images": len(case.clean), "bad images": len(case.bad)}
         mine, strip = (
             self.guard(Rbd(seed=seed), case),
             self.guard(Strip(seed=seed, early_stopping=False), case),
@@ -138,7 +141,7 @@ def reproduce(
     trials = Trials(data, seeds, device, journal or Journal())
     rows = {name: trials.rows(name) for name in CASES}
     bare = {name: trials.without_batch_norm(name) for name in WITHOUT}
-    claims = [_cost(rows["badnets"])]
+    claims = [_cost(rows["badnets"], trials.recipe.epochs)]
     for name in ATTACKS:
         claims += _detected(data, name, rows[name])
     claims += _negative_control(data, rows)
@@ -155,10 +158,11 @@ def _mean(rows: Sequence[Numbers], key: str) -> float:
     return sum(_values(rows, key)) / len(rows)
 
 
-def _cost(rows: Sequence[Numbers]) -> Claim:
+def _cost(rows: Sequence[Numbers], epochs: int) -> Claim:
     mine, theirs = _values(rows, "passes"), _values(rows, "STRIP passes")
     return Claim(
-        f"forward passes an input: RBD-R {mine[0]:g}, STRIP {theirs[0]:g}; saved", "at least 97% (abstract)",
+        f"small_bn, {epochs} epochs; forward passes an input: RBD-R {mine[0]:g}, STRIP {theirs[0]:g}; saved",
+        "at least 97% (abstract)",
         [1 - a / b for a, b in zip(mine, theirs, strict=True)], lambda v: v >= 0.97, ">= 97%",
     )  # fmt: skip
 
@@ -166,14 +170,15 @@ def _cost(rows: Sequence[Numbers]) -> Claim:
 def _detected(data: Dataset, name: str, rows: Sequence[Numbers]) -> list[Claim]:
     asr, strip = _mean(rows, "asr"), {key: _mean(rows, f"STRIP {key}") for key in ("auroc", "fpr", "tpr")}
     ours, theirs = _values(rows, "RBD-R auroc"), _values(rows, "STRIP auroc")
+    counts = f"{_mean(rows, 'clean images'):.0f} clean and {_mean(rows, 'bad images'):.0f} triggered images"
     return [
         Claim(
-            f"{name} (ASR {asr:.1%}): AUROC", "detected (abstract, no figure)", ours, lambda v: v >= 0.95, ">= 0.95",
-            show="{:.3f}".format,
+            f"{name} (ASR {asr:.1%}; {counts}): AUROC", "detected (abstract, no figure)", ours, lambda v: v >= 0.95,
+            ">= 0.95", show="{:.3f}".format,
         ),
         Claim(
             f"{name}: AUROC of STRIP {strip['auroc']:.3f}; RBD-R is better by", "always better (abstract, no figure)",
-            [a - b for a, b in zip(ours, theirs, strict=True)], lambda v: v >= 0, ">= 0", show="{:+.3f}".format,
+            [a - b for a, b in zip(ours, theirs, strict=True)], lambda v: v > 0, "> 0", show="{:+.3f}".format,
         ),
         Claim(
             f"{name}: triggered inputs refused at a nominal 5% (STRIP {strip['tpr']:.1%})", "-",
@@ -184,11 +189,12 @@ def _detected(data: Dataset, name: str, rows: Sequence[Numbers]) -> list[Claim]:
 
 
 def _realised(data: Dataset, name: str, rows: Sequence[Numbers]) -> Claim:
-    sources = data.calibration[:IMAGES].sources, data.test[:IMAGES].sources
-    low, high = metrics.realised_rate_interval(FPR, *sources)
+    calibration, test = data.calibration[:IMAGES], data.test[:IMAGES]
+    low, high = metrics.realised_rate_interval(FPR, calibration.sources, test.sources)
     return Claim(
-        f"{name}: clean inputs refused at a nominal 5% (STRIP {_mean(rows, 'STRIP fpr'):.1%})", "-",
-        _values(rows, "RBD-R fpr"), lambda v: low <= v <= high, f"{low:.2%} to {high:.2%}",
+        f"{name}: {len(test)} clean inputs refused at a nominal 5% of {len(calibration)} (STRIP "
+        f"{_mean(rows, 'STRIP fpr'):.1%})", "-", _values(rows, "RBD-R fpr"), lambda v: low <= v <= high,
+        f"{low:.2%} to {high:.2%}", every=True,
     )  # fmt: skip
 
 
