@@ -43,9 +43,9 @@ def duel_tables(result: Duel, targets: Sequence[int]) -> list[Table]:
 
 def _inspection_table(rows: dict[str, Inspection], targets: Sequence[int]) -> Table:
     table = Table(
-        "model", "verdict", "flagged classes", "largest anomaly index", "its class", "rank of the target",
+        "model", "verdict", "flagged classes", "largest anomaly index", "its class", "rank of the target", "cut-off",
         title="The inspector",
-        caption=f"cut-off {next(iter(rows.values())).cutoff:.2f}; rank 1: the target looks most suspicious of all classes",
+        caption="rank 1: the target looks most suspicious of all classes",
     )  # fmt: skip
     for name, found in rows.items():
         index = found.anomaly_index.nan_to_num(-torch.inf)
@@ -53,7 +53,7 @@ def _inspection_table(rows: dict[str, Inspection], targets: Sequence[int]) -> Ta
         rank = str(order.index(targets[0]) + 1) if len(targets) == 1 else "-"
         flagged = ", ".join(map(str, found.flagged)) or "-"
         verdict = "backdoored" if found.flagged else "clean"
-        table.add_row(name, verdict, flagged, f"{index.max():.2f}", str(order[0]), rank)
+        table.add_row(name, verdict, flagged, f"{index.max():.2f}", str(order[0]), rank, f"{found.cutoff:.2f}")
     return table
 
 

@@ -185,7 +185,10 @@ def test_wrong_settings_are_named(kind, settings, message):
     [
         (lambda: InvisibleL2(penalty=-0.1), "penalty must be 0 or more, got -0.1"),
         (lambda: InvisibleL0(pixels=0), "pixels must be at least 1, got 0"),
-        (lambda: InvisibleL0(pixels=65, images=16).craft(small_bn((1, 8, 8), 4), _tiny()), "pixels must be at most 64 .*, got 65"),
+        (
+            lambda: InvisibleL0(pixels=65, images=16).craft(small_bn((1, 8, 8), 4), _tiny()),
+            "pixels must be at most 64 .*, got 65",
+        ),
         (
             lambda: InvisibleL2(target=4).craft(small_bn((1, 8, 8), 4), _tiny()),
             r"target must be in 0\.\.3 for 4 classes",

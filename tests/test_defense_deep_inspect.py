@@ -116,6 +116,19 @@ def test_norm_and_success_against_a_loop(toy, noise):
 
 
 @pytest.mark.filterwarnings("ignore:only . of 6 classes")
+def test_a_scan_made_elsewhere_with_other_settings_can_be_patched(toy, noise, device):
+    """The generator keeps its own size of noise, and its own device."""
+    data = noise(60, (1, 8, 8), 6)
+    found = QUICK(toy, data)
+    model = copy.deepcopy(toy).to(device)
+    repaired = replace(QUICK, noise=9).patch(model, found, labels=[2])
+    assert all(t.device.type == device.type for t in repaired.model.state_dict().values())
+    assert all(t.device.type == "cpu" for t in found.generator.parameters())
+    same = QUICK.patch(model, found, labels=[2]).model.state_dict()
+    assert all(torch.equal(t, same[name]) for name, t in repaired.model.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore:only . of 6 classes")
 @pytest.mark.parametrize("data_mode", ["held_out", "inverted"])
 def test_the_model_and_the_images_are_left_as_they_were(data_mode, toy, noise, global_rng_untouched):
     model, data = copy.deepcopy(toy).train(), noise(60, (1, 8, 8), 6)
@@ -189,7 +202,6 @@ def test_a_clean_model_has_no_such_class(scan, twin_of, digits):
 
 
 def test_patching_removes_the_backdoor(scan, badnets, digits):
-    """Seed 0: ASR .999 to .025, clean accuracy .961 to .963."""
     before = evaluate(badnets, digits.test)
     after = evaluate(SCAN.patch(badnets.shipped, scan), digits.test, badnets)
     assert before.asr > 0.99 and after.asr < 0.2
@@ -213,6 +225,16 @@ def test_ten_clean_and_ten_backdoored_models(seed, digits, twin_of, fresh):
     found = DeepInspect(seed=seed)(bad.shipped, digits.held_out)
     clean = DeepInspect(seed=seed)(twin_of("digits", seed), digits.held_out)
     assert found.ranking[0] == 0 and found.flagged == [0] and clean.flagged == []
+
+
+@pytest.mark.slow
+def test_without_any_data_the_target_has_the_smallest_trigger(badnets):
+    """Half the steps, seeds 100-102: norm of class 0 45, 9, 23; the smallest of another class 55, 29, 45.  So rank 1 each.
+
+    Index 1.9, 5.6, 3.9 at cut-offs 4.7, 7.2, 7.2: nothing is flagged.
+    """
+    found = DeepInspect(data="inverted", seed=100, steps=300)(badnets.shipped)
+    assert found.ranking[0] == 0 and found.success[0] >= 0.9
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

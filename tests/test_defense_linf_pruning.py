@@ -10,6 +10,7 @@ from torch import nn
 from bdlab import Split, channels, metrics, nets
 from bdlab.attacks.badnets import BadNets
 from bdlab.defenses.linf_pruning import ORDERS, LinfPruning, Recovered, rise
+from bdlab.experiments import linf_pruning as experiment
 from bdlab.training import evaluate, logits
 
 READINGS = ["recovered", "clean"]
@@ -134,6 +135,18 @@ def test_recovery_is_drawn_from_the_seed_and_improves(toy, global_rng_untouched)
     for part in (longer.mask, longer.pattern, longer(data.x)):
         assert part.min() >= 0 and part.max() <= 1
     assert longer.suspect == int(longer.costs.argmin())
+    assert (longer.costs < first.costs).all()
+
+
+def test_after_one_step_the_costs_are_those_of_the_step(toy):
+    """Masks of sigmoid(-2), grey patterns; a running mean that began at 0 would have a tenth of it."""
+    net, data = toy
+    costs = LinfPruning(steps=1, batch=200, sparsity=0.02).recover(net, data).costs
+    mask = torch.full((1, 8, 8), -2.0).sigmoid()
+    rows = torch.randint(60, (200,), generator=torch.Generator().manual_seed(0))
+    answer = logits(net, ((1 - mask) * data.x + mask * 0.5)[rows]).log_softmax(1)
+    slow = -answer.mean(0) + 0.02 * float(mask.sum())
+    assert torch.allclose(costs, slow, rtol=1e-4)
 
 
 @pytest.mark.parametrize("reading", READINGS)
@@ -230,3 +243,30 @@ def test_the_suspect_is_the_target_for_every_seed(seed, fresh, digits):
     guard = LinfPruning()
     assert guard.recover(backdoor.shipped, digits.held_out).suspect == 0
     assert evaluate(guard(backdoor.shipped, digits.held_out), digits.test, backdoor).asr < 0.45
+
+
+# ---- the rows of the experiment
+
+
+def _numbers(**bias):
+    """A row of what is measured on a model: `bias` names the bias of each norm, under either trigger."""
+    return {f"{how} {norm} bias": bias[norm] for how in ("real", "recovered") for norm in ORDERS}
+
+
+def test_a_bias_that_a_clean_net_has_too_does_not_speak_of_the_attack():
+    attacked, clean = _numbers(linf=0.6, l1=0.3, l2=0.4), _numbers(linf=0.5, l1=0.2, l2=0.2)
+    claims = experiment._bias([attacked], [clean])
+    assert len(claims) == 8 and all("clean net: linf 0.50, l1 0.20, l2 0.20" in claim.what for claim in claims[1::2])
+    assert [claim.values[0] for claim in claims[:4]] == pytest.approx([0.3, 0.0, 0.2, -0.1])
+    assert [claim.verdict for claim in claims[::2]] == ["holds"] * 4
+    assert claims[3].verdict == "does not"
+    assert [claim.verdict for claim in experiment._bias([attacked], [_numbers(linf=0.1, l1=0.1, l2=0.1)])] == ["holds"] * 8
+
+
+def test_the_norms_are_compared_on_the_blend_too():
+    left = {"badnets": {"linf": 0.1, "l1": 0.3, "l2": 0.2}, "blend": {"linf": 0.1, "l1": 0.1, "l2": 0.0}}
+    runs = {case: [{f"{how} {norm} asr": value for how in ("real", "recovered") for norm, value in row.items()}]
+            for case, row in left.items()}  # fmt: skip
+    claims = experiment._norms(runs)
+    assert [claim.what.split(",")[0] for claim in claims] == ["3x3 square"] * 4 + ["owl"] * 4
+    assert [claim.verdict for claim in claims] == ["holds"] * 4 + ["does not"] * 4

@@ -1,14 +1,19 @@
-"""What both inspectors refuse, in the same words."""
+"""What both inspectors refuse, in the same words; the rows and figures that their experiments share."""
 
 import math
+import statistics
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from bdlab import nets
-from bdlab.contracts import Inspection
+from bdlab import metrics, nets, report
+from bdlab.contracts import Inspection, Split
 from bdlab.defenses import DeepInspect, NeuralCleanse
+from bdlab.experiments import deep_inspect, inspections, neural_cleanse
+from bdlab.experiments.claims import Claim
+from bdlab.experiments.inspections import SQUARE
 
 LEAST = {NeuralCleanse: 128, DeepInspect: 50}
 """How many images each needs."""
@@ -79,6 +84,24 @@ def test_a_model_that_answers_nan_is_refused(make, noise):
         make()(Constant(math.nan), noise(LEAST[make], (1, 8, 8), 6))
 
 
+class Dazzled(nn.Module):
+    """Gives 0 for all of six classes, but NaN for an image whose mean is above one half."""
+
+    def forward(self, x):
+        bright = x.flatten(1).mean(1, keepdim=True) > 0.5  # (N, 1)
+        return torch.where(bright, math.nan, 0.0).expand(-1, 6)
+
+
+@both
+def test_a_model_that_answers_nan_for_some_images_is_refused(make):
+    """Not for the first one."""
+    white = (torch.arange(LEAST[make]) % 2).float()[:, None, None, None].expand(-1, 1, 8, 8)
+    data = Split(white, torch.arange(len(white)) % 6, 6)
+    assert Dazzled()(data.x)[0].isfinite().all()
+    with pytest.raises(FloatingPointError, match="NaN logits"):
+        make(steps=3)(Dazzled(), data)
+
+
 @both
 @pytest.mark.parametrize(
     ("labels", "message"),
@@ -96,3 +119,132 @@ def test_labels_that_cannot_be_repaired_are_named(make, labels, message, noise):
             make().unlearn(model, noise(60, (1, 8, 8)), found, labels)
         else:
             make().patch(model, found, labels)
+
+
+# --- rows and figures ----------------------------------------------------------------------------------------------
+
+
+def _found(index, excluded=(), cutoff=4.0):
+    """An inspection of ten classes, the fewer the index the larger the norm; class 0 has the smallest."""
+    index = torch.tensor(index, dtype=torch.float64)
+    index[list(excluded)] = math.nan
+    norm = torch.tensor([2.0, 11, 9, 10, 12, 8, 10, 11, 9, 10])
+    ranking = [k for k in norm.argsort().tolist() if k not in excluded]
+    flagged, at_two = ((index > limit).nonzero()[:, 0].tolist() for limit in (cutoff, 2.0))
+    return Inspection(norm, index, cutoff, flagged, torch.rand(10, 1, 4, 4), at_two, list(excluded), ranking)
+
+
+class Told:
+    """Stands for trials whose numbers are given: {name of the model: a row of every seed}."""
+
+    seeds = (7,)
+
+    def __init__(self, rows=None, inspection=None, data="mnist"):
+        self.rows, self.inspection, self.data, self.seeds_given = rows, inspection, SimpleNamespace(name=data), []
+
+    def found(self, scanner, name):
+        return [dict(row) for row in self.rows[name]]
+
+    def scan(self, scanner, name, seed):
+        return self.inspection
+
+    def repaired(self, scanner, name, repair, how):
+        self.seeds_given.append(repair(None, None, [0], 7))
+        return [{"before": 1.0, "asr": 0.06, "fall": 0.01, "ra": 0.5}]
+
+
+def _rows(target, *changes):
+    """A row of numbers a seed, of a model with the backdoor `target`, each with its changes."""
+    row = inspections.verdict(_found([3.0] + [0.5] * 9), target) | {"seconds": 1.0}
+    return [row | change for change in changes or ({},)]
+
+
+def test_a_scan_of_fewer_than_five_classes_has_no_index_and_no_claim_on_it_holds():
+    few, whole = (inspections.verdict(_found([3.0] + [0.5] * 9, excluded), None) for excluded in (range(4, 10), ()))
+    for kind in metrics.ANOMALY_KINDS:
+        assert math.isnan(few[f"top_{kind}"]) and whole[f"top_{kind}"] > 2
+        values = inspections.column([whole | {f"top_{kind}": 1.0}, few], f"top_{kind}")
+        for every in (True, False):
+            claim = Claim("clean models", "< 2", values, lambda v: v < 2, "< 2", inspections.plain, every=every)
+            assert claim.verdict == "does not" and claim.row()[2].startswith("undefined")
+
+
+def test_where_too_few_classes_can_be_compared_no_verdict_holds_not_even_on_a_clean_model():
+    few = inspections.verdict(_found([0.5] * 10, range(10)), 0) | {"seconds": 1.0}
+    told = Told({name: [few] for name in inspections.ATTACKS})
+    claims = inspections.verdicts(told, NeuralCleanse(), "", dict.fromkeys(inspections.ATTACKS, ("-", False)))
+    assert [claim.verdict for claim in claims] == ["does not"] * 9
+    assert all(claim.row()[2].startswith("undefined") for claim in claims[1::2] + claims[-1:])
+
+
+def test_a_row_tells_plain_norms_from_logarithms_and_what_the_papers_rule_finds():
+    """Logarithms miss the target and the paper's rule finds it, but for either seed of blend."""
+    rows = {name: _rows(0, {"hit": 0.0, "hit_at_two": 0.0}) for name in inspections.INFECTED}
+    rows["blend"] = _rows(0, {"hit": 0.0, "hit_at_two": 0.0, "rank": 2.0}, {"hit": 0.0, "hit_at_two": 0.0, "top_mad": 1.9})
+    rows["clean"] = _rows(None)
+    claims = inspections.verdicts(Told(rows), NeuralCleanse(), "", dict.fromkeys(inspections.ATTACKS, ("found", True)))
+    ranks, hits, clean = claims[:-1:2], claims[1:-1:2], claims[-1]
+    assert [claim.verdict for claim in hits] == ["holds if plain norms, cut-off 2.0 (the paper's)"] * 2 + ["does not"] + [
+        "holds if plain norms, cut-off 2.0 (the paper's)"
+    ]
+    for claim in hits:
+        assert "target flagged, logarithms, at the family-wise cut-off" in claim.what
+        assert list(claim.changed) == ["cut-off 2.0, logarithms", "plain norms, cut-off 2.0 (the paper's)"]
+    assert all("(plain norms; index by mean, mad, left mad: " in claim.what for claim in (*ranks, clean))
+    assert [claim.row()[3] for claim in ranks] == ["1 for every seed"] * 4
+    assert [claim.verdict for claim in ranks] == ["holds", "holds", "does not", "holds"]
+    assert "classes flagged, logarithms, at the family-wise cut-off" in clean.what
+
+
+@pytest.mark.parametrize(
+    ("headline", "key", "least"),
+    [
+        (lambda trials: deep_inspect._headline(trials, DeepInspect(), ""), "top_left_mad", 2),
+        (neural_cleanse._headline, "top_mad", 3),
+    ],
+)
+def test_what_the_paper_says_of_every_model_must_hold_for_every_seed(headline, key, least):
+    rows = {name: _rows(0, {key: least + 2.0}, {key: least - 0.1}) for name in inspections.ATTACKS}
+    rows["clean"] = _rows(None, {key: 1.0}, {key: 2.1})
+    claims = headline(Told(rows))[:2]
+    assert [holds(statistics.fmean(claim.values)) for claim in claims for holds in [claim.holds]] == [True, True]
+    assert [claim.verdict for claim in claims] == ["does not", "does not"]
+    assert [claim.row()[3] for claim in claims] == [f"> {least} for every seed", "< 2 for every seed"]
+
+
+def test_a_figure_leaves_a_gap_for_classes_that_do_not_count_and_names_them():
+    told = Told(inspection=_found([3.0] + [0.5] * 9, [3, 4]))
+    (drawn,) = inspections.figures(told, DeepInspect(), "deep_inspect", (SQUARE,)).values()
+    assert "left out of the statistic: [3, 4]" in drawn.alt
+    heights = [bar.get_height() for axis in drawn.figure.subfigs[0].axes[1:] for bar in axis.patches]
+    assert [k for k, height in enumerate(heights) if math.isnan(height)] == [3, 4] and len(heights) == 10
+
+
+def test_repairs_are_made_by_the_scanner_of_the_seed(monkeypatch):
+    monkeypatch.setattr(NeuralCleanse, "unlearn", lambda self, *_: self.seed)
+    monkeypatch.setattr(DeepInspect, "patch", lambda self, *_: self.seed)
+    told = Told()
+    neural_cleanse._unlearning(told, SimpleNamespace(name="mnist", held_out=None))
+    deep_inspect._patching(told, DeepInspect(), "")
+    assert told.seeds_given == [7] * 5
+
+
+def test_on_gtsrb_stand_the_figures_of_gtsrb(monkeypatch):
+    monkeypatch.setattr(NeuralCleanse, "unlearn", lambda self, *_: None)
+    signs, digits = (
+        neural_cleanse._unlearning(Told(), SimpleNamespace(name=name, held_out=None)) for name in ("gtsrb", "mnist")
+    )
+    papers = ["0.01%", "-0.24%", "0.83%", "11.04%", "8.03%", "0.82%"]
+    assert [claim.paper for claim in signs] == [f"{p}, GTSRB (BackdoorBench)" for p in papers] + ["-", "-"]
+    assert [claim.paper for claim in digits[:2]] == ["1.27%, CIFAR-10 (BackdoorBench)", "2.27%, CIFAR-10 (BackdoorBench)"]
+    assert [claim.bound for claim in signs[2:6]] == ["<= 5.00%", "<= 11.04%", "<= 8.03%", "<= 2.27%"]
+    assert [claim.verdict for claim in signs[::2]] == ["does not", "does not", "holds", "does not"]  # ASR .06
+    assert not any("GTSRB" in claim.paper for claim in digits)
+
+
+def test_each_row_of_the_inspector_has_its_own_cutoff():
+    rows = {"clean": _found([1.0] * 10, cutoff=3.92), "attacked": _found([9.0] + [1.0] * 9, cutoff=7.24)}
+    table = report._inspection_table(rows, [0])
+    cells = {column.header: list(column.cells) for column in table.columns}
+    assert cells["cut-off"] == ["3.92", "7.24"] and cells["verdict"] == ["clean", "backdoored"]
+    assert "3.92" not in table.caption

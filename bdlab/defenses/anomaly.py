@@ -1,4 +1,4 @@
-"""What both inspections share: from the size of each class's trigger to a verdict."""
+"""What searches for triggers share: a check of their cost, and the way from the size of each class's to a verdict."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ PAPER = 2.0
 """The cut-off of both papers."""
 FEWEST = 5
 """Classes that a deviation is computed from; the left one of four cannot exceed 1.35."""
+
+
+def check_finite(cost: Tensor) -> None:
+    """Raise a `FloatingPointError` where the cost of a search is NaN or infinite."""
+    if not cost.isfinite().all():
+        raise FloatingPointError("the model gives NaN logits; its training has diverged")
 
 
 def check_verdict(deviation: str, cutoff: Cutoff, scale: str) -> None:

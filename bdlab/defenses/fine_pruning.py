@@ -55,7 +55,7 @@ class Pruning(Sanitizer):
     ASR .984, .979, .986 becomes .581, .399, .990.  So it does not do alone, and with either attack chance decides much.
     A clean net (seed 100) goes from .968 to .934.  Blend (seed 101): ASR 1.000 becomes .000.  The whole curve costs 2.3
     evaluations of as many images.
-    `bdlab reproduce fine_pruning --data digits` prints such a table.
+    `bdlab reproduce fine_pruning --data digits --first-seed 100` prints the means and ranges of the first two.
     """
 
     layer: str | None = None
@@ -115,7 +115,8 @@ class FinePruning(Sanitizer):
     .979, .986 becomes .075, .084, .129.  Clean accuracy is .001 lower to .012 higher than before.  3.5 CPU s.  The order of
     table 1 holds, also with pruning alone between the two for BadNets: fine-tuning .963, pruning .627, both .067 on average.
     A higher rate does more where the clean images are many (lr=0.03, batch=128, constant: .049, .011, .027) and ruins the
-    net where they are few.  `bdlab reproduce fine_pruning --data digits`.
+    net where they are few.  `bdlab run badnets --data digits --defense fine_pruning --seed 100` prints the first,
+    `bdlab reproduce fine_pruning --data digits --first-seed 100` the means and ranges.
     """
 
     layer: str | None = None

@@ -56,11 +56,11 @@ def _headline(trials: Trials, scanner: DeepInspect, mode: str) -> list[Claim]:
         Claim(
             f"{mode}{SQUARE}: deviation factor, left MAD of plain norms ({seconds(trials, scanner)} CPU s a scan)",
             "> 2 for every infected model (third-party notes)",
-            column(square, "top_left_mad"), lambda v: v > 2, "> 2", plain,
+            column(square, "top_left_mad"), lambda v: v > 2, "> 2", plain, every=True,
         ),
         Claim(
-            f"{mode}clean models: deviation factor, left MAD of plain norms", "< 2 (third-party notes)",
-            column(clean, "top_left_mad"), lambda v: v < 2, "< 2", plain,
+            f"{mode}clean models: deviation factor, left MAD of plain norms", "< 2 for every one (third-party notes)",
+            column(clean, "top_left_mad"), lambda v: v < 2, "< 2", plain, every=True,
         ),
         Claim(
             f"{mode}{SQUARE}: the target's perturbation, share of the median's", "the smallest (figure 4b; notes)",
@@ -72,8 +72,8 @@ def _headline(trials: Trials, scanner: DeepInspect, mode: str) -> list[Claim]:
 def _patching(trials: Trials, scanner: DeepInspect, mode: str) -> list[Claim]:
     """Where nothing was flagged, the generator of the class with the smallest norm is used."""
 
-    def repair(shipped: nn.Module, found: Any, labels: list[int]) -> Repaired:
-        return scanner.patch(shipped, found, labels)
+    def repair(shipped: nn.Module, found: Any, labels: list[int], seed: int) -> Repaired:
+        return replace(scanner, seed=seed).patch(shipped, found, labels)
 
     rows = trials.repaired(scanner, SQUARE, repair, "patch")
     before = sum(column(rows, "before")) / len(rows)

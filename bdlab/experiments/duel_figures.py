@@ -108,7 +108,7 @@ def _anomaly(found: Inspection, title: str) -> plots.Plot:
         title=title,
         alt=f"Size and anomaly index of the smallest trigger of each of {len(found.norm)} classes, {title}: class {worst} "
         f"has the largest index, {float(found.anomaly_index[worst]):.2f}, the cut-off is {found.cutoff:.2f}; flagged: "
-        f"{found.flagged or 'none'}.",
+        f"{found.flagged or 'none'}; left out: {found.excluded or 'none'}.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from bdlab import metrics, plots
 from bdlab.attacks import BadNets, BlendedInjection, SourceSpecific, Trojaning
 from bdlab.contracts import Backdoor, Inspection, Recipe, Repaired
+from bdlab.defenses.anomaly import FEWEST, PAPER
 from bdlab.experiments.claims import Claim
 from bdlab.experiments.journal import Numbers
 from bdlab.experiments.trials import SeededTrials
@@ -27,8 +29,9 @@ ATTACKS: dict[str, Any] = {
 }
 SQUARE = "BadNets, 3x3 square"
 INFECTED = [name for name in ATTACKS if name != "clean"]
-Repair = Callable[[nn.Module, Any, list[int]], Repaired]
-"""repair(model, inspection, labels) -> the repaired copy."""
+Repair = Callable[[nn.Module, Any, list[int], int], Repaired]
+"""repair(model, inspection, labels, seed) -> the repaired copy."""
+SCALES = {"log": "logarithms", "plain": "plain norms"}
 
 
 class Trials(SeededTrials):
@@ -82,7 +85,7 @@ class Trials(SeededTrials):
     def _repaired(self, scanner: Any, name: str, repair: Repair, seed: int) -> Numbers:
         backdoor, found = self.model(name, seed), self.scan(scanner, name, seed)
         assert isinstance(backdoor, Backdoor)
-        fixed = repair(backdoor.shipped, found, found.flagged or found.ranking[:1] or [int(found.norm.argmin())])
+        fixed = repair(backdoor.shipped, found, found.flagged or found.ranking[:1] or [int(found.norm.argmin())], seed)
         before, after = evaluate(backdoor, self.data.test), evaluate(fixed, self.data.test, backdoor)
         return {
             "fall": before.clean_accuracy - after.clean_accuracy, "before": before.asr, "asr": after.asr, "ra": after.ra,
@@ -97,20 +100,19 @@ def _target(attack: Any) -> int:
 def verdict(found: Inspection, target: int | None) -> Numbers:
     """An inspection in numbers; `target` is the infected class, which the inspector was not told.
 
-    top_KIND: the largest anomaly index of the plain norms under each deviation.  index: the largest under the inspector's
-    own settings, cutoff: what it is held against.  hit, hit_at_two: 1 where the target is flagged; alarms, alarms_at_two:
-    how many other classes are.  rank: the target's among the norms, 1 is the smallest; the number of classes where it is
-    excluded.  norm: the target's; ratio: to the median of all.
+    top_KIND: the largest anomaly index of the plain norms under each deviation, NaN where fewer than five classes count.
+    hit, hit_at_two: 1 where the target is flagged; alarms, alarms_at_two: how many other classes are; NaN as well, for then
+    there is no verdict.  rank: the target's among the norms, 1 is the smallest; the number of classes where it is excluded.
+    norm: the target's; ratio: to the median of all.
     """
     counted = ~found.anomaly_index.isnan()
-    values, enough = found.norm[counted].double(), int(counted.sum()) >= 5
-    tops = {kind: float(metrics.anomaly_index(values, kind).max()) if enough else 0.0 for kind in metrics.ANOMALY_KINDS}
+    values, enough = found.norm[counted].double(), int(counted.sum()) >= FEWEST
+    tops = {kind: float(metrics.anomaly_index(values, kind).max()) if enough else math.nan for kind in metrics.ANOMALY_KINDS}
     numbers: Numbers = {f"top_{kind}": top for kind, top in tops.items()}
-    own = found.anomaly_index.nan_to_num(nan=0.0)
-    numbers |= {"index": float(own.max()), "cutoff": found.cutoff, "excluded": float(len(found.excluded))}
+    numbers["excluded"] = float(len(found.excluded))
     for suffix, flagged in (("", found.flagged), ("_at_two", found.flagged_at_two)):
-        numbers[f"hit{suffix}"] = float(target in flagged)
-        numbers[f"alarms{suffix}"] = float(sum(label != target for label in flagged))
+        numbers[f"hit{suffix}"] = float(target in flagged) if enough else math.nan
+        numbers[f"alarms{suffix}"] = float(sum(label != target for label in flagged)) if enough else math.nan
     if target is not None:
         rank = found.ranking.index(target) + 1 if target in found.ranking else len(found.norm)
         norm = float(found.norm[target])
@@ -124,8 +126,13 @@ def column(rows: Sequence[Numbers], key: str) -> list[float]:
 
 
 def plain(value: float) -> str:
-    """Two decimals."""
-    return f"{value:.2f}"
+    """Two decimals; NaN is a statistic of fewer than five classes."""
+    return "undefined" if math.isnan(value) else f"{value:.2f}"
+
+
+def share(value: float) -> str:
+    """Per cent; NaN as in `plain`."""
+    return "undefined" if math.isnan(value) else f"{value:.2%}"
 
 
 def whole(value: float) -> str:
@@ -134,35 +141,46 @@ def whole(value: float) -> str:
 
 
 def _means(rows: Sequence[Numbers], *keys: str) -> str:
-    return ", ".join(f"{statistics.fmean(column(rows, key)):.2f}" for key in keys)
+    return ", ".join(plain(statistics.fmean(column(rows, key))) for key in keys)
+
+
+def _tops(rows: Sequence[Numbers]) -> str:
+    return "plain norms; index by mean, mad, left mad: " + _means(rows, *(f"top_{kind}" for kind in metrics.ANOMALY_KINDS))
+
+
+def _papers(rows: Sequence[Numbers], deviation: str) -> list[float]:
+    """1 for every seed where the target's norm is the smallest and the index of plain norms is above 2; NaN without one."""
+    pairs = zip(column(rows, "rank"), column(rows, f"top_{deviation}"), strict=True)
+    return [math.nan if math.isnan(top) else float(rank == 1 and top > PAPER) for rank, top in pairs]
 
 
 def verdicts(trials: Trials, scanner: Any, mode: str, expected: dict[str, tuple[str, bool]]) -> list[Claim]:
-    """For every model three rows: rank of the target, verdict at the family-wise cut-off, verdict at 2.0.
+    """For every model two rows: rank of the target; verdict at the family-wise cut-off, beside it those at 2.0.
 
     expected: name -> (what is published, whether the target is supposed to be found).
     """
-    claims = []
+    claims, scale = [], SCALES[scanner.scale]
     for name in INFECTED:
         rows = trials.found(scanner, name)
         paper, finds = expected[name]
-        tops = _means(rows, *(f"top_{kind}" for kind in metrics.ANOMALY_KINDS))
+        changed = {f"cut-off 2.0, {scale}": column(rows, "hit_at_two"),
+                   "plain norms, cut-off 2.0 (the paper's)": _papers(rows, scanner.deviation)}  # fmt: skip
         claims += [
             Claim(
-                f"{mode}{name}: rank of the target among the norms (anomaly index by mean, mad, left mad: {tops})",
-                "1" if finds else "-", column(rows, "rank"), lambda v: v == 1, "1 for every seed", whole,
+                f"{mode}{name}: rank of the target among the norms ({_tops(rows)})",
+                "1" if finds else "-", column(rows, "rank"), lambda v: v == 1, "1", whole, every=True,
             ),
             Claim(
-                f"{mode}{name}: target flagged at the family-wise cut-off (others: {_means(rows, 'alarms')} a model)",
-                paper, column(rows, "hit"), *_wanted(finds), changed={"the cut-off is 2.0": column(rows, "hit_at_two")},
+                f"{mode}{name}: target flagged, {scale}, at the family-wise cut-off "
+                f"(others: {_means(rows, 'alarms')} a model)",
+                paper, column(rows, "hit"), *_wanted(finds), share, changed=changed,
             ),
         ]  # fmt: skip
     rows = trials.found(scanner, "clean")
-    tops = _means(rows, *(f"top_{kind}" for kind in metrics.ANOMALY_KINDS))
     claims.append(
         Claim(
-            f"{mode}clean models: classes flagged at the family-wise cut-off (anomaly index by mean, mad, left mad: {tops}; "
-            f"at 2.0: {_means(rows, 'alarms_at_two')} a model; excluded {_means(rows, 'excluded')})",
+            f"{mode}clean models: classes flagged, {scale}, at the family-wise cut-off ({_tops(rows)}; "
+            f"cut-off 2.0, {scale}: {_means(rows, 'alarms_at_two')} a model; excluded {_means(rows, 'excluded')})",
             expected["clean"][0], column(rows, "alarms"), lambda v: v <= 0.05, "<= 0.05 a model", plain,
         )
     )  # fmt: skip
@@ -193,13 +211,13 @@ def figures(trials: Trials, scanner: Any, paper: str, names: Sequence[str]) -> d
         assert found.triggers is not None
         drawn[f"{paper}_{data}_{name.split(',')[0].split()[0].lower()}.png"] = plots.anomaly(
             found.norm,
-            found.anomaly_index.nan_to_num(nan=0.0),
+            found.anomaly_index,
             found.cutoff,
             found.flagged,
             triggers=visible(found.triggers),
             title=f"{paper}, {data}, {name}, seed {seed}",
             alt=f"Size of the smallest trigger and anomaly index of the {len(found.norm)} classes of {data}, {name} model: "
-            f"{top}; flagged {found.flagged} at {found.cutoff:.2f}, {found.flagged_at_two} at 2.  Below them the triggers "
-            "found, each stretched to black and white.",
+            f"{top}; flagged {found.flagged} at {found.cutoff:.2f}, {found.flagged_at_two} at 2; left out of the statistic: "
+            f"{found.excluded or 'none'}.  Below them the triggers found, each stretched to black and white.",
         )
     return drawn

@@ -168,9 +168,8 @@ def _columns(trials: Trials, evaded: dict[str, Numbers], seed: int) -> list[Clai
         least, _ = metrics.wilson(joint, table.images(name))
         low, high = metrics.wilson(_rate(found, "joint"), n)
         here = ", ".join(f"{s} {_rate(found, s):.2f}" for s in table.alone)
-        there = ", ".join(
-            f"{s} {'?' if rate is None else f'{rate:.2f}'}" for s, rate in zip(table.alone, alone, strict=True)
-        )
+        rates = ("?" if rate is None else f"{rate:.2f}" for rate in alone)
+        there = ", ".join(f"{s} {rate}" for s, rate in zip(table.alone, rates, strict=True))
         claim = Claim(
             f"{_described(trials, name)} ({n} of {found['images']:.0f} fool the network, {found['seconds']:.0f} CPU s): "
             f"{table.joint} flags {low:.2f} to {high:.2f}; alone {here}",
