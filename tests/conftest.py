@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 import torch
 from attack_bands import BANDS
@@ -70,6 +72,17 @@ def clean_signs_model(signs, fresh):
 @pytest.fixture(scope="session")
 def badnets(attempted):
     return attempted("badnets").backdoor
+
+
+@pytest.fixture(scope="session")
+def badnets_of(attempted, digits, fresh):
+    """badnets_of(seed): BadNets with its defaults on digits, trained once."""
+
+    @cache
+    def get(seed):
+        return attempted("badnets").backdoor if seed == SEED else bdlab.BadNets(seed=seed)(fresh(digits, seed), digits.train)
+
+    return get
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from bdlab import BadNets, Split, metrics, nets
+from bdlab import Split, metrics, nets
 from bdlab.contracts import Recipe
 from bdlab.defenses.deep_inspect import GAMMA2, DeepInspect, TriggerGenerator, losses, measured, train_generator
 from bdlab.inversion import descend, invert
@@ -219,10 +219,9 @@ def test_inversion_makes_images_that_the_model_takes_for_their_class(badnets):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 110))
-def test_ten_clean_and_ten_backdoored_models(seed, digits, twin_of, fresh):
+def test_ten_clean_and_ten_backdoored_models(seed, digits, twin_of, badnets_of):
     """Index of the target 5.3 to 20.2, the largest of a clean model .8 to 3.8; cut-off 3.75 to 7.24."""
-    bad = BadNets(seed=seed)(fresh(digits, seed), digits.train)
-    found = DeepInspect(seed=seed)(bad.shipped, digits.held_out)
+    found = DeepInspect(seed=seed)(badnets_of(seed).shipped, digits.held_out)
     clean = DeepInspect(seed=seed)(twin_of("digits", seed), digits.held_out)
     assert found.ranking[0] == 0 and found.flagged == [0] and clean.flagged == []
 
