@@ -8,11 +8,11 @@ import torch
 
 from bdlab import BadNets, nets, report
 from bdlab.attacks import Blind, PruningAware, SignatureBackdoor, Trojaning, TrojanNet
-from bdlab.contracts import Backdoor, Cost, Inspection, Inspector, Recipe, Repaired, Sanitizer
+from bdlab.contracts import Backdoor, Cost, Inspection, Inspector, Recipe, Repaired, Sanitizer, Split
 from bdlab.defenses import DeepInspect, FinePruning, FineTuning, LinfPruning, Pruning, Rbd
 from bdlab.experiments import duel as duels
 from bdlab.experiments.duel import DoesNotApply, duel, targets
-from bdlab.experiments.duel_figures import pictures
+from bdlab.experiments.duel_figures import _one_per_class, pictures
 from bdlab.relabel import all_to_all, all_to_one
 from bdlab.training import DEFAULT_RECIPE, evaluate
 
@@ -110,6 +110,13 @@ def test_pruning_is_drawn_as_a_curve_and_rbd_as_maps(small, net):
     with pytest.warns(UserWarning, match="the shadow still knows"):
         drawn = pictures(duel(small, net, ATTACK, guard), guard, small, 0)
     assert set(drawn) == {"triggers.png", "scores.png", "maps.png"} and drawn["maps.png"].png()[:4] == b"\x89PNG"
+
+
+def test_the_images_of_a_figure_are_of_as_many_classes_as_there_are():
+    y = torch.tensor([2, 0, 0, 1, 2, 0])
+    split = Split(torch.arange(6.0).view(6, 1, 1, 1) / 10, y, 3)
+    rows = [(10 * _one_per_class(split[some], 4)).round().flatten().tolist() for some in (y >= 0, y == 0)]
+    assert rows == [[1, 3, 0, 2], [1, 2, 5]]
 
 
 SIDE = TrojanNet(steps=2)

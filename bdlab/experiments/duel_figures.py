@@ -56,11 +56,11 @@ def _scores(result: Duel, label: str, data: Dataset, seed: int) -> plots.Plot:
 
 
 def _maps(result: Duel, data: Dataset, seed: int) -> plots.Plot:
-    """Activation maps of the attacked model and of its shadow, for clean and triggered images."""
+    """Activation maps of the attacked model and of its shadow, clean and triggered: images that it is meant for."""
     fitted = result.fitted["attacked"]
     assert isinstance(fitted, FittedRbd)
-    clean = _one_per_class(data.test, 8)
-    rows = []
+    wanted = result.backdoor.relabel(data.test.y)
+    clean, rows = _one_per_class(data.test[wanted != data.test.y], 8), []
     for name, x in (("clean", clean), ("triggered", result.backdoor.trigger(clean))):
         rows.append((name, x))
         rows += [
@@ -113,5 +113,7 @@ def _anomaly(found: Inspection, title: str) -> plots.Plot:
 
 
 def _one_per_class(split: Split, most: int) -> Any:
-    rows = [int((split.y == label).nonzero()[0]) for label in range(min(most, split.classes))]
-    return split.x[rows]
+    """At most so many images (n, C, H, W), of as many classes as there are."""
+    order = split.y.argsort(stable=True)
+    turn = torch.arange(len(split)) - torch.searchsorted(split.y[order], split.y[order])  # 0, 1, ... within each class
+    return split.x[order[turn.argsort(stable=True)[:most]]]
