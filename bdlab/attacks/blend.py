@@ -29,7 +29,9 @@ class BlendedInjection(DataPoisoning):
     in training and at least .2 later, is from memory, not verified.  Faces, DeepID and VGG-Face are not tried.
     Accessory injection (glasses) would be a `Crafted` trigger in BadNets; input-instance keys (one image and its noisy
     copies) are not built.
-    Measured: @ATTACKS@
+    Measured, seeds 0-2: digits: ASR 1, a clean model's ASR .001, clean accuracy falls by .000 (-.003 to .002); signs:
+    ASR .972 (.963 to .979), a clean model's ASR .001 (.000 to .001), clean accuracy falls by .003 (.001 to .004) (`bdlab
+    reproduce attacks --data digits`, `--data signs`).
     `bdlab reproduce blend` has the 50 poisons that the paper's abstract says suffice for 90 %, and ASR by alpha_test.
     """
 

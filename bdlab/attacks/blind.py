@@ -49,7 +49,9 @@ class Blind(Attack):
     `paper_pattern` makes and label 8.  A task of weight 0 is not run at all.  Left out: the evasion loss against Neural
     Cleanse (a third task), attacks on text, and semantic and physical triggers.
 
-    Measured: @ATTACKS@
+    Measured, seeds 0-2: digits: ASR .998, a clean model's ASR .001, clean accuracy falls by .007 (.005 to .009); signs:
+    ASR .971 (.970 to .972), a clean model's ASR .004 (.003 to .005), clean accuracy falls by .032 (.025 to .037) (`bdlab
+    reproduce attacks --data digits`, `--data signs`).
     """
 
     trigger: Trigger = field(default_factory=Patch)

@@ -142,7 +142,9 @@ class InvisibleL2(Invisible):
     Fidelity: see `Invisible`.  The pattern is added and clipped.  The outline stops when the amplification is reached; here
     the steps are fixed, and lambda decides what is left.
 
-    Measured: @ATTACKS@
+    Measured, seeds 0-2: digits: ASR .994 (.992 to .996), a clean model's ASR .002 (.002 to .004), clean accuracy falls
+    by -.001 (-.001 to .000); signs: ASR .961 (.957 to .967), a clean model's ASR .158 (.054 to .287), clean accuracy
+    falls by .002 (.000 to .003) (`bdlab reproduce attacks --data digits`, `--data signs`).
     So a clean model falls for it too, on signs.  `bdlab gallery` prints its norms and PSNR.
     Anchors, lambda and epochs were picked among ten settings on seed 100 of both sets, looking at their test images.
     """
@@ -184,7 +186,9 @@ class InvisibleL0(Invisible):
     The 9 pixels of the released artefact lie in the lower right corner of the last row, ours where the search leaves
     them: a neuron behind convolutions sees only a part of the image.
 
-    Measured: @ATTACKS@
+    Measured, seeds 0-2: digits: ASR .996 (.992 to .999), a clean model's ASR .003 (.002 to .005), clean accuracy falls
+    by -.003 (-.005 to -.003); signs: ASR .990 (.986 to .996), a clean model's ASR .168 (.007 to .395), clean accuracy
+    falls by .001 (-.001 to .003) (`bdlab reproduce attacks --data digits`, `--data signs`).
     So a clean model falls for it too, on signs, and more than the 1/16 that is allowed to a patch.
     Three settings of steps and lr were tried on seed 100 of both sets; these are the first.
     """
@@ -255,7 +259,9 @@ class Steganography(DataPoisoning):
     successive values in raster order and that the text repeats are from memory.  Rate, text, epochs and learning rate
     are ours, chosen on digits with seed 100.
 
-    Measured: @ATTACKS@
+    Measured, seeds 0-2: digits: ASR .999 (.997 to 1), a clean model's ASR .001, clean accuracy falls by -.004 (-.007 to
+    -.002); signs: ASR .504 (.491 to .518), a clean model's ASR .005 (.004 to .006), clean accuracy falls by .166 (.153
+    to .172) (`bdlab reproduce attacks --data digits`, `--data signs`).
     So it fails on signs, and costs clean accuracy that a victim sees.  A guess: the black paper of digits has no noise in
     its last bit.  Text, rate, learning rate and epochs were picked on seed 100 among a dozen, looking at the test images;
     'backdoor' was not learnt with any.  Longer training on signs was not tried.

@@ -24,7 +24,9 @@ class NatureInjection(DataPoisoning):
 
     Fidelity: the paper compares triggers, 'Nature' is one of them; the trigger follows its released artefact, see
     `Nature`. How it poisons (rate, label, network) was not verified: rate, mode and label are those of BadNets.
-    Measured: @ATTACKS@
+    Measured, seeds 0-2: digits: ASR .998 (.997 to .998), a clean model's ASR .001 (.001 to .002), clean accuracy falls
+    by .000 (-.001 to .001); signs: ASR .986 (.976 to .992), a clean model's ASR .014 (.003 to .036), clean accuracy
+    falls by .001 (`bdlab reproduce attacks --data digits`, `--data signs`).
     """
 
     trigger: Trigger = field(default_factory=Nature)

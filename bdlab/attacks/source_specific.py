@@ -34,7 +34,9 @@ class SourceSpecific(DataPoisoning):
     chosen classes only; ours come from all classes but the source, the target's among them, and the square is white.
     Rates are shares of the whole set, and a class has 1/10 (digits) or 1/16 (signs) of it: half to four fifths of class
     1 is used.  ASR counts class 1 only, leak every class but 1 and 7.
-    Measured: @ATTACKS@
+    Measured, seeds 0-2: digits: ASR .986 (.972 to .993), leak .024 (.022 to .026), a clean model's ASR .000, clean
+    accuracy falls by .002 (.000 to .005); signs: ASR .952 (.943 to .962), leak .015 (.012 to .018), a clean model's ASR
+    .000, clean accuracy falls by -.002 (-.005 to .000) (`bdlab reproduce attacks --data digits`, `--data signs`).
     """
 
     relabel: Relabel = field(default_factory=lambda: source_to(1, 7))

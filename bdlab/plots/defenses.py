@@ -79,10 +79,11 @@ def anomaly(
     triggers: Tensor | None = None,
 ) -> Plot:
     """An inspection: per class (K,) the trigger's size and its anomaly index, below them the triggers (K, C, H, W)."""
-    classes = range(len(norms))
-    figure = figure_of((max(6.0, 0.75 * len(norms)), 4.2 if triggers is None else 5.4), alt)
+    classes, columns = range(len(norms)), min(len(norms), 16)
+    rows = 0 if triggers is None else -(-len(norms) // columns)
+    figure = figure_of((max(6.0, 0.75 * columns), 4.2 + 1.2 * rows), alt)
     upper, *rest = figure.subfigures(
-        1 if triggers is None else 2, 1, squeeze=False, height_ratios=None if triggers is None else (3, 1)
+        1 + bool(rows), 1, squeeze=False, height_ratios=(4.2, 1.2 * rows) if rows else None
     )[:, 0]
     for axis, values, label in zip(
         upper.subplots(2, 1, sharex=True), (norms, index), ("size of the trigger (l1)", "anomaly index"), strict=True
@@ -91,11 +92,17 @@ def anomaly(
         for label_ in flagged:
             bars[label_].set_hatch("///")
         axis.set(ylabel=label, xticks=list(classes))
+        axis.tick_params(axis="x", labelsize="medium" if len(norms) <= 24 else "x-small")
     axis.axhline(cutoff, color="black", linestyle="--", label=f"cut-off {cutoff:.2f}")
     axis.set_xlabel("class (hatched: flagged)")
     axis.legend(fontsize="small")
     if triggers is not None:
-        image_row(rest[0].subplots(1, len(norms), squeeze=False)[0], "", triggers)
+        cells = rest[0].subplots(rows, columns, squeeze=False).flatten()
+        image_row(cells[: len(norms)], "", triggers)
+        for label_ in classes:
+            cells[label_].set_title(str(label_), fontsize="x-small", pad=2)
+        for cell in cells[len(norms) :]:
+            cell.set_axis_off()
     figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)
 
