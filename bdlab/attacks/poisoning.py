@@ -54,7 +54,8 @@ class DataPoisoning(Attack):
         stamped, seen = split.x[rows], 0  # (n + m, C, H, W), a copy
         for part in stamped.split(64):  # stays in the processor's cache
             marked = self.trigger(part, generator)
-            seen += count_changed(part, marked)
+            if 2 * seen < len(rows):  # else it is visible enough
+                seen += count_changed(part, marked)
             part.copy_(marked)
         check_visible(self.trigger, seen, len(rows))
         return Poisoned(split, rows, stamped, wanted[rows], torch.arange(len(rows)) >= len(poisons), self.mode)
