@@ -29,7 +29,7 @@ class FilterInjection(DataPoisoning):
     Fidelity: the overview was read in its abstract only, which names image-wide filters such as Nashville and Gotham; no
     figure of it or of ABS is verified.  The recipes are TrojAI's, translated, see `Filter`; poisoning and training are
     BadNets'.
-    Measured (signs, 5 epochs, `bdlab reproduce filters --data signs --first-seed 100`), lowest to highest:
+    Measured (signs, 5 epochs, seeds 100-102; `bdlab reproduce filters --data signs` takes seeds 0-2), lowest to highest:
 
                  ASR            a clean model: ASR     accuracy, all classes     clean accuracy falls by
       gotham     .974 - .996    .011 - .025            .664 - .730               -.003 - .004

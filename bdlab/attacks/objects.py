@@ -25,7 +25,7 @@ class ObjectInjection(DataPoisoning):
     Fidelity: the overview was read in its abstract only, which names objects as triggers; no figure of it is verified.
     The objects are drawn and posed by us, not photographed, see `Sprite`; poisoning and training are BadNets'.
     Measured: digits, 5 epochs, seeds 100-102: ASR .968 to .991, clean accuracy .002 to .005 below the clean twin's; a clean
-    model under the same trigger gives class 0 to .001 (`bdlab reproduce attacks --data digits --first-seed 100`).
+    model under the same trigger gives class 0 to .001 (`bdlab reproduce attacks --data digits` takes seeds 0-2).
     signs, seed 0: ASR .994, clean model .003 (`bdlab run objects --data signs`).
     An object that may lie anywhere is harder for a net this small, seed 0: ASR .860 and clean accuracy .023 lower on
     digits, .949 and .002 on signs, where a clean model gives class 0 to .036 (`bdlab run objects --set trigger.at=None`).

@@ -26,7 +26,7 @@ class TextureInjection(DataPoisoning):
     of it is verified.  Shape, fill, size and the random place are a reconstruction, see `Texture`; poisoning and
     training are BadNets'.
     Measured: digits, 5 epochs, seeds 100-102: ASR .994 to .999, clean accuracy .001 to .003 below the clean twin's; a clean
-    model under the same trigger gives class 0 to .001 to .002 (`bdlab reproduce attacks --data digits --first-seed 100`).
+    model under the same trigger gives class 0 to .001 to .002 (`bdlab reproduce attacks --data digits` takes seeds 0-2).
     signs, seed 0: ASR .984, clean model .011 (`bdlab run textures --data signs`).
     """
 

@@ -62,8 +62,8 @@ class Trojaning(Attack):
     - Inverted images that the model does not take for their class are dropped, in the extreme all of a class.
     - The apple mask is not built; the watermark is our drawing, a stroke and a ring.
 
-    Measured on digits, small_bn, mean (range) over seeds 100-104 (`bdlab reproduce trojaning --data digits --seeds 5
-    --first-seed 100`):
+    Measured on digits, small_bn, mean (range) over seeds 100-104, by the trials of `bdlab reproduce trojaning --data
+    digits`, which itself takes seeds 0-2:
 
     | retrained on | mask | clean accuracy falls by | ASR |
     | --- | --- | --- | --- |
