@@ -125,7 +125,8 @@ class NeuralCleanse(Inspector):
       epochs are ours.  Filtering of inputs and pruning of neurons are not built.
 
     Measured on digits, small_bn, BadNets' square on class 0 and clean twins, 17 to 19 CPU s a scan; the slow test of
-    tests/test_defense_neural_cleanse.py holds the first two, `bdlab reproduce neural_cleanse --data digits` prints seeds 0 to 2:
+    tests/test_defense_neural_cleanse.py holds the first two seeds, `bdlab reproduce neural_cleanse --data digits` prints
+    seeds 0 to 2:
 
     | seed | norm of class 0 | of the others | index | of the clean twin, at most | index of plain norms, clean |
     | --- | --- | --- | --- | --- | --- |
