@@ -152,7 +152,7 @@ def small() -> Any:
     from autograder.jail.limits import Limits
 
     return Limits(
-        call=20, wall=120, cpu=2, memory=512 * MB, data=640 * MB, file=8 * MB, disk=16 * MB, processes=24, files=128
+        call=20, wall=120, cpu=8, memory=512 * MB, data=640 * MB, file=8 * MB, disk=16 * MB, processes=24, files=128
     )
 
 
