@@ -25,8 +25,10 @@ lab: $(VENV)/.stamp  ## JupyterLab with the lessons
 test: $(VENV)/.stamp  ## the fast tests
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not slow"
 
-test-all: $(VENV)/.stamp  ## every test
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
+TRAININGS := attack or defense or evasion or availability
+test-all: $(VENV)/.stamp  ## every test; those that mostly train networks in two processes, those that time others alone
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal -k "$(TRAININGS)"
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -k "not ($(TRAININGS))"
 
 bench: $(VENV)/.stamp $(PEERS)/.stamp  ## times beside those of other libraries, which get their own environment
 	$(VENV)/bin/bdlab bench
