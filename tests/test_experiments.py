@@ -41,6 +41,20 @@ def test_what_is_said_of_every_model_holds_for_every_seed(values, verdict):
     assert claim.verdict == verdict and claim.row()[3] == ">= 90% for every seed"
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([0.95], "95.00%"),
+        ([0.95, 0.91], "93.00% (91.00% to 95.00%)"),
+        ([0.95, float("nan"), 0.91], "undefined for 1 of 3 (91.00% to 95.00%)"),
+        ([float("nan")] * 2, "undefined for 2 of 2"),
+    ],
+)
+def test_what_is_undefined_is_told_and_never_holds(values, text):
+    claim = _claim(values)
+    assert claim.row()[2] == text and (claim.verdict == "holds") == ("undefined" not in text)
+
+
 def _run(**changed):
     run = {"drop": 0.0, "asr": 0.95, "control": 0.01, "read": 0.9, "leak": None, "seconds": 3.0}
     return [run, run | changed]

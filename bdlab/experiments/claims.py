@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,8 +51,11 @@ HEADER = ("claim", "paper", "here, mean (min to max over seeds)", "holds when", 
 
 
 def _spread(values: Sequence[float], show: Callable[[float], str]) -> str:
-    mean = show(statistics.fmean(values))
-    return mean if len(values) == 1 else f"{mean} ({show(min(values))} to {show(max(values))})"
+    """The mean, the smallest and the largest; values that are undefined (NaN) are counted and leave no mean."""
+    known = [value for value in values if not math.isnan(value)]
+    missing = len(values) - len(known)
+    mean = f"undefined for {missing} of {len(values)}" if missing else show(statistics.fmean(values))
+    return mean if len(values) == 1 or not known else f"{mean} ({show(min(known))} to {show(max(known))})"
 
 
 def markdown(claims: Sequence[Claim]) -> str:
