@@ -300,8 +300,8 @@ def test_clean_and_backdoored_models(seed, digits, twin_of, badnets_of):
 
 
 def test_unlearning_removes_the_backdoor(scan, badnets, digits):
-    """QUICK, seed 100: ASR .994 to .176, RA .808, clean accuracy .966 to .969; seed 0 with share .3: ASR .022."""
+    """QUICK, seed 100: ASR .994 to .001, RA .955, clean accuracy .966 to .956."""
     before = evaluate(badnets, digits.test)
     after = evaluate(QUICK.unlearn(badnets.shipped, digits.held_out, scan, [0]), digits.test, badnets)
-    assert before.asr > 0.99 and after.asr < 0.3
-    assert after.clean_accuracy > before.clean_accuracy - 0.02 and after.ra > 0.7
+    assert before.asr > 0.99 and after.asr < 0.05
+    assert after.clean_accuracy > before.clean_accuracy - 0.02 and after.ra > 0.9

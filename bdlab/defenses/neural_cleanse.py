@@ -27,7 +27,7 @@ EPSILON = 1e-7
 """Keeps the inverse of `unit` finite, as in the official code."""
 CHUNK = 320
 """Images in one pass, of all classes together: more do not fit the processor's cache."""
-UNLEARNING = Recipe(epochs=10, batch=64, lr=1e-3)
+UNLEARNING = Recipe(epochs=20, batch=64, lr=5e-3)
 
 
 def unit(w: Tensor) -> Tensor:
@@ -121,8 +121,9 @@ class NeuralCleanse(Inspector):
     - Classes that never reach `success` are left out of the statistic; the official code counts their last mask.
     - Norms are compared by their logarithms, as in `DeepInspect`, where that was chosen; `scale='plain'` is the paper's.
     - The verdict is at the family-wise cut-off, the official 2 stands beside it (`flagged_at_two`).
-    - Unlearning: 20 % of the images, read in a toolbox and not in the paper; batch norm keeps its statistics; rate and
-      epochs are ours.  Filtering of inputs and pruning of neurons are not built.
+    - Unlearning: 20 % of the images, read in a toolbox and not in the paper.  Rate and epochs are ours, chosen on seed 0 of
+      digits and signs: a lower rate left most of a backdoor on signs, and one that does not needs batch norm in training
+      mode, as plain training has it.  Filtering of inputs and pruning of neurons are not built.
 
     Measured on digits, small_bn, BadNets' square on class 0 and clean twins, 17 to 19 CPU s a scan; the slow test of
     tests/test_defense_neural_cleanse.py holds the first two seeds, `bdlab reproduce neural_cleanse --data digits` prints
@@ -138,8 +139,9 @@ class NeuralCleanse(Inspector):
 
     The family-wise cut-off is 3.92: logarithms find 5 of 5, plain norms 1 of 5, neither with a false alarm.  At the paper's
     2 logarithms find 5 of 5 and plain norms 4 of 5, each with one false alarm.
-    A scan of 40 looks, 16 images in a batch and 64 for success, seed 100: unlearning takes ASR from .994 to .176, clean
-    accuracy from .966 to .969.
+    A scan of 40 looks, 16 images in a batch and 64 for success, seed 100: unlearning takes ASR from .994 to .001, clean
+    accuracy from .966 to .956 (the fast tests of the same file).  On signs classes that look alike are flagged too, on one
+    clean network of three as well: docs/results.md.
     """
 
     steps: int = 60
@@ -200,7 +202,7 @@ class NeuralCleanse(Inspector):
         def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
             n = max(1, round(self.share * len(x)))
             label = labels[int(torch.randint(len(labels), (), generator=generator))]
-            return F.cross_entropy(net.eval()(torch.cat((found.stamp(x[:n], label), x[n:]))), y)
+            return F.cross_entropy(net(torch.cat((found.stamp(x[:n], label), x[n:]))), y)
 
         return Repaired(fit(model, clean, self.recipe, seed=self.seed, loss=loss))
 
