@@ -152,6 +152,9 @@ class Told:
         self.seeds_given.append(repair(None, None, [0], 7))
         return [{"before": 1.0, "asr": 0.06, "fall": 0.01, "ra": 0.5}]
 
+    def trained_on(self, name, recipe):
+        return [{"asr": 0.05 if name == "blend" else 0.9}]
+
 
 def _rows(target, *changes):
     """A row of numbers a seed, of a model with the backdoor `target`, each with its changes."""
@@ -235,10 +238,15 @@ def test_on_gtsrb_stand_the_figures_of_gtsrb(monkeypatch):
         neural_cleanse._unlearning(Told(), SimpleNamespace(name=name, held_out=None)) for name in ("gtsrb", "mnist")
     )
     papers = ["0.01%", "-0.24%", "0.83%", "11.04%", "8.03%", "0.82%"]
-    assert [claim.paper for claim in signs] == [f"{p}, GTSRB (BackdoorBench)" for p in papers] + ["-", "-"]
+    given = [claim.paper for number, claim in enumerate(signs) if number % 3 < 2]  # the third is the control
+    assert given == [f"{p}, GTSRB (BackdoorBench)" for p in papers] + ["-", "-"]
     assert [claim.paper for claim in digits[:2]] == ["1.27%, CIFAR-10 (BackdoorBench)", "2.27%, CIFAR-10 (BackdoorBench)"]
-    assert [claim.bound for claim in signs[2:6]] == ["<= 5.00%", "<= 11.04%", "<= 8.03%", "<= 2.27%"]
-    assert [claim.verdict for claim in signs[::2]] == ["does not", "does not", "holds", "does not"]  # ASR .06
+    bounds = [signs[number].bound for number in (3, 4, 6, 7)]
+    assert bounds == ["<= 5.00%", "<= 11.04%", "<= 8.03%", "<= 2.27%"]
+    assert [claim.verdict for claim in signs[::3]] == ["does not", "does not", "holds", "does not"]  # ASR .06
+    controls = [claim.row()[2:] for claim in signs[2::3]]  # .9 without triggers, .05 for blend
+    assert controls == [(f"{points}", "> 0 points", verdict) for points, verdict in
+                        (("+84.0", "holds"), ("+84.0", "holds"), ("-1.0", "does not"), ("+84.0", "holds"))]  # fmt: skip
     assert not any("GTSRB" in claim.paper for claim in digits)
 
 

@@ -15,6 +15,7 @@ from bdlab import metrics, plots
 from bdlab.attacks import BadNets, BlendedInjection, SourceSpecific, Trojaning
 from bdlab.contracts import Backdoor, Inspection, Recipe, Repaired
 from bdlab.defenses.anomaly import FEWEST, PAPER
+from bdlab.defenses.fine_pruning import FineTuning
 from bdlab.experiments.claims import Claim
 from bdlab.experiments.journal import Numbers
 from bdlab.experiments.trials import SeededTrials
@@ -71,6 +72,14 @@ class Trials(SeededTrials):
             self._repaired, scanner, name, repair,
         )  # fmt: skip
 
+    def trained_on(self, name: str, recipe: Recipe) -> list[Numbers]:
+        """ASR of every seed after mere training on held-out images: what a repair that trains has to beat."""
+        return self.each(
+            f"train on {name}",
+            lambda s: f"train on {name}: {ATTACKS[name]} {self.recipe} {recipe} {s}",
+            self._trained_on, name, recipe,
+        )  # fmt: skip
+
     def _key(self, scanner: Any, name: str, seed: int) -> str:
         return f"{name}: {ATTACKS[name]} {self.recipe} {replace(scanner, seed=seed)}"
 
@@ -90,6 +99,12 @@ class Trials(SeededTrials):
         return {
             "fall": before.clean_accuracy - after.clean_accuracy, "before": before.asr, "asr": after.asr, "ra": after.ra,
         }  # fmt: skip
+
+    def _trained_on(self, name: str, recipe: Recipe, seed: int) -> Numbers:
+        backdoor = self.model(name, seed)
+        assert isinstance(backdoor, Backdoor)
+        trained = FineTuning(recipe=recipe, seed=seed)(backdoor.shipped, self.data.held_out)
+        return {"asr": evaluate(trained, self.data.test, backdoor).asr}
 
 
 def _target(attack: Any) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -94,7 +95,8 @@ def _unlearner(data: Dataset) -> Repair:
 def _unlearning(trials: Trials, data: Dataset) -> list[Claim]:
     """ASR and clean accuracy after unlearning; where nothing was flagged, the class with the smallest norm is unlearned.
 
-    Ours hold where they are at most what is published, but 5 % and 2.27 % at least.
+    Ours hold where they are at most what is published, but 5 % and 2.27 % at least.  The same training without any trigger
+    stands beside: what it removes is not the found trigger's merit.
     """
     claims, source = [], "gtsrb" if data.name == "gtsrb" else "cifar10"
     for name in INFECTED:
@@ -104,11 +106,15 @@ def _unlearning(trials: Trials, data: Dataset) -> list[Claim]:
         if name == "blend" and not published:
             texts[0] = "- (BackdoorBench, CIFAR-10: not found, 99.92%)"
         most = [max(limit, value) for limit, value in zip((0.05, 0.0227), published or (0, 0), strict=True)]
-        before = sum(column(rows, "before")) / len(rows)
+        before, asr = fmean(column(rows, "before")), column(rows, "asr")
+        without = column(trials.trained_on(name, SCANNER.recipe), "asr")
         claims += [
-            Claim(f"{name}: ASR after unlearning ({before:.2%} before)", texts[0], column(rows, "asr"),
+            Claim(f"{name}: ASR after unlearning ({before:.2%} before)", texts[0], asr,
                   lambda v, most=most[0]: v <= most, f"<= {most[0]:.2%}"),  # type: ignore[misc]
             Claim(f"{name}: clean accuracy falls by", texts[1], column(rows, "fall"),
                   lambda v, most=most[1]: v <= most, f"<= {most[1]:.2%}"),  # type: ignore[misc]
+            Claim(f"{name}: the same training without a trigger leaves {fmean(without):.2%}; more than unlearning by", "-",
+                  [100 * (a - b) for a, b in zip(without, asr, strict=True)], lambda v: v > 0, "> 0 points",
+                  "{:+.1f}".format),
         ]  # fmt: skip
     return claims
