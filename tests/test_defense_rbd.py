@@ -409,3 +409,13 @@ def test_the_bounds_hold_for_another_seed(fresh, twin_of, digits):
             twin = guard(twin_of("digits", seed))
             assert 0.4 < _area(twin, backdoor, digits.test) < 0.6
             _holds_its_rate(twin, digits)
+
+
+def test_calibration_images_come_from_enough_sources_for_the_rate():
+    """As in GTSRB, where thirty neighbours are pictures of one sign: the first 400 are of 14 signs, too few for 5 %."""
+    tracks = Split(torch.zeros(2400, 1, 2, 2), torch.zeros(2400).long(), 2, torch.arange(2400) // 30, "tracks")
+    assert tracks[: rbd.IMAGES].sources == 14
+    some = rbd.some(tracks)
+    assert len(some) == rbd.IMAGES and some.sources == 80
+    single = Split(tracks.x, tracks.y, 2, torch.arange(2400), "single")
+    assert torch.equal(rbd.some(single).source, torch.arange(rbd.IMAGES))
