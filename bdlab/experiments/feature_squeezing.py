@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import nan
+from math import isnan, nan
 from statistics import fmean
 
 import torch
@@ -131,7 +131,8 @@ def _backdoor_claims(trials: Trials, name: str, attacks: Sequence[Attack]) -> li
     def claim(what: str, paper: str, key: str, holds: Callable[[float], bool], bound: str) -> Claim:
         return Claim(f"{name}{what}", paper, values(f"{key} auroc"), holds, bound, "{:.3f}".format)
 
-    flagged = f"{1 - fmean(values('joint far')):.1%} of {fmean(values('bad images')):.0f} flagged at {FPR:.0%}"
+    far, bad = fmean(values("joint far")), f"{fmean(values('bad images')):.0f}"
+    flagged = f"too few images fool the network, {bad}" if isnan(far) else f"{1 - far:.1%} of {bad} flagged at {FPR:.0%}"
     found = f" ({images} training images, ASR {fmean(values('asr')):.3f}): {trials.table.joint} finds it, {flagged}"
     finds = claim(f"{found}; {test} clean images; AUROC", NO_FIGURE, "joint", lambda v: v >= 0.9, ">= 0.900")
     alone = {f"{squeezer} alone": values(f"{squeezer} auroc") for squeezer in trials.table.alone}
