@@ -332,7 +332,7 @@ def test_a_linear_layer_reads_the_same_through_hooks(dense):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [101])
+@pytest.mark.parametrize("seed", [100, 101])
 def test_without_training_data_it_works_and_costs_clean_accuracy(seed, digits, twin_of):
     clean = twin_of("digits", seed)
     backdoor = Trojaning(retrain_on="inverted", seed=seed)(clean, digits.train)

@@ -178,7 +178,7 @@ def test_a_hand_in_that_hangs_everywhere_has_an_end(work, warden, monkeypatch):
     start = time.monotonic()
     found = _cells(work, warden, answers)
     assert [cell.points for cell in found.values()] == [0.0] * len(TASKS)
-    assert 2 < time.monotonic() - start < 2 * 2 + 6  # two tries, and the time of a busy machine
+    assert 2 < time.monotonic() - start < 2 * 2 + 2
 
 
 def test_verdicts_from_behind_weaker_walls_do_not_count_behind_stronger_ones(work, warden, tmp_path):

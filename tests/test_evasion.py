@@ -298,7 +298,7 @@ def test_success_beats_noise_of_the_same_size(clean_model, digits):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [101])
+@pytest.mark.parametrize("seed", [101, 102])
 def test_success_for_other_seeds(seed, twin_of, digits):
     _holds(twin_of("digits", seed), digits)
 

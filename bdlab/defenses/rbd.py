@@ -73,9 +73,9 @@ class Rbd(Detector):
     source-specific .994 (.410), clean model under these three triggers .490 (.481), .350 (.662), .769 (.424); two passes
     an input (100).  By activation the three are found as well, .996 or more.  On the source-specific one:
     batch norm in training mode .846, `weight=0` with lesson 'reverse' .974, with 'shift' .565, `lr=1e-3, weight=1` .977;
-    badnets_cnn, which has no batch norm, .978, and 1.000 on blend. On MNIST the source-specific one is found less well;
+    badnets_cnn, which has no batch norm, .978, and 1.000 on blend.  On MNIST the source-specific one is found less well;
     on signs, seeds 0 to 2, blend is missed (.547 to .685), the other two are found, on GTSRB badnets alone:
-    docs/results.md. Scores of clean images pile up just above 1/K; with the defaults more than nine of ten differ
+    docs/results.md.  Scores of clean images pile up just above 1/K; with the defaults more than nine of ten differ
     (tests/test_defense_rbd.py).
     """
 
