@@ -10,7 +10,17 @@ from torch import nn
 
 from bdlab import Split, metrics, nets
 from bdlab.contracts import Recipe
-from bdlab.defenses.deep_inspect import GAMMA2, DeepInspect, TriggerGenerator, losses, measured, train_generator
+from bdlab.defenses import deep_inspect
+from bdlab.defenses.anomaly import UNLEARNING
+from bdlab.defenses.deep_inspect import (
+    GAMMA2,
+    ON_INVERTED,
+    DeepInspect,
+    TriggerGenerator,
+    losses,
+    measured,
+    train_generator,
+)
 from bdlab.inversion import descend, invert
 from bdlab.training import evaluate, logits
 
@@ -145,6 +155,25 @@ def test_the_model_and_the_images_are_left_as_they_were(data_mode, toy, noise, g
     assert not torch.equal(replace(s, seed=1)(toy, data).norm, found.norm)
 
 
+@pytest.mark.filterwarnings("ignore:only . of 6 classes")
+def test_what_images_patch_decides_how_and_batch_norm_trains(toy, noise, monkeypatch):
+    """Inverted images have a lower rate, whoever asks; clean ones in their place have not; a recipe of one's own counts."""
+    used = []
+    monkeypatch.setattr(deep_inspect, "unlearnt", lambda *args, share, recipe, seed: used.append((args[1], recipe)))
+    data = noise(60, (1, 8, 8), 6)
+    held_out, own = replace(QUICK, recipe=None), Recipe(epochs=2)
+    inverted = replace(held_out, data="inverted")
+    seen, made = held_out(toy, data), inverted(toy)
+    for scanner, found, clean in ((inverted, seen, None), (held_out, made, None), (inverted, made, data)):
+        scanner.patch(toy, found, [2], clean)
+    replace(held_out, recipe=own).patch(toy, made, [2])
+    assert used == [(data, UNLEARNING), (made.images, ON_INVERTED), (data, UNLEARNING), (made.images, own)]
+    monkeypatch.undo()
+    before, after = (net.state_dict() for net in (toy, QUICK.patch(toy, seen, [2]).model))
+    means = [name for name in before if name.endswith("running_mean")]
+    assert means and not any(torch.equal(before[name], after[name]) for name in means)
+
+
 def test_a_class_pays_more_once_it_succeeds_and_less_where_it_fails(easy):
     """With the goal at .3 gamma2 grows early: smaller changes, which succeed less often, but do not vanish."""
     (data, _), model = easy, Columns(6, 8.0)
@@ -245,3 +274,5 @@ def test_wrong_input_is_named(toy, scan):
         DeepInspect(data="inverted")(Columns(6, 1.0))
     with pytest.raises(ValueError, match="got one without a generator; scan first"):
         SCAN.patch(toy, replace(scan, generator=None))
+    with pytest.raises(ValueError, match="at least 2"):
+        SCAN.patch(toy, scan, clean=scan.images[:0])

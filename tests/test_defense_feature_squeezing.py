@@ -463,6 +463,12 @@ def test_every_registered_attack_is_tried_or_named(digits, signs, monkeypatch):
     assert "trojaning, trojannet, undetectable: on sets of up to 5999 images only" in line
 
 
+def test_too_few_images_end_the_experiment_before_its_trials(digits, monkeypatch):
+    monkeypatch.setattr(feature_squeezing, "study_claims", lambda *_: pytest.fail("a trial was begun"))
+    with pytest.raises(ValueError, match=r"no interval for fpr 0\.05 with 10 calibration"):
+        feature_squeezing.reproduce(replace(digits, calibration=digits.calibration[:10]), (0,))
+
+
 def test_no_inputs_get_no_answers(toy):
     model, data = toy
     fitted = FeatureSqueezing(squeezers=SQUEEZERS).fit(model, data)

@@ -419,3 +419,9 @@ def test_calibration_images_come_from_enough_sources_for_the_rate():
     assert len(some) == rbd.IMAGES and some.sources == 80
     single = Split(tracks.x, tracks.y, 2, torch.arange(2400), "single")
     assert torch.equal(rbd.some(single).source, torch.arange(rbd.IMAGES))
+
+
+def test_too_few_images_end_the_experiment_before_its_trials(digits, monkeypatch):
+    monkeypatch.setattr(rbd.Trials, "rows", lambda *_: pytest.fail("a trial was begun"))
+    with pytest.raises(ValueError, match=r"no interval for fpr 0\.05 with 10 calibration"):
+        rbd.reproduce(replace(digits, calibration=digits.calibration[:10]), (0,))

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from bdlab import metrics, nets, report
-from bdlab.contracts import Inspection, Split
-from bdlab.defenses import DeepInspect, NeuralCleanse
+from bdlab.contracts import Backdoor, Cost, Inspection, Recipe, Split
+from bdlab.defenses import DeepInspect, FineTuning, NeuralCleanse
+from bdlab.defenses.deep_inspect import GeneratedTriggers
 from bdlab.experiments import deep_inspect, inspections, neural_cleanse
 from bdlab.experiments.claims import Claim
 from bdlab.experiments.inspections import SQUARE
@@ -152,7 +153,7 @@ class Told:
         self.seeds_given.append(repair(None, None, [0], 7))
         return [{"before": 1.0, "asr": 0.06, "fall": 0.01, "ra": 0.5}]
 
-    def trained_on(self, name, recipe):
+    def trained_on(self, scanner, name, recipe):
         return [{"asr": 0.05 if name == "blend" else 0.9}]
 
 
@@ -228,8 +229,21 @@ def test_repairs_are_made_by_the_scanner_of_the_seed(monkeypatch):
     monkeypatch.setattr(DeepInspect, "patch", lambda self, *_: self.seed)
     told = Told()
     neural_cleanse._unlearning(told, SimpleNamespace(name="mnist", held_out=None))
-    deep_inspect._patching(told, DeepInspect(), "")
+    deep_inspect._patching(told, DeepInspect(), Recipe(epochs=1), "")
     assert told.seeds_given == [7] * 5
+
+
+def test_beside_a_repair_stands_the_same_training_on_the_same_images(digits, noise, monkeypatch):
+    """Held-out images, but for a scan that made its own."""
+    seen = []
+    monkeypatch.setattr(inspections.Trials, "model", lambda *_: Backdoor(None, None, None, None, Cost(0, 0, 0, 0)))
+    monkeypatch.setattr(inspections, "evaluate", lambda *_: SimpleNamespace(asr=0.25))
+    monkeypatch.setattr(FineTuning, "__call__", lambda self, model, images: seen.append((self, images)))
+    made, recipe = noise(6, (1, 4, 4), 2), Recipe(epochs=3)
+    for found in (_found([0.5] * 10), GeneratedTriggers(torch.ones(2), torch.ones(2), 4.0, [], images=made)):
+        monkeypatch.setattr(inspections.Trials, "scan", lambda *_, found=found: found)
+        assert inspections.Trials(digits, (7,)).trained_on(DeepInspect(), SQUARE, recipe) == [{"asr": 0.25}]
+    assert seen == [(FineTuning(recipe=recipe, seed=7), digits.held_out), (FineTuning(recipe=recipe, seed=7), made)]
 
 
 def test_on_gtsrb_stand_the_figures_of_gtsrb(monkeypatch):

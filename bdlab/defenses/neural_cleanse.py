@@ -17,17 +17,15 @@ from torch.nn import functional as F
 
 from bdlab.bars import track
 from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean, check_fraction, check_positive
-from bdlab.defenses.anomaly import Cutoff, check_finite, check_verdict, chosen, judge, row
+from bdlab.defenses.anomaly import UNLEARNING, Cutoff, check_finite, check_verdict, chosen, judge, row, unlearnt
 from bdlab.inversion import lean
 from bdlab.nets import device_of
 from bdlab.registry import register
-from bdlab.training import fit
 
 EPSILON = 1e-7
 """Keeps the inverse of `unit` finite, as in the official code."""
 CHUNK = 320
 """Images in one pass, of all classes together: more do not fit the processor's cache."""
-UNLEARNING = Recipe(epochs=20, batch=64, lr=5e-3)
 
 
 def unit(w: Tensor) -> Tensor:
@@ -200,12 +198,10 @@ class NeuralCleanse(Inspector):
         labels = chosen(found, labels)
         generator = torch.Generator().manual_seed(self.seed)
 
-        def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-            n = max(1, round(self.share * len(x)))
-            label = labels[int(torch.randint(len(labels), (), generator=generator))]
-            return F.cross_entropy(net(torch.cat((found.stamp(x[:n], label), x[n:]))), y)
+        def stamp(x: Tensor) -> Tensor:
+            return found.stamp(x, labels[int(torch.randint(len(labels), (), generator=generator))])
 
-        return Repaired(fit(model, clean, self.recipe, seed=self.seed, loss=loss))
+        return unlearnt(model, clean, stamp, share=self.share, recipe=self.recipe, seed=self.seed)
 
 
 def working_images(settings: NeuralCleanse, x: Tensor, generator: torch.Generator | None = None) -> Tensor:

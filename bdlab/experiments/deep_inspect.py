@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from bdlab.contracts import Repaired
+from bdlab.contracts import Recipe, Repaired
 from bdlab.data import Dataset
-from bdlab.defenses.deep_inspect import DeepInspect
+from bdlab.defenses.anomaly import UNLEARNING
+from bdlab.defenses.deep_inspect import ON_INVERTED, DeepInspect
 from bdlab.experiments.claims import Claim, Reproduction
-from bdlab.experiments.inspections import SQUARE, Trials, column, figures, plain, seconds, verdicts
+from bdlab.experiments.inspections import SQUARE, Trials, beside_training, column, figures, plain, seconds, verdicts
 from bdlab.experiments.journal import Journal
 
 HELD_OUT = DeepInspect()
@@ -44,7 +45,8 @@ def reproduce(
     claims: list[Claim] = []
     for mode, scanner in (("", HELD_OUT), ("inverted images, ", INVERTED)):
         claims += [*_headline(trials, scanner, mode), *verdicts(trials, scanner, mode, EXPECTED)]
-    claims += [*_patching(trials, HELD_OUT, ""), *_patching(trials, INVERTED, "inverted images, ")]
+    claims += _patching(trials, HELD_OUT, UNLEARNING, "")
+    claims += _patching(trials, INVERTED, ON_INVERTED, "inverted images, ")
     shown = figures(trials, HELD_OUT, "deep_inspect", (SQUARE, "clean"))
     return Reproduction("deep_inspect", data, seeds, claims, shown, NOT_RUN)
 
@@ -69,17 +71,19 @@ def _headline(trials: Trials, scanner: DeepInspect, mode: str) -> list[Claim]:
     ]  # fmt: skip
 
 
-def _patching(trials: Trials, scanner: DeepInspect, mode: str) -> list[Claim]:
+def _patching(trials: Trials, scanner: DeepInspect, recipe: Recipe, mode: str) -> list[Claim]:
     """Where nothing was flagged, the generator of the class with the smallest norm is used."""
+    how = replace(scanner, recipe=recipe)
 
     def repair(shipped: nn.Module, found: Any, labels: list[int], seed: int) -> Repaired:
-        return replace(scanner, seed=seed).patch(shipped, found, labels)
+        return replace(how, seed=seed).patch(shipped, found, labels)
 
-    rows = trials.repaired(scanner, SQUARE, repair, "patch")
+    rows = trials.repaired(scanner, SQUARE, repair, f"patch, {recipe},")
     before = sum(column(rows, "before")) / len(rows)
     return [
         Claim(f"{mode}{SQUARE}: ASR after patching ({before:.2%} before)", "lower (no figure verified)",
               column(rows, "asr"), lambda v: v <= 0.05, "<= 5%"),
         Claim(f"{mode}{SQUARE}: patching costs clean accuracy", "little (no figure verified)",
               column(rows, "fall"), lambda v: v <= 0.02, "<= 2%"),
+        beside_training(f"{mode}{SQUARE}", "patching", rows, trials.trained_on(scanner, SQUARE, recipe)),
     ]  # fmt: skip

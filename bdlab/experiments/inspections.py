@@ -72,12 +72,12 @@ class Trials(SeededTrials):
             self._repaired, scanner, name, repair,
         )  # fmt: skip
 
-    def trained_on(self, name: str, recipe: Recipe) -> list[Numbers]:
-        """ASR of every seed after mere training on held-out images: what a repair that trains has to beat."""
+    def trained_on(self, scanner: Any, name: str, recipe: Recipe) -> list[Numbers]:
+        """ASR of every seed after mere training on the scan's images: what a repair that trains has to beat."""
         return self.each(
             f"train on {name}",
-            lambda s: f"train on {name}: {ATTACKS[name]} {self.recipe} {recipe} {s}",
-            self._trained_on, name, recipe,
+            lambda s: f"train on {self._key(scanner, name, s)} {recipe}",
+            self._trained_on, scanner, name, recipe,
         )  # fmt: skip
 
     def _key(self, scanner: Any, name: str, seed: int) -> str:
@@ -100,10 +100,11 @@ class Trials(SeededTrials):
             "fall": before.clean_accuracy - after.clean_accuracy, "before": before.asr, "asr": after.asr, "ra": after.ra,
         }  # fmt: skip
 
-    def _trained_on(self, name: str, recipe: Recipe, seed: int) -> Numbers:
-        backdoor = self.model(name, seed)
+    def _trained_on(self, scanner: Any, name: str, recipe: Recipe, seed: int) -> Numbers:
+        backdoor, found = self.model(name, seed), self.scan(scanner, name, seed)
         assert isinstance(backdoor, Backdoor)
-        trained = FineTuning(recipe=recipe, seed=seed)(backdoor.shipped, self.data.held_out)
+        images = getattr(found, "images", self.data.held_out)  # DeepInspect's may be inverted
+        trained = FineTuning(recipe=recipe, seed=seed)(backdoor.shipped, images)
         return {"asr": evaluate(trained, self.data.test, backdoor).asr}
 
 
@@ -204,6 +205,15 @@ def verdicts(trials: Trials, scanner: Any, mode: str, expected: dict[str, tuple[
 
 def _wanted(finds: bool) -> tuple[Callable[[float], bool], str]:
     return ((lambda v: v >= 0.8), ">= 80% of models") if finds else ((lambda v: v <= 0.2), "<= 20% of models")
+
+
+def beside_training(what: str, how: str, repaired: Sequence[Numbers], trained: Sequence[Numbers]) -> Claim:
+    """What the found triggers add: ASR after the same training without them, less ASR after the repair, called `how`."""
+    without, asr = column(trained, "asr"), column(repaired, "asr")
+    return Claim(
+        f"{what}: the same training without a trigger leaves {statistics.fmean(without):.2%}; more than {how} by", "-",
+        [100 * (a - b) for a, b in zip(without, asr, strict=True)], lambda v: v > 0, "> 0 points", "{:+.1f}".format,
+    )  # fmt: skip
 
 
 def seconds(trials: Trials, scanner: Any) -> str:

@@ -18,7 +18,18 @@ from bdlab.contracts import Repaired
 from bdlab.data import Dataset
 from bdlab.defenses.neural_cleanse import NeuralCleanse
 from bdlab.experiments.claims import Claim, Reproduction
-from bdlab.experiments.inspections import INFECTED, SQUARE, Repair, Trials, column, figures, plain, seconds, verdicts
+from bdlab.experiments.inspections import (
+    INFECTED,
+    SQUARE,
+    Repair,
+    Trials,
+    beside_training,
+    column,
+    figures,
+    plain,
+    seconds,
+    verdicts,
+)
 from bdlab.experiments.journal import Journal
 
 SCANNER = NeuralCleanse()
@@ -107,14 +118,12 @@ def _unlearning(trials: Trials, data: Dataset) -> list[Claim]:
             texts[0] = "- (BackdoorBench, CIFAR-10: not found, 99.92%)"
         most = [max(limit, value) for limit, value in zip((0.05, 0.0227), published or (0, 0), strict=True)]
         before, asr = fmean(column(rows, "before")), column(rows, "asr")
-        without = column(trials.trained_on(name, SCANNER.recipe), "asr")
+        trained = trials.trained_on(SCANNER, name, SCANNER.recipe)
         claims += [
             Claim(f"{name}: ASR after unlearning ({before:.2%} before)", texts[0], asr,
                   lambda v, most=most[0]: v <= most, f"<= {most[0]:.2%}"),  # type: ignore[misc]
             Claim(f"{name}: clean accuracy falls by", texts[1], column(rows, "fall"),
                   lambda v, most=most[1]: v <= most, f"<= {most[1]:.2%}"),  # type: ignore[misc]
-            Claim(f"{name}: the same training without a trigger leaves {fmean(without):.2%}; more than unlearning by", "-",
-                  [100 * (a - b) for a, b in zip(without, asr, strict=True)], lambda v: v > 0, "> 0 points",
-                  "{:+.1f}".format),
+            beside_training(name, "unlearning", rows, trained),
         ]  # fmt: skip
     return claims

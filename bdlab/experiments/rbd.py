@@ -147,12 +147,13 @@ def reproduce(
 ) -> Reproduction:
     """RBD-R and STRIP on three backdoors and a clean model of `data`, over `seeds`, and the activation maps."""
     trials = Trials(data, seeds, device, journal or Journal())
+    allowed = _allowed(data)  # before the trials: too few images are an error
     rows = {name: trials.rows(name) for name in CASES}
     bare = {name: trials.without_batch_norm(name) for name in WITHOUT}
     claims = [_cost(rows["badnets"], trials.recipe.epochs)]
     for name in ATTACKS:
-        claims += _detected(data, name, rows[name])
-    claims += _negative_control(data, rows)
+        claims += _detected(data, allowed, name, rows[name])
+    claims += _negative_control(data, allowed, rows)
     claims += _settings(rows, bare, seeds[0])
     return Reproduction("rbd", data, seeds, claims, _figures(trials), NOT_RUN)
 
@@ -175,7 +176,7 @@ def _cost(rows: Sequence[Numbers], epochs: int) -> Claim:
     )  # fmt: skip
 
 
-def _detected(data: Dataset, name: str, rows: Sequence[Numbers]) -> list[Claim]:
+def _detected(data: Dataset, allowed: metrics.Interval, name: str, rows: Sequence[Numbers]) -> list[Claim]:
     asr, strip = _mean(rows, "asr"), {key: _mean(rows, f"STRIP {key}") for key in ("auroc", "fpr", "tpr")}
     ours, theirs = _values(rows, "RBD-R auroc"), _values(rows, "STRIP auroc")
     counts = f"{_mean(rows, 'clean images'):.0f} clean and {_mean(rows, 'bad images'):.0f} triggered images"
@@ -192,23 +193,27 @@ def _detected(data: Dataset, name: str, rows: Sequence[Numbers]) -> list[Claim]:
             f"{name}: triggered inputs refused at a nominal 5% (STRIP {strip['tpr']:.1%})", "-",
             _values(rows, "RBD-R tpr"), lambda v: v >= 0.9, ">= 90.00%",
         ),
-        _realised(data, name, rows),
+        _realised(data, allowed, name, rows),
     ]  # fmt: skip
 
 
-def _realised(data: Dataset, name: str, rows: Sequence[Numbers]) -> Claim:
-    calibration, test = some(data.calibration), data.test[:IMAGES]
-    low, high = metrics.realised_rate_interval(FPR, calibration.sources, test.sources)
+def _allowed(data: Dataset) -> metrics.Interval:
+    """Where the realised false-positive rate may lie."""
+    return metrics.realised_rate_interval(FPR, some(data.calibration).sources, data.test[:IMAGES].sources)
+
+
+def _realised(data: Dataset, allowed: metrics.Interval, name: str, rows: Sequence[Numbers]) -> Claim:
+    low, high = allowed
     return Claim(
-        f"{name}: {len(test)} clean inputs refused at a nominal 5% of {len(calibration)} (STRIP "
+        f"{name}: {len(data.test[:IMAGES])} clean inputs refused at a nominal 5% of {len(some(data.calibration))} (STRIP "
         f"{_mean(rows, 'STRIP fpr'):.1%})", "-", _values(rows, "RBD-R fpr"), lambda v: low <= v <= high,
         f"{low:.2%} to {high:.2%}", every=True,
     )  # fmt: skip
 
 
-def _negative_control(data: Dataset, rows: dict[str, list[Numbers]]) -> list[Claim]:
+def _negative_control(data: Dataset, allowed: metrics.Interval, rows: dict[str, list[Numbers]]) -> list[Claim]:
     """A clean model under each attack's trigger: there is nothing to be found."""
-    claims = [_realised(data, CLEAN, rows[CLEAN])]
+    claims = [_realised(data, allowed, CLEAN, rows[CLEAN])]
     for control, name in CONTROLS.items():
         claims += _chance(f"clean model under the trigger of {name}", rows[control])
     return claims
