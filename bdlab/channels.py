@@ -18,7 +18,8 @@ def split(model: nn.Module, layer: str) -> tuple[nn.Sequential, nn.Sequential]:
 
     Raises `TypeError` for a module without named stages, `ValueError` for a stage that it does not have.
     """
-    stages, parts = _staged(model).stages, list(model.children())
+    net = _staged(model)
+    stages, parts = net.stages, list(net)  # a module that serves as two stages stands there twice
     if layer not in stages:
         raise ValueError(f"layer must be one of {', '.join(stages)}; got {layer!r}")
     cut = stages.index(layer) + 1
@@ -35,8 +36,8 @@ def _staged(model: nn.Module) -> Net:
 
 def last_conv(model: Net) -> str:
     """The name of the last stage that holds a convolution: where pruning looks."""
-    children = _staged(model).named_children()
-    names = [name for name, stage in children if any(isinstance(m, nn.Conv2d) for m in stage.modules())]
+    stages = zip(_staged(model).stages, model, strict=True)
+    names = [name for name, stage in stages if any(isinstance(m, nn.Conv2d) for m in stage.modules())]
     if not names:
         raise ValueError(f"model has no convolution in its stages {', '.join(model.stages)}; name a layer")
     return names[-1]
@@ -137,21 +138,24 @@ def _classes(out: Tensor) -> Tensor:
 
 
 def _falling(tail: nn.Sequential, maps: Tensor, order: list[int]) -> Iterator[Tensor]:
-    """Logits (B, K) with the first 0, 1, ... channels of `order` at 0; overwrites `maps` (B, channels, h, w)."""
+    """Logits (B, K) with the first 0, 1, ... channels of `order` at 0; overwrites `maps` (B, channels, h, w).
+
+    What comes behind gets a copy each time, for it may work in place.
+    """
     leaves = _flat(tail)
     if len(leaves) > 1 and isinstance(leaves[0], nn.Flatten) and isinstance(leaves[1], nn.Linear):
         linear, rest = leaves[1], nn.Sequential(*leaves[2:])
         columns = linear.weight.unflatten(1, (maps.shape[1], -1))  # (out, channels, h * w)
         hidden = linear(maps.flatten(1))  # (B, out)
-        yield rest(hidden)
+        yield rest(hidden.clone())
         for channel in order:
             hidden = hidden - maps[:, channel].flatten(1) @ columns[:, channel].T  # (B, h * w) @ (h * w, out)
-            yield rest(hidden)
+            yield rest(hidden.clone())
     else:
-        yield tail(maps)
+        yield tail(maps.clone())
         for channel in order:
             maps[:, channel] = 0
-            yield tail(maps)
+            yield tail(maps.clone())
 
 
 def _flat(part: nn.Module) -> list[nn.Module]:

@@ -11,7 +11,6 @@ from torch import nn
 from bdlab import Split, metrics, nets
 from bdlab.contracts import Recipe
 from bdlab.defenses import deep_inspect
-from bdlab.defenses.anomaly import UNLEARNING
 from bdlab.defenses.deep_inspect import (
     GAMMA2,
     ON_INVERTED,
@@ -21,6 +20,7 @@ from bdlab.defenses.deep_inspect import (
     measured,
     train_generator,
 )
+from bdlab.defenses.fine_pruning import TUNING
 from bdlab.inversion import descend, invert
 from bdlab.training import evaluate, logits
 
@@ -167,7 +167,7 @@ def test_what_images_patch_decides_how_and_batch_norm_trains(toy, noise, monkeyp
     for scanner, found, clean in ((inverted, seen, None), (held_out, made, None), (inverted, made, data)):
         scanner.patch(toy, found, [2], clean)
     replace(held_out, recipe=own).patch(toy, made, [2])
-    assert used == [(data, UNLEARNING), (made.images, ON_INVERTED), (data, UNLEARNING), (made.images, own)]
+    assert used == [(data, TUNING), (made.images, ON_INVERTED), (data, TUNING), (made.images, own)]
     monkeypatch.undo()
     before, after = (net.state_dict() for net in (toy, QUICK.patch(toy, seen, [2]).model))
     means = [name for name in before if name.endswith("running_mean")]

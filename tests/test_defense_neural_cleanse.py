@@ -56,7 +56,7 @@ def test_the_family_wise_cutoff_against_a_loop_and_in_fresh_draws(kind, classes)
 
 
 def test_two_is_no_cutoff_for_ten_classes():
-    """Dossier: .33 ('mad') of clean models exceed 2 somewhere."""
+    """.33 ('mad') of clean models exceed 2 somewhere."""
     rows = torch.randn(1500, 10, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     assert np.mean([metrics.anomaly_index(row).max() > 2 for row in rows]) == pytest.approx(0.33, abs=0.04)
 

@@ -104,6 +104,44 @@ def test_the_trace_is_the_curve_of_masked_nets(trained):
     assert min(ours) < 0.7 < max(ours)
 
 
+def in_place_or_not(kind, in_place):
+    """A net by hand, with random weights, in which what follows the pruned stage works in place, or does not."""
+    with nets.seeded(0):
+        conv, one, two = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6)), nn.Linear(216, 24), nn.Linear(24, 5)
+    act = nn.LeakyReLU(0.3, inplace=in_place)
+    if kind == "behind a linear layer":
+        head = nn.Sequential(nn.Flatten(), one, act, two)
+    else:
+        head = nn.Sequential(act, nn.Flatten(), one, two)
+    return nets.Net((1, 8, 8), 5, conv=conv, head=head).eval()
+
+
+@pytest.mark.parametrize("kind", ["behind a linear layer", "right behind the stage"])
+def test_what_works_in_place_does_not_change_the_curve(kind):
+    x, order = 3 * torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 1, 0, 5, 2, 4])
+    net, plain = (in_place_or_not(kind, in_place) for in_place in (True, False))
+    ours = channels.pruned_predictions(net, "conv", order, x)
+    keeps = [~torch.isin(torch.arange(6), order[:count]) for count in range(7)]
+    slow = torch.stack([logits(channels.masked(plain, "conv", keep), x).argmax(1) for keep in keeps])
+    assert torch.equal(ours, slow) and len({tuple(row) for row in slow.tolist()}) > 3
+    assert torch.equal(channels.pruned_predictions(plain, "conv", order, x), slow)
+
+
+def test_a_module_that_serves_as_two_stages_is_run_twice(noise):
+    relu, x = nn.ReLU(), noise(9, (1, 8, 8), 4).x
+    with nets.seeded(0):
+        one, two, head = nn.Conv2d(1, 3, 3), nn.Conv2d(3, 3, 3), nn.Sequential(nn.Flatten(), nn.Linear(48, 4))
+    net = nets.Net((1, 8, 8), 4, conv1=one, act1=relu, conv2=two, act2=relu, head=head).eval()
+    with torch.no_grad():
+        for stage in net.stages:
+            trunk, tail = channels.split(net, stage)
+            assert torch.equal(tail(trunk(x)), net(x)) and len(trunk) == net.stages.index(stage) + 1
+    assert channels.last_conv(net) == "conv2"
+    assert channels.last_conv(nets.Net((1, 8, 8), 4, a=two, b=relu, c=two)) == "c"
+    without = logits(channels.masked(net, "act2", torch.tensor([False, True, True])), x).argmax(1)
+    assert torch.equal(channels.pruned_predictions(net, "act2", torch.tensor([0]), x)[1], without)
+
+
 @pytest.mark.parametrize("max_drop", [0.0, 0.04, 0.3])
 def test_it_stops_before_accuracy_falls_further_than_allowed(max_drop, trained):
     net, layer, data = trained

@@ -55,7 +55,7 @@ def _maps(net, x):
 
 
 def _oracle(model, x, *, lesson, weight, lr, steps, batch, seed):
-    """The shadow, image by image and in the words of the dossier: KL(goal || answer) + weight * share of activation."""
+    """The shadow, image by image, by its formula: KL(goal || answer) + weight * share of activation."""
     shadow, generator, orders = copy.deepcopy(model), torch.Generator().manual_seed(seed), []
     while len(orders) < steps:
         orders += [rows for rows in torch.randperm(len(x), generator=generator).split(batch) if len(rows) == batch]
@@ -89,6 +89,21 @@ def test_the_shadow_against_a_loop(lesson, toy):
     for (name, got), want in zip(mine.named_parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(got, want, atol=1e-8), name
     assert not torch.allclose(mine.head[1].weight, model.head[1].weight, atol=1e-4)
+
+
+def test_what_works_in_place_behind_the_stage_leaves_the_shadow_as_it_is(noise):
+    """The size of the stage's output is what it puts out, not what the next stage makes of it."""
+
+    def net(in_place):
+        with nets.seeded(0):
+            stage = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6))
+            head = nn.Sequential(nn.Flatten(), nn.Linear(216, 5))
+        return nets.Net((1, 8, 8), 5, conv=stage, act=nn.ReLU(inplace=in_place), head=head).eval()
+
+    x, settings = noise(48, (1, 8, 8), 5).x, Rbd(stop=0.21, steps=3, batch=16, weight=3.0, lr=1e-2)
+    one, two = (distil(settings, net(in_place), x, "conv").state_dict() for in_place in (True, False))
+    assert all(torch.equal(one[name], value) for name, value in two.items())
+    assert not torch.equal(two["conv.0.weight"], net(False).conv[0].weight)
 
 
 def test_scores_against_a_loop(toy, device):

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,15 +13,20 @@ from bdlab import metrics, nets, report
 from bdlab.contracts import Backdoor, Cost, Inspection, Recipe, Split
 from bdlab.defenses import DeepInspect, FineTuning, NeuralCleanse
 from bdlab.defenses.deep_inspect import GeneratedTriggers
-from bdlab.experiments import deep_inspect, inspections, neural_cleanse
+from bdlab.experiments import deep_inspect, duel_figures, inspections, neural_cleanse
 from bdlab.experiments.claims import Claim
 from bdlab.experiments.inspections import SQUARE
+from bdlab.inversion import lean
 
 LEAST = {NeuralCleanse: 128, DeepInspect: 50}
 """How many images each needs."""
 ALIKE = [
     ({"steps": 0}, "steps must be positive, got 0"),
     ({"lr": -1}, "lr must be positive, got -1"),
+    ({"steps": 1.5}, "steps must be a whole number, got 1.5"),
+    ({"batch": "8"}, "batch must be a whole number, got '8'"),
+    ({"cutoff": None}, "cutoff must be 'family_wise' or a positive number .*, got None"),
+    ({"cutoff": [2.0]}, r"cutoff must be 'family_wise' or a positive number .*, got \[2.0\]"),
     ({"share": 0}, r"share must be in \(0, 1\], got 0"),
     ({"deviation": "median"}, "deviation must be one of mean, mad, left_mad; got 'median'"),
     ({"cutoff": "fwer"}, "cutoff must be 'family_wise' or a positive number such as the papers' 2.0, got 'fwer'"),
@@ -83,6 +89,40 @@ def test_images_that_do_not_do_are_named(make, count, classes, message, noise):
 def test_a_model_that_answers_nan_is_refused(make, noise):
     with pytest.raises(FloatingPointError, match="NaN logits"):
         make()(Constant(math.nan), noise(LEAST[make], (1, 8, 8), 6))
+
+
+@both
+@pytest.mark.parametrize("classes", [5, 7])
+def test_images_of_another_number_of_classes_are_refused(make, classes, noise):
+    with pytest.raises(ValueError, match=rf"clean must have the model's 6 classes, got Split\(.*{classes} classes"):
+        make()(Constant(0.0), noise(LEAST[make], (1, 8, 8), classes))
+
+
+class Skip(nn.Sequential):
+    """A Sequential that is more than its parts."""
+
+    def forward(self, x):
+        y = self[0](x)
+        return self[2](self[1](y) + y)
+
+
+@pytest.mark.parametrize("hook", ["none", "convolution", "batch norm"])
+def test_a_lean_copy_gives_the_same_logits_whatever_its_parts_do(hook, noise):
+    x = noise(8, (1, 8, 8), 4).x
+    with nets.seeded(0):
+        plain = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2))
+        skip = Skip(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU())
+        head = nn.Sequential(nn.Flatten(), nn.Linear(27, 4))
+    net = nets.Net((1, 8, 8), 4, plain=plain, skip=skip, head=head)
+    for _ in range(20):
+        net.train()(3 * x + 1)
+    if hook != "none":
+        plain[["convolution", "batch norm"].index(hook)].register_forward_hook(lambda _, __, out: 2 * out + 1)
+    thin = lean(net.eval())
+    with torch.no_grad():
+        assert torch.allclose(thin(x), net(x), atol=1e-6)
+    assert isinstance(thin.plain[1], nn.Identity) == (hook == "none") and isinstance(thin.plain[3], nn.ReLU)
+    assert not thin.training and all(not p.requires_grad for p in thin.parameters())
 
 
 class Dazzled(nn.Module):
@@ -151,10 +191,10 @@ class Told:
 
     def repaired(self, scanner, name, repair, how):
         self.seeds_given.append(repair(None, None, [0], 7))
-        return [{"before": 1.0, "asr": 0.06, "fall": 0.01, "ra": 0.5}]
+        return [{"before": 1.0, "asr": 0.06, "fall": 0.01, "ra": 0.5, "clean": 0.9, "flagged": 0.0, "right": 1.0}]
 
     def trained_on(self, scanner, name, recipe):
-        return [{"asr": 0.05 if name == "blend" else 0.9}]
+        return [{"asr": 0.05 if name == "blend" else 0.9, "fall": 0.02}]
 
 
 def _rows(target, *changes):
@@ -181,6 +221,19 @@ def test_where_too_few_classes_can_be_compared_no_verdict_holds_not_even_on_a_cl
     assert all(claim.row()[2].startswith("undefined") for claim in claims[1::2] + claims[-1:])
 
 
+def test_a_target_that_is_left_out_has_no_rank_and_the_row_counts_it():
+    rows = {name: _rows(0, {}, {}) for name in inspections.INFECTED}
+    rows["clean"] = _rows(None)
+    out = inspections.verdict(_found([3.0] + [0.5] * 9, [0]), 0)
+    assert math.isnan(out["rank"])
+    rows["blend"][1] |= out
+    claims = inspections.verdicts(Told(rows), NeuralCleanse(), "", dict.fromkeys(inspections.ATTACKS, ("found", True)))
+    said = {claim.what.split(":")[0]: claim for claim in claims[:-1:2]}
+    assert said["blend"].what.endswith("; the target has no trigger that works in 1 of 2)")
+    assert said["blend"].verdict == "does not" and said["blend"].row()[2].startswith("undefined for 1 of 2")
+    assert "no trigger" not in said[SQUARE].what and said[SQUARE].verdict == "holds"
+
+
 def test_a_row_tells_plain_norms_from_logarithms_and_what_the_papers_rule_finds():
     """Logarithms miss the target and the paper's rule finds it, but for either seed of blend."""
     rows = {name: _rows(0, {"hit": 0.0, "hit_at_two": 0.0}) for name in inspections.INFECTED}
@@ -194,7 +247,7 @@ def test_a_row_tells_plain_norms_from_logarithms_and_what_the_papers_rule_finds(
     for claim in hits:
         assert "target flagged, logarithms, at the family-wise cut-off" in claim.what
         assert list(claim.changed) == ["cut-off 2.0, logarithms", "plain norms, cut-off 2.0 (the paper's)"]
-    assert all("(plain norms; index by mean, mad, left mad: " in claim.what for claim in (*ranks, clean))
+    assert all("(plain norms; largest index by mean, mad, left mad: " in claim.what for claim in (*ranks, clean))
     assert [claim.row()[3] for claim in ranks] == ["1 for every seed"] * 4
     assert [claim.verdict for claim in ranks] == ["holds", "holds", "does not", "holds"]
     assert "classes flagged, logarithms, at the family-wise cut-off" in clean.what
@@ -230,19 +283,43 @@ def test_repairs_are_made_by_the_scanner_of_the_seed(monkeypatch):
     told = Told()
     neural_cleanse._unlearning(told, SimpleNamespace(name="mnist", held_out=None))
     deep_inspect._patching(told, DeepInspect(), Recipe(epochs=1), "")
-    assert told.seeds_given == [7] * 5
+    assert told.seeds_given == [7] * 8  # four attacks, one of them asked for twice, and a clean model; one and a clean one
+
+
+def test_a_repair_tells_what_was_repaired_and_a_clean_model_is_repaired_too(monkeypatch, digits):
+    """BadNets' target is 0; here class 3 has the smallest trigger of the unflagged ones, class 0 is flagged."""
+    after, seen = SimpleNamespace(clean_accuracy=0.75, asr=0.125, ra=0.5), []
+    before = SimpleNamespace(clean_accuracy=1.0, asr=0.5, ra=0.5)
+    backdoor, plain = Backdoor(None, "shipped", None, None, Cost(0, 0, 0, 0)), nn.Identity()
+    monkeypatch.setattr(inspections.Trials, "model", lambda self, name, seed: plain if name == "clean" else backdoor)
+    monkeypatch.setattr(inspections, "evaluate", lambda model, *_: after if model == "fixed" else before)
+    quiet = _found([0.5] * 10)
+    quiet = replace(quiet, ranking=[3, *(k for k in quiet.ranking if k != 3)])
+    for found, name, labels, told in (
+        (_found([9.0] + [0.5] * 9), SQUARE, [0], (1.0, 1.0)),
+        (quiet, SQUARE, [3], (0.0, 0.0)),
+        (quiet, "clean", [3], (0.0, 0.0)),
+    ):
+        monkeypatch.setattr(inspections.Trials, "scan", lambda *_, found=found: found)
+        trials = inspections.Trials(digits, (7,))
+        (row,) = trials.repaired(NeuralCleanse(), name, lambda *args: seen.append(args) or "fixed", "repair")
+        shipped, given, chosen, seed = seen.pop()
+        assert shipped is (plain if name == "clean" else "shipped") and given is found and (chosen, seed) == (labels, 7)
+        assert (row["flagged"], row["right"]) == told
+        assert (row["before"], row["asr"], row["fall"]) == (0.5, 0.125, 0.25)
 
 
 def test_beside_a_repair_stands_the_same_training_on_the_same_images(digits, noise, monkeypatch):
     """Held-out images, but for a scan that made its own."""
     seen = []
     monkeypatch.setattr(inspections.Trials, "model", lambda *_: Backdoor(None, None, None, None, Cost(0, 0, 0, 0)))
-    monkeypatch.setattr(inspections, "evaluate", lambda *_: SimpleNamespace(asr=0.25))
+    monkeypatch.setattr(inspections, "evaluate", lambda *_: SimpleNamespace(asr=0.25, clean_accuracy=0.5))
     monkeypatch.setattr(FineTuning, "__call__", lambda self, model, images: seen.append((self, images)))
     made, recipe = noise(6, (1, 4, 4), 2), Recipe(epochs=3)
     for found in (_found([0.5] * 10), GeneratedTriggers(torch.ones(2), torch.ones(2), 4.0, [], images=made)):
         monkeypatch.setattr(inspections.Trials, "scan", lambda *_, found=found: found)
-        assert inspections.Trials(digits, (7,)).trained_on(DeepInspect(), SQUARE, recipe) == [{"asr": 0.25}]
+        (row,) = inspections.Trials(digits, (7,)).trained_on(DeepInspect(), SQUARE, recipe)
+        assert row == {"asr": 0.25, "fall": 0.0}
     assert seen == [(FineTuning(recipe=recipe, seed=7), digits.held_out), (FineTuning(recipe=recipe, seed=7), made)]
 
 
@@ -252,16 +329,24 @@ def test_on_gtsrb_stand_the_figures_of_gtsrb(monkeypatch):
         neural_cleanse._unlearning(Told(), SimpleNamespace(name=name, held_out=None)) for name in ("gtsrb", "mnist")
     )
     papers = ["0.01%", "-0.24%", "0.83%", "11.04%", "8.03%", "0.82%"]
-    given = [claim.paper for number, claim in enumerate(signs) if number % 3 < 2]  # the third is the control
+    infected, *signs = signs
+    assert infected.paper == "97.40% at clean accuracy 96.51%, GTSRB (memory)" and infected.verdict == "holds"  # 1.0
+    given = [claim.paper for number, claim in enumerate(signs[:-1]) if number % 3 < 2]  # the third is the control
     assert given == [f"{p}, GTSRB (BackdoorBench)" for p in papers] + ["-", "-"]
-    assert [claim.paper for claim in digits[:2]] == ["1.27%, CIFAR-10 (BackdoorBench)", "2.27%, CIFAR-10 (BackdoorBench)"]
+    assert [claim.paper for claim in digits[1:3]] == ["1.27%, CIFAR-10 (BackdoorBench)", "2.27%, CIFAR-10 (BackdoorBench)"]
     bounds = [signs[number].bound for number in (3, 4, 6, 7)]
     assert bounds == ["<= 5.00%", "<= 11.04%", "<= 8.03%", "<= 2.27%"]
-    assert [claim.verdict for claim in signs[::3]] == ["does not", "does not", "holds", "does not"]  # ASR .06
+    assert [claim.verdict for claim in signs[:-1:3]] == ["does not", "does not", "holds", "does not"]  # ASR .06
     controls = [claim.row()[2:] for claim in signs[2::3]]  # .9 without triggers, .05 for blend
-    assert controls == [(f"{points}", "> 0 points", verdict) for points, verdict in
+    assert controls == [(f"{points}", ">= 0.1 points", verdict) for points, verdict in
                         (("+84.0", "holds"), ("+84.0", "holds"), ("-1.0", "does not"), ("+84.0", "holds"))]  # fmt: skip
     assert not any("GTSRB" in claim.paper for claim in digits)
+
+
+def test_an_inspection_without_any_index_is_described_without_one():
+    drawn = duel_figures._anomaly(_found([0.5] * 10, range(10)), "digits")
+    assert "nan" not in drawn.alt and "too few classes have a trigger that works" in drawn.alt
+    assert "class 0 has the largest index, 3.00" in duel_figures._anomaly(_found([3.0] + [0.5] * 9), "digits").alt
 
 
 def test_each_row_of_the_inspector_has_its_own_cutoff():

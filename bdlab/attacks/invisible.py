@@ -119,7 +119,7 @@ def readout(model: nn.Module) -> tuple[nn.Module, Tensor]:
             f"model must be a bdlab.nets.Net, got {type(model).__name__}; wrap its parts as Net(..., name=stage)"
         )
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
-    parts: list[nn.Module] = list(frozen.children())
+    parts: list[nn.Module] = list(frozen)
     while isinstance(parts[-1], nn.Sequential):
         parts = [*parts[:-1], *parts[-1]]
     if not isinstance(parts[-1], nn.Linear):

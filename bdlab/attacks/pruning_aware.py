@@ -147,7 +147,7 @@ def _scores(attack: PruningAware, model: nn.Module, clean: Split) -> dict[str, f
 def _entrance(model: nn.Module, layer: str) -> tuple[list[nn.Module], nn.Parameter]:
     """The modules of stage `layer` up to its last weights, and the bias (or batch norm's shift) of the last, (channels,)."""
     split(model, layer)  # a stage of a Net, or its error
-    stage = list(model.get_submodule(layer).children())
+    stage = [module for module in model.get_submodule(layer)._modules.values() if module is not None]
     last = max((at for at, module in enumerate(stage) if list(module.parameters())), default=None)
     if last is not None and isinstance(stage[last], (nn.Conv2d, nn.BatchNorm2d)):
         bias = stage[last].bias
@@ -176,6 +176,6 @@ def _deprune(net: Net, old: nn.Module, layer: str, decoys: Tensor) -> None:
 def _put_to_sleep(net: Net, layer: str, decoys: Tensor, x: Tensor, margin: float) -> None:
     """b_i <- min(b_i, -max over images `x` and positions of (W_i * h) - margin) for the channels `decoys` (channels,)."""
     modules, bias = _entrance(net, layer)
-    before = nn.Sequential(*list(net.children())[: net.stages.index(layer)], *modules)
+    before = nn.Sequential(*list(net)[: net.stages.index(layer)], *modules)
     highest = peaks(before, x)  # (channels,), W_i * h + b_i
     bias[decoys] -= (highest + margin).clamp(min=0)[decoys].to(bias.device)

@@ -13,15 +13,13 @@ from torch.nn import functional as F
 
 from bdlab.contracts import Inspection, Recipe, Repaired, Split
 from bdlab.metrics import ANOMALY_KINDS, anomaly_index, family_wise_cutoff
-from bdlab.training import fit
+from bdlab.training import fit, logits
 
 Cutoff = float | Literal["family_wise"]
 PAPER = 2.0
 """The cut-off of both papers."""
 FEWEST = 5
 """Classes that a deviation is computed from; the left one of four cannot exceed 1.35."""
-UNLEARNING = Recipe(epochs=20, batch=64, lr=5e-3)
-"""On clean images, chosen on seed 0 of digits and signs: a lower rate leaves most of a backdoor on signs."""
 
 
 def check_finite(cost: Tensor) -> None:
@@ -30,13 +28,21 @@ def check_finite(cost: Tensor) -> None:
         raise FloatingPointError("the model gives NaN logits; its training has diverged")
 
 
+def check_classes(model: nn.Module, clean: Split) -> Split:
+    """The images, if the model has a logit for each of their classes and no other; else a `ValueError`."""
+    found = logits(model, clean.x[:1]).shape[1]
+    if found != clean.classes:
+        raise ValueError(f"clean must have the model's {found} classes, got {clean}; give it images of its own data set")
+    return clean
+
+
 def check_verdict(deviation: str, cutoff: Cutoff, scale: str) -> None:
     """Raise a `ValueError` unless these are settings that `judge` knows."""
     if scale not in ("log", "plain"):
         raise ValueError(f"scale must be one of log, plain; got {scale!r}")
     if deviation not in ANOMALY_KINDS:
         raise ValueError(f"deviation must be one of {', '.join(ANOMALY_KINDS)}; got {deviation!r}")
-    if cutoff != "family_wise" and (isinstance(cutoff, str) or not cutoff > 0):
+    if cutoff != "family_wise" and not (isinstance(cutoff, (int, float)) and cutoff > 0):
         raise ValueError(f"cutoff must be 'family_wise' or a positive number such as the papers' 2.0, got {cutoff!r}")
 
 

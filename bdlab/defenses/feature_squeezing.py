@@ -64,7 +64,8 @@ class FeatureSqueezing(Detector):
 
     Measured: `bdlab reproduce feature_squeezing --data mnist`, badnets_cnn, AUROC of triggered images that fool the
     network, means of seeds 0 to 2: one pixel, 1 bit .25, 2x2 and both together 1.00; 3x3 square .07, .05, .06; blend 1.00,
-    .07, 1.00.  So it sees a trigger that squeezing destroys; one that survives looks cleaner than clean images.
+    .07, 1.00.  So it sees a trigger that squeezing destroys; one that survives may look cleaner than clean images, as the
+    square and the blend do (the source-specific square, which 1 bit spares, does not: .61).
     small_bn on digits: tests/test_defense_feature_squeezing.py, `bdlab reproduce feature_squeezing --data digits`.
     Attacks that aim at the squeezers too defeat it (He et al., WOOT 2017); they are not tried here.
     """

@@ -49,9 +49,10 @@ class LinfPruning(Sanitizer):
     and synthetic' triggers through Grad-CAM (`views.grad_cam`), sees a bias in the l-infinity norm of activation maps
     compared with l1 and l2, and prunes by it.  Ours: the search for the patch (a mask and a pattern as in Neural Cleanse,
     but by sigmoids, with a fixed price, all classes in one batch, the suspect by cost instead of an outlier test, so that
-    clean models are pruned as well), the difference as score, the stop, and no fine-tuning afterwards.  A published summary
-    says that the method works with reverse-engineered triggers and needs no training data, which supports 'recovered'; its
-    one figure is GTSRB with AlexNet, ASR 81.6 % to 48.42 %, quoted here as summarised elsewhere.
+    clean models are pruned as well), the difference as score, the stop, and no fine-tuning afterwards.  The ratio as score,
+    a threshold on the scores and a budget of channels, which would do as well, are not built.  A published summary says
+    that the method works with reverse-engineered triggers and needs no training data, which supports 'recovered'; its one
+    figure is GTSRB with AlexNet, ASR 81.6 % to 48.42 %, quoted here as summarised elsewhere.
 
     Measured: digits, small_bn, nets of seeds 100-102, BadNets (ASR .994, .996, .996, clean accuracy .966, .971, .967).  The
     suspect is the target each time (cost .22, .21, .29, the next class .69, .61, .64; a clean net's cheapest .75 to .77).

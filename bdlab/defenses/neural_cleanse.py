@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from bdlab.bars import track
 from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean, check_fraction, check_positive
-from bdlab.defenses.anomaly import UNLEARNING, Cutoff, check_finite, check_verdict, chosen, judge, row, unlearnt
+from bdlab.defenses.anomaly import Cutoff, check_classes, check_finite, check_verdict, chosen, judge, row, unlearnt
+from bdlab.defenses.fine_pruning import TUNING
 from bdlab.inversion import lean
 from bdlab.nets import device_of
 from bdlab.registry import register
@@ -157,7 +158,7 @@ class NeuralCleanse(Inspector):
     scale: Literal["log", "plain"] = "log"
     cutoff: Cutoff = "family_wise"
     share: float = 0.2
-    recipe: Recipe = UNLEARNING
+    recipe: Recipe = TUNING
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -173,7 +174,7 @@ class NeuralCleanse(Inspector):
 
         Raises: `ValueError` for too few images or classes; `FloatingPointError` when the model answers with NaN.
         """
-        clean = check_clean(clean, least=self.images, classes=2)
+        clean = check_classes(model, check_clean(clean, least=self.images, classes=2))
         start = self.start(clean)
         norm, rate, mask, pattern = reverse(self, model, clean.x, range(clean.classes), *start)
         found = judge(norm, rate, mask * pattern, least=self.success, deviation=self.deviation, cutoff=self.cutoff,

@@ -99,6 +99,9 @@ def _pruning(result: Duel, defense: Any, data: Dataset, seed: int) -> plots.Plot
 
 def _anomaly(found: Inspection, title: str) -> plots.Plot:
     worst = int(found.anomaly_index.nan_to_num(-torch.inf).argmax())
+    largest = f"class {worst} has the largest index, {float(found.anomaly_index[worst]):.2f}"
+    if found.anomaly_index.isnan().all():
+        largest = "too few classes have a trigger that works, so none has an index"
     return plots.anomaly(
         found.norm,
         found.anomaly_index,
@@ -106,8 +109,8 @@ def _anomaly(found: Inspection, title: str) -> plots.Plot:
         found.flagged,
         triggers=found.triggers,
         title=title,
-        alt=f"Size and anomaly index of the smallest trigger of each of {len(found.norm)} classes, {title}: class {worst} "
-        f"has the largest index, {float(found.anomaly_index[worst]):.2f}, the cut-off is {found.cutoff:.2f}; flagged: "
+        alt=f"Size and anomaly index of the smallest trigger of each of {len(found.norm)} classes, {title}: {largest}, "
+        f"the cut-off is {found.cutoff:.2f}; flagged: "
         f"{found.flagged or 'none'}; left out: {found.excluded or 'none'}.",
     )
 

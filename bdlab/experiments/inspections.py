@@ -65,7 +65,11 @@ class Trials(SeededTrials):
         return self.each(f"inspect {name}", lambda s: self._key(scanner, name, s), self._found, scanner, name)
 
     def repaired(self, scanner: Any, name: str, repair: Repair, how: str) -> list[Numbers]:
-        """Clean accuracy and ASR of every seed, before and after `repair`, which `how` names for the journal."""
+        """Of every seed: ASR before and after `repair`, which `how` names for the journal; clean accuracy, and its fall.
+
+        Where nothing is flagged, the class with the smallest norm is repaired.  flagged: 1 where something is; right: 1
+        where the target is among the classes that were repaired.
+        """
         return self.each(
             f"repair {name}",
             lambda s: f"{how} {self._key(scanner, name, s)}",
@@ -73,7 +77,7 @@ class Trials(SeededTrials):
         )  # fmt: skip
 
     def trained_on(self, scanner: Any, name: str, recipe: Recipe) -> list[Numbers]:
-        """ASR of every seed after mere training on the scan's images: what a repair that trains has to beat."""
+        """ASR and fall of clean accuracy of every seed by mere training on the scan's images: what a repair has to beat."""
         return self.each(
             f"train on {name}",
             lambda s: f"train on {self._key(scanner, name, s)} {recipe}",
@@ -92,12 +96,15 @@ class Trials(SeededTrials):
         return verdict(found, target) | {"seconds": time.process_time() - start}
 
     def _repaired(self, scanner: Any, name: str, repair: Repair, seed: int) -> Numbers:
-        backdoor, found = self.model(name, seed), self.scan(scanner, name, seed)
-        assert isinstance(backdoor, Backdoor)
-        fixed = repair(backdoor.shipped, found, found.flagged or found.ranking[:1] or [int(found.norm.argmin())], seed)
-        before, after = evaluate(backdoor, self.data.test), evaluate(fixed, self.data.test, backdoor)
+        model, found = self.model(name, seed), self.scan(scanner, name, seed)
+        shipped, backdoor = (model.shipped, model) if isinstance(model, Backdoor) else (model, None)
+        labels = found.flagged or found.ranking[:1] or [int(found.norm.argmin())]
+        fixed = repair(shipped, found, labels, seed)
+        before, after = evaluate(model, self.data.test), evaluate(fixed, self.data.test, backdoor)
+        right = backdoor is not None and _target(ATTACKS[name]) in labels
         return {
             "fall": before.clean_accuracy - after.clean_accuracy, "before": before.asr, "asr": after.asr, "ra": after.ra,
+            "flagged": float(bool(found.flagged)), "right": float(right), "clean": before.clean_accuracy,
         }  # fmt: skip
 
     def _trained_on(self, scanner: Any, name: str, recipe: Recipe, seed: int) -> Numbers:
@@ -105,7 +112,8 @@ class Trials(SeededTrials):
         assert isinstance(backdoor, Backdoor)
         images = getattr(found, "images", self.data.held_out)  # DeepInspect's may be inverted
         trained = FineTuning(recipe=recipe, seed=seed)(backdoor.shipped, images)
-        return {"asr": evaluate(trained, self.data.test, backdoor).asr}
+        before, after = evaluate(backdoor, self.data.test), evaluate(trained, self.data.test, backdoor)
+        return {"asr": after.asr, "fall": before.clean_accuracy - after.clean_accuracy}
 
 
 def _target(attack: Any) -> int:
@@ -118,8 +126,8 @@ def verdict(found: Inspection, target: int | None) -> Numbers:
 
     top_KIND: the largest anomaly index of the plain norms under each deviation, NaN where fewer than five classes count.
     hit, hit_at_two: 1 where the target is flagged; alarms, alarms_at_two: how many other classes are; NaN as well, for then
-    there is no verdict.  rank: the target's among the norms, 1 is the smallest; the number of classes where it is excluded.
-    norm: the target's; ratio: to the median of all.
+    there is no verdict.  rank: the target's among the norms, 1 is the smallest, NaN where it is excluded.  norm: the
+    target's; ratio: to the median of all.
     """
     counted = ~found.anomaly_index.isnan()
     values, enough = found.norm[counted].double(), int(counted.sum()) >= FEWEST
@@ -130,15 +138,15 @@ def verdict(found: Inspection, target: int | None) -> Numbers:
         numbers[f"hit{suffix}"] = float(target in flagged) if enough else math.nan
         numbers[f"alarms{suffix}"] = float(sum(label != target for label in flagged)) if enough else math.nan
     if target is not None:
-        rank = found.ranking.index(target) + 1 if target in found.ranking else len(found.norm)
+        rank = found.ranking.index(target) + 1 if target in found.ranking else math.nan
         norm = float(found.norm[target])
         numbers |= {"rank": float(rank), "norm": norm, "ratio": norm / float(found.norm.median())}
     return numbers
 
 
 def column(rows: Sequence[Numbers], key: str) -> list[float]:
-    """One number of every seed."""
-    return [row[key] or 0.0 for row in rows]
+    """One number of every seed; NaN where there is none."""
+    return [math.nan if (value := row[key]) is None else value for row in rows]
 
 
 def plain(value: float) -> str:
@@ -161,7 +169,14 @@ def _means(rows: Sequence[Numbers], *keys: str) -> str:
 
 
 def _tops(rows: Sequence[Numbers]) -> str:
-    return "plain norms; index by mean, mad, left mad: " + _means(rows, *(f"top_{kind}" for kind in metrics.ANOMALY_KINDS))
+    tops = _means(rows, *(f"top_{kind}" for kind in metrics.ANOMALY_KINDS))
+    return f"plain norms; largest index by mean, mad, left mad: {tops}"
+
+
+def _left_out(rows: Sequence[Numbers]) -> str:
+    """In how many models the target itself does not count."""
+    count = sum(math.isnan(rank) for rank in column(rows, "rank"))
+    return f"; the target has no trigger that works in {count} of {len(rows)}" * bool(count)
 
 
 def _papers(rows: Sequence[Numbers], deviation: str) -> list[float]:
@@ -183,7 +198,7 @@ def verdicts(trials: Trials, scanner: Any, mode: str, expected: dict[str, tuple[
                    "plain norms, cut-off 2.0 (the paper's)": _papers(rows, scanner.deviation)}  # fmt: skip
         claims += [
             Claim(
-                f"{mode}{name}: rank of the target among the norms ({_tops(rows)})",
+                f"{mode}{name}: rank of the target among the norms ({_tops(rows)}{_left_out(rows)})",
                 "1" if finds else "-", column(rows, "rank"), lambda v: v == 1, "1", whole, every=True,
             ),
             Claim(
@@ -207,13 +222,35 @@ def _wanted(finds: bool) -> tuple[Callable[[float], bool], str]:
     return ((lambda v: v >= 0.8), ">= 80% of models") if finds else ((lambda v: v <= 0.2), "<= 20% of models")
 
 
-def beside_training(what: str, how: str, repaired: Sequence[Numbers], trained: Sequence[Numbers]) -> Claim:
-    """What the found triggers add: ASR after the same training without them, less ASR after the repair, called `how`."""
-    without, asr = column(trained, "asr"), column(repaired, "asr")
-    return Claim(
-        f"{what}: the same training without a trigger leaves {statistics.fmean(without):.2%}; more than {how} by", "-",
-        [100 * (a - b) for a, b in zip(without, asr, strict=True)], lambda v: v > 0, "> 0 points", "{:+.1f}".format,
-    )  # fmt: skip
+def repair_claims(
+    trials: Trials, scanner: Any, name: str, repair: Repair, recipe: Recipe, verb: str,
+    *, mode: str = "", published: tuple[str, str] = ("-", "-"), most: tuple[float, float],
+) -> list[Claim]:  # fmt: skip
+    """ASR and clean accuracy after `repair`, called `verb`ing, and the same training without any trigger.
+
+    published: both figures; most: what ours may be at most.  What the training does alone is not the found trigger's merit.
+    """
+    what, rows = f"{mode}{name}", trials.repaired(scanner, name, repair, f"{verb}, {recipe},")
+    trained = trials.trained_on(scanner, name, recipe)
+    before, flagged, right = (statistics.fmean(column(rows, key)) for key in ("before", "flagged", "right"))
+    without, fall = (statistics.fmean(column(trained, key)) for key in ("asr", "fall"))
+    better = [100 * (a - b) for a, b in zip(column(trained, "asr"), column(rows, "asr"), strict=True)]
+    return [
+        Claim(f"{what}: ASR after {verb}ing ({before:.2%} before; something was flagged in {flagged:.0%} of the models, the "
+              f"target repaired in {right:.0%})", published[0], column(rows, "asr"), lambda v: v <= most[0],
+              f"<= {most[0]:.2%}"),
+        Claim(f"{what}: clean accuracy falls by", published[1], column(rows, "fall"), lambda v: v <= most[1],
+              f"<= {most[1]:.2%}"),
+        Claim(f"{what}: the same training without a trigger leaves {without:.2%} (clean accuracy falls by {fall:.2%}); more "
+              f"than {verb}ing by", "-", better, lambda v: v >= 0.1, ">= 0.1 points", "{:+.1f}".format),
+    ]  # fmt: skip
+
+
+def clean_repair(trials: Trials, scanner: Any, repair: Repair, recipe: Recipe, verb: str, mode: str = "") -> Claim:
+    """The negative control: a clean model is repaired of its smallest trigger."""
+    rows = trials.repaired(scanner, "clean", repair, f"{verb}, {recipe},")
+    what = f"{mode}clean models, {verb}ing of the smallest trigger: clean accuracy falls by"
+    return Claim(what, "-", column(rows, "fall"), lambda v: v <= 0.02, "<= 2.00%")
 
 
 def seconds(trials: Trials, scanner: Any) -> str:

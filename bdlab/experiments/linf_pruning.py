@@ -53,7 +53,7 @@ HEADS = {
 }
 NOT_RUN = (
     "GTSRB with AlexNet: our nets are small_bn; the summary's figure is compared by the share of the ASR that is left",
-    "the paper's own tables and figures: its text was not at hand",
+    "the paper's own tables and figures: its text was not at hand; histograms of the activations are not drawn",
 )
 
 
@@ -169,10 +169,13 @@ def _repair(runs: dict[str, list[Numbers]]) -> list[Claim]:
 
 
 def _norms(runs: dict[str, list[Numbers]]) -> list[Claim]:
-    """Does the l-infinity norm choose better channels than l1 and l2, at the same limit of clean accuracy?"""
+    """Does the l-infinity norm choose better channels than l1 and l2, at the same limit of clean accuracy?
+
+    Less than a tenth of a point is no difference.
+    """
     return [
         Claim(f"{name}, {how} trigger: ASR left by {norm} above that left by linf, points", "no figure",
-              _less(runs[case], f"{how} {norm} asr", f"{how} linf asr"), lambda v: v > 0, "> 0", _points)
+              _less(runs[case], f"{how} {norm} asr", f"{how} linf asr"), lambda v: v >= 0.001, ">= 0.1", _points)
         for case, name in ATTACKED.items() for how in ("recovered", "real") for norm in ("l1", "l2")
     ]  # fmt: skip
 

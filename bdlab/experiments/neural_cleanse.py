@@ -23,10 +23,11 @@ from bdlab.experiments.inspections import (
     SQUARE,
     Repair,
     Trials,
-    beside_training,
+    clean_repair,
     column,
     figures,
     plain,
+    repair_claims,
     seconds,
     verdicts,
 )
@@ -49,9 +50,11 @@ ON_GTSRB = {
     "blend": ("found (BackdoorBench: its NC row is not that without defence)", True),
 }
 """What is published for GTSRB itself."""
+BEFORE = {"gtsrb": (0.9740, 0.9651, "GTSRB"), "mnist": (0.9990, 0.9854, "MNIST")}
+"""ASR and clean accuracy of the paper's models that BadNets infected, from memory."""
 UNLEARNT = {
     "gtsrb": {SQUARE: (0.0001, -0.0024), TROJANED: (0.0083, 0.1104), "blend": (0.0803, 0.0082)},
-    "cifar10": {SQUARE: (0.0127, 0.0227)},
+    "cifar10": {SQUARE: (0.0127, 0.0227), TROJANED: (0.0822, 0.0166)},
 }
 """BackdoorBench, PreAct-ResNet18: ASR after unlearning, fall of clean accuracy; of GTSRB on gtsrb, else of CIFAR-10.
 
@@ -62,6 +65,7 @@ NOT_RUN = (
     "YouTube Face, PubFig, the Trojaning attack's faces: neither data nor weights are here",
     "36.9% infected labels of PubFig (as quoted by STRIP): one infected label only",
     "filtering of inputs and pruning of neurons by the reversed trigger: only unlearning is built",
+    "all-to-all backdoors, which are known to escape: every class is a target",
 )
 
 
@@ -92,6 +96,7 @@ def _headline(trials: Trials) -> list[Claim]:
             f"{SQUARE}: norm of the target's mask, in sizes of the trigger ({PIXELS} pixels)",
             "1.01: 16.1 of 16 pixels, GTSRB (authors' README)",
             [norm / PIXELS for norm in column(square, "norm")], lambda v: 0.5 <= v <= 1.5, "0.5 to 1.5", plain,
+            every=True,
         ),
     ]  # fmt: skip
 
@@ -104,26 +109,26 @@ def _unlearner(data: Dataset) -> Repair:
 
 
 def _unlearning(trials: Trials, data: Dataset) -> list[Claim]:
-    """ASR and clean accuracy after unlearning; where nothing was flagged, the class with the smallest norm is unlearned.
-
-    Ours hold where they are at most what is published, but 5 % and 2.27 % at least.  The same training without any trigger
-    stands beside: what it removes is not the found trigger's merit.
-    """
-    claims, source = [], "gtsrb" if data.name == "gtsrb" else "cifar10"
+    """Ours hold where they are at most what is published, but 5 % and 2.27 % at least."""
+    source, repair = "gtsrb" if data.name == "gtsrb" else "cifar10", _unlearner(data)
+    claims = [_infected(trials, data, repair)]
     for name in INFECTED:
-        rows = trials.repaired(SCANNER, name, _unlearner(data), "unlearn")
         published = UNLEARNT[source].get(name)
         texts = [f"{value:.2%}, {SHOWN[source]} (BackdoorBench)" for value in published or ()] or ["-", "-"]
         if name == "blend" and not published:
             texts[0] = "- (BackdoorBench, CIFAR-10: not found, 99.92%)"
         most = [max(limit, value) for limit, value in zip((0.05, 0.0227), published or (0, 0), strict=True)]
-        before, asr = fmean(column(rows, "before")), column(rows, "asr")
-        trained = trials.trained_on(SCANNER, name, SCANNER.recipe)
-        claims += [
-            Claim(f"{name}: ASR after unlearning ({before:.2%} before)", texts[0], asr,
-                  lambda v, most=most[0]: v <= most, f"<= {most[0]:.2%}"),  # type: ignore[misc]
-            Claim(f"{name}: clean accuracy falls by", texts[1], column(rows, "fall"),
-                  lambda v, most=most[1]: v <= most, f"<= {most[1]:.2%}"),  # type: ignore[misc]
-            beside_training(name, "unlearning", rows, trained),
-        ]  # fmt: skip
-    return claims
+        claims += repair_claims(trials, SCANNER, name, repair, SCANNER.recipe, "unlearn",
+                                published=(texts[0], texts[1]), most=(most[0], most[1]))  # fmt: skip
+    return [*claims, clean_repair(trials, SCANNER, repair, SCANNER.recipe, "unlearn")]
+
+
+def _infected(trials: Trials, data: Dataset, repair: Repair) -> Claim:
+    """How good the backdoor is that is to be found."""
+    rows = trials.repaired(SCANNER, SQUARE, repair, f"unlearn, {SCANNER.recipe},")
+    asr, accuracy, where = BEFORE.get(data.name, BEFORE["mnist"])
+    return Claim(
+        f"{SQUARE}: ASR before any repair (clean accuracy {fmean(column(rows, 'clean')):.2%})",
+        f"{asr:.2%} at clean accuracy {accuracy:.2%}, {where} (memory)",
+        column(rows, "before"), lambda v: v >= asr - 0.005, f"within 0.5 points, >= {asr - 0.005:.2%}",
+    )  # fmt: skip

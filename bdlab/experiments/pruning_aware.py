@@ -34,7 +34,7 @@ NOT_RUN = (
     "table 1, columns fine-tuning and fine-pruning: see `bdlab reproduce fine_pruning`",
     "table 1, faces: DeepID on YouTube Faces, not here",
     "table 1, speech: AlexNet, not here; `bdlab reproduce fine_pruning --data speech` has another network",
-    "table 1, traffic signs: Faster R-CNN on US signs, untargeted, not here",
+    "table 1, traffic signs: Faster R-CNN on US signs, untargeted (memory), not here",
 )
 
 

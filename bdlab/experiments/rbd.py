@@ -224,7 +224,7 @@ def _chance(what: str, rows: Sequence[Numbers]) -> list[Claim]:
     refused += f"{_mean(rows, 'STRIP tpr'):.1%}, AUROC {_mean(rows, 'STRIP auroc'):.3f}"
     texts = {"RBD-R auroc": f"{what} ({refused}): AUROC", "activation": f"{what}: AUROC of the activation score"}
     return [
-        Claim(text, "-", _values(rows, key), lambda v: 0.4 <= v <= 0.6, "0.4 to 0.6", show="{:.3f}".format)
+        Claim(text, "-", _values(rows, key), lambda v: 0.4 <= v <= 0.6, "0.4 to 0.6", show="{:.3f}".format, every=True)
         for key, text in texts.items()
     ]
 

@@ -205,6 +205,7 @@ def _untouched(trials: Trials, cases: Sequence[tuple[Published, BadNets]]) -> li
                 lambda v: 0.4 <= v <= 0.6,
                 "0.4 to 0.6",
                 show="{:.3f}".format,
+                every=True,
             )
             for row, runs in rows
         ),
