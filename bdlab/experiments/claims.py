@@ -31,11 +31,12 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """'holds', 'holds if ...' under the first condition that helps, or 'does not'."""
+        """'holds', 'holds if ...' under the first condition that helps, 'does not'; 'undefined' where nothing is known."""
         if self._hold(self.values):
             return "holds"
         helps = (condition for condition, values in self.changed.items() if self._hold(values))
-        return next((f"holds if {condition}" for condition in helps), "does not")
+        failed = "undefined" if all(map(math.isnan, self.values)) else "does not"
+        return next((f"holds if {condition}" for condition in helps), failed)
 
     def _hold(self, values: Sequence[float]) -> bool:
         return all(map(self.holds, values)) if self.every else self.holds(statistics.fmean(values))
