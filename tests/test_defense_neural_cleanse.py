@@ -300,7 +300,7 @@ def test_clean_and_backdoored_models(seed, digits, twin_of, badnets_of):
 
 
 def test_unlearning_removes_the_backdoor(scan, badnets, digits):
-    """QUICK, seed 100: ASR .994 to .001, RA .955, clean accuracy .966 to .956."""
+    """QUICK, seed 100: ASR .994 to .002, RA .964, clean accuracy .966 to .971."""
     before = evaluate(badnets, digits.test)
     after = evaluate(QUICK.unlearn(badnets.shipped, digits.held_out, scan, [0]), digits.test, badnets)
     assert before.asr > 0.99 and after.asr < 0.05

@@ -120,9 +120,14 @@ class NeuralCleanse(Inspector):
     - Classes that never reach `success` are left out of the statistic; the official code counts their last mask.
     - Norms are compared by their logarithms, as in `DeepInspect`, where that was chosen; `scale='plain'` is the paper's.
     - The verdict is at the family-wise cut-off, the official 2 stands beside it (`flagged_at_two`).
-    - Unlearning: 20 % of the images, read in a toolbox and not in the paper.  Rate and epochs are ours, chosen on seed 0 of
-      digits and signs: a lower rate left most of a backdoor on signs, and one that does not needs batch norm in training
-      mode, as plain training has it.  Filtering of inputs and pruning of neurons are not built.
+    - Unlearning: 20 % of the images, read in a toolbox and not in the paper.  The recipe is that of `FineTuning`: of seven,
+      tried on seed 0 of digits, signs and GTSRB and judged by test images, it removes most for the clean accuracy that it
+      costs, and without the triggers it removes next to nothing.  Higher rates ruin GTSRB, whose 2,400 held-out images
+      show 80 signs.  Filtering of inputs and pruning of neurons are not built.
+    - Above ten classes a batch is worked off in several passes, which changes nothing but the time.
+
+    It finds small triggers that turn every image.  One as large as the image (blend) needs a large mask, one that turns a
+    single class (source-specific) does not turn the other images, and where all classes are targets none stands out.
 
     Measured on digits, small_bn, BadNets' square on class 0 and clean twins, 17 to 19 CPU s a scan; the slow test of
     tests/test_defense_neural_cleanse.py holds the first two seeds, `bdlab reproduce neural_cleanse --data digits` prints
@@ -138,8 +143,8 @@ class NeuralCleanse(Inspector):
 
     The family-wise cut-off is 3.92: logarithms find 5 of 5, plain norms 1 of 5, neither with a false alarm.  At the paper's
     2 logarithms find 5 of 5 and plain norms 4 of 5, each with one false alarm.
-    A scan of 40 looks, 16 images in a batch and 64 for success, seed 100: unlearning takes ASR from .994 to .001, clean
-    accuracy from .966 to .956 (the fast tests of the same file).  `bdlab reproduce neural_cleanse` has the same training
+    A scan of 40 looks, 16 images in a batch and 64 for success, seed 100: unlearning takes ASR from .994 to .002, clean
+    accuracy from .966 to .971 (the fast tests of the same file).  `bdlab reproduce neural_cleanse` has the same training
     without a trigger beside it, which does most of that alone: on digits 1.2 % are left, with the triggers .5 %, on signs
     8.7 and 3.6 %.  On signs other classes than the target are flagged as well, and class 1 of one clean network of three.
     """
