@@ -1,4 +1,7 @@
-"""What the experiments on both inspectors share: infected and clean models, each inspected once a seed."""
+"""What the experiments on both inspectors share: infected and clean models, each inspected once a seed.
+
+Networks are small_bn, trained for 5 epochs, for 2 on sets of more than 20,000 images.
+"""
 
 from __future__ import annotations
 
