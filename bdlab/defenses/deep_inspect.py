@@ -149,7 +149,12 @@ class DeepInspect(Inspector):
     of 5, neither with a false alarm.  At the paper's 2 both find 5 of 5, logarithms with one false alarm, plain norms with
     none.  Seeds 105 to 109, logarithms: 5 of 5 (index 7.3 to 17.9), no alarm on clean ones (at most 3.8; one at 2).
     Settings were chosen on seeds 0 to 3; seed 100 was missed (index 4.5) with 350 steps of 100 images, and these
-    were changed to 600 of 50 on seeds 0 and 2.  What patching does, the rows of the same command tell.
+    were changed to 600 of 50 on seeds 0 and 2.
+
+    Patching, seeds 0 to 2 of the same command: of BadNets .2 % are left on digits and 6.7 % on signs (18 % on the seed that
+    does not find the target), by the same training without triggers 96.5 and 88.6 %.  Clean accuracy rises by .4 points and
+    falls by .8.  On inverted images 5.4 and 6.7 % are left, but 14 and 11 points of clean accuracy are gone.
+    It looks for small changes that turn every image: a source-specific trigger turns one class only and is missed.
     """
 
     data: Literal["held_out", "inverted"] = "held_out"

@@ -145,8 +145,9 @@ class NeuralCleanse(Inspector):
     2 logarithms find 5 of 5 and plain norms 4 of 5, each with one false alarm.
     A scan of 40 looks, 16 images in a batch and 64 for success, seed 100: unlearning takes ASR from .994 to .002, clean
     accuracy from .966 to .971 (the fast tests of the same file).  `bdlab reproduce neural_cleanse` has the same training
-    without a trigger beside it, which does most of that alone: on digits 1.2 % are left, with the triggers .5 %, on signs
-    8.7 and 3.6 %.  On signs other classes than the target are flagged as well, and class 1 of one clean network of three.
+    without a trigger beside it: of BadNets unlearning leaves .2 % on digits and 1.9 % on signs, that training 96.5 and 88.6
+    %.  A wrong class helps too, where the target was missed: source-specific, 15.4 % on digits.  On signs other classes
+    than the target are flagged as well, and class 1 of one clean network of three.
     """
 
     steps: int = 60
