@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Literal
 
@@ -101,13 +101,11 @@ class Split:
 
 def check_positive(settings: object, *names: str) -> None:
     """Raise a `ValueError` unless these fields of `settings`, a dataclass, are above zero, and whole where they count."""
-    counts = {field.name for field in fields(settings) if field.type in ("int", int)}  # type: ignore[arg-type]
     for name in names:
-        value = getattr(settings, name)
-        if name in counts and not hasattr(value, "__index__"):
-            raise ValueError(f"{name} must be a whole number, got {value!r}; see {type(settings).__name__}'s defaults")
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {value}; see {type(settings).__name__}'s defaults")
+        value, kind = getattr(settings, name), type(settings).__dataclass_fields__[name].type  # type: ignore[attr-defined]
+        wanted = "a whole number" if kind == "int" and not hasattr(value, "__index__") else "positive"
+        if wanted != "positive" or not value > 0:
+            raise ValueError(f"{name} must be {wanted}, got {value!r}; see {type(settings).__name__}'s defaults")
 
 
 def check_clean(clean: Split | None, *, least: int = 1, classes: int = 1) -> Split:

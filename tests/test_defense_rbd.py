@@ -281,7 +281,7 @@ def test_the_default_stop_needs_more_than_four_classes(classes, chance, toy):
 def test_a_tie_with_strip_is_not_better_and_one_seed_off_its_rate_is_off(digits):
     row = {"asr": 1.0, "clean images": 400, "bad images": 400}
     row |= {f"{guard} {key}": v for guard in ("RBD-R", "STRIP") for key, v in (("auroc", 1.0), ("fpr", 0.05), ("tpr", 1.0))}
-    allowed = rbd._allowed(digits)
+    allowed = metrics.realised_rate_interval(rbd.FPR, 400, 400)
     verdicts = [claim.verdict for claim in rbd._detected(digits, allowed, "blend", [row])]
     assert verdicts == ["holds", "does not", "holds", "holds"]
     other = [row | {"RBD-R fpr": 0.0}, row | {"RBD-R fpr": 0.1}]  # on average 5 %
@@ -371,7 +371,7 @@ def test_where_nothing_fools_the_model_there_is_no_area_and_nothing_holds(failed
     row = {"asr": 0.0, "clean images": 30, "bad images": 0} | {
         f"{guard} {key}": v for guard in ("RBD-R", "STRIP") for key, v in judged(fitted, case).items()
     }
-    assert {claim.verdict for claim in rbd._detected(digits, rbd._allowed(digits), "blend", [row])[:3]} == {"undefined"}
+    assert {claim.verdict for claim in rbd._detected(digits, (0.0, 1.0), "blend", [row])[:3]} == {"undefined"}
     tried = rbd.Trials(digits, (0,))
     monkeypatch.setattr(rbd.Trials, "case", lambda *_: case)
     monkeypatch.setattr(rbd.Trials, "guard", lambda *_: fitted)

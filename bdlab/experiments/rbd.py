@@ -147,7 +147,8 @@ def reproduce(
 ) -> Reproduction:
     """RBD-R and STRIP on three backdoors and a clean model of `data`, over `seeds`, and the activation maps."""
     trials = Trials(data, seeds, device, journal or Journal())
-    allowed = _allowed(data)  # before the trials: too few images are an error
+    # Before the trials: too few images are an error.
+    allowed = metrics.realised_rate_interval(FPR, some(data.calibration).sources, data.test[:IMAGES].sources)
     rows = {name: trials.rows(name) for name in CASES}
     bare = {name: trials.without_batch_norm(name) for name in WITHOUT}
     claims = [_cost(rows["badnets"], trials.recipe.epochs)]
@@ -195,11 +196,6 @@ def _detected(data: Dataset, allowed: metrics.Interval, name: str, rows: Sequenc
         ),
         _realised(data, allowed, name, rows),
     ]  # fmt: skip
-
-
-def _allowed(data: Dataset) -> metrics.Interval:
-    """Where the realised false-positive rate may lie."""
-    return metrics.realised_rate_interval(FPR, some(data.calibration).sources, data.test[:IMAGES].sources)
 
 
 def _realised(data: Dataset, allowed: metrics.Interval, name: str, rows: Sequence[Numbers]) -> Claim:
