@@ -341,6 +341,8 @@ def test_on_gtsrb_stand_the_figures_of_gtsrb(monkeypatch):
     assert controls == [(f"{points}", ">= 0.1 points", verdict) for points, verdict in
                         (("+84.0", "holds"), ("+84.0", "holds"), ("-1.0", "does not"), ("+84.0", "holds"))]  # fmt: skip
     assert not any("GTSRB" in claim.paper for claim in digits)
+    bounds = [claim.bound for number, claim in enumerate(digits[1:-1]) if number % 3 < 2]
+    assert bounds == ["<= 5.00%", "<= 2.27%"] * 4  # another data set's figures do not raise them
 
 
 def test_an_inspection_without_any_index_is_described_without_one():

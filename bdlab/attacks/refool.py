@@ -65,7 +65,7 @@ class Refool(DataPoisoning):
     to .005), clean accuracy .004 (.003 to .005) down (`bdlab reproduce attacks --data digits`); signs: ASR .971 (.961 to
     .983), a clean model's .013 (.010 to .014), clean accuracy .005 (.003 to .008) down (`--data signs`).  Clean label on
     MNIST, alpha .7, one reflection, 20 / 50 / 80 % of the class: same depth ASR .988 / .999 / 1.000, out of focus .299 /
-    .405 / .539, ghost 1.000 each (`bdlab reproduce refool --data mnist`, which also holds choosing against lots).
+    .405 / .539, ghost 1.000 each (`bdlab reproduce refool --data mnist`).
     """
 
     trigger: Reflection = field(default_factory=Reflection)
