@@ -34,9 +34,9 @@ bench: $(VENV)/.stamp $(PEERS)/.stamp  ## times beside those of other libraries,
 	$(VENV)/bin/bdlab bench
 
 hostile: $(VENV)/.stamp  ## hostile and unlucky hand-ins through the grading: what they gained or lost
-	@if command -v bwrap >/dev/null; then OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.hostile 03_badnets --tier A; \
+	@if command -v bwrap >/dev/null; then OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.trials.hostile 03_badnets --tier A; \
 	else echo "bubblewrap is not installed: tier A is not tried."; fi
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.hostile 03_badnets --tier B
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.trials.hostile 03_badnets --tier B
 
 grading-day: $(VENV)/.stamp  ## 300 invented students from the learning platform's zip to marks in it, with times
 	$(VENV)/bin/python -m benchmarks.grading_day

@@ -14,12 +14,12 @@ c.ExecutePreprocessor.timeout = 120
 c.OverwriteCells.add_missing_cells = True  # a deleted check comes back and is graded
 
 # Grading is ours: no kernel runs what students wrote, and none of their files but the notebook is looked at.
-c.Autograde.exporter_class = "autograder.safe_execute.Release"
+c.Autograde.exporter_class = "autograder.gradebook.button.Release"
 c.Autograde.autograde_preprocessors = [
-    "autograder.safe_execute.SafeExecute",
+    "autograder.gradebook.button.SafeExecute",
     "nbgrader.preprocessors.SaveAutoGrades",
-    "autograder.safe_execute.FlagDoubts",
+    "autograder.gradebook.button.FlagDoubts",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
-c.GenerateFeedback.exporter_class = "autograder.feedback_page.FeedbackPage"
+c.GenerateFeedback.exporter_class = "autograder.gradebook.pages.FeedbackPage"

@@ -16,14 +16,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from autograder import batch
-from autograder import secret as secrets
-from autograder.cells import Answers
-from autograder.course import nbgrader, table
-from autograder.grade import grade
-from autograder.invented import samples
-from autograder.sources import SETUP, folder, references
-from autograder.warden import A, B, Warden
+from autograder.authoring.sources import SETUP, folder, references
+from autograder.course import secret as secrets
+from autograder.course.nbgrader import nbgrader
+from autograder.course.terminal import table
+from autograder.handin.runnable import Answers
+from autograder.trials.invented import samples
+from autograder.verdict import assignment
+from autograder.verdict.grade import grade
+from autograder.warden.pool import Warden
+from autograder.warden.tiers import A, B
 
 HOME = folder("03")
 
@@ -44,11 +46,11 @@ def spread(seconds: list[float], unit: float = 1.0) -> str:
     return f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
-def course(root: Path, copies: int) -> batch.Assignment:
+def course(root: Path, copies: int) -> assignment.Assignment:
     """A course folder with `copies` hand-ins, whose functions return at once, so that what is timed is the grader."""
     samples.write(HOME, root)
     secrets.init(root)
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     for old in (root / "submitted").iterdir():
         subprocess.run(["rm", "-r", str(old)], check=True)
     for number in range(copies):
@@ -57,7 +59,7 @@ def course(root: Path, copies: int) -> batch.Assignment:
     return work
 
 
-def _at_once(work: batch.Assignment, number: int) -> dict[str, str]:
+def _at_once(work: assignment.Assignment, number: int) -> dict[str, str]:
     tasks = work.master.lesson.exercises
     return {task.id: f"# [{task.id}]\ndef {task.name}(*args, **named):\n    return {number}\n" for task in tasks}
 

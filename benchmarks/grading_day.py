@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from autograder.invented.sample_files import ROSTER, WORKSHEET
-from autograder.invented.sample_report import compare, told
+from autograder.trials.invented.sample_files import ROSTER, WORKSHEET
+from autograder.trials.invented.sample_report import compare, told
 
 BAR = 180.0
 """Seconds for 300 students on two cores."""

@@ -4,10 +4,10 @@ import json
 
 import nbformat
 
-from autograder import secret
-from autograder.invented import samples
-from autograder.sources import folder
-from autograder.warden import A, B
+from autograder.authoring.sources import folder
+from autograder.course import secret
+from autograder.trials.invented import samples
+from autograder.warden.tiers import A, B
 from bdlab.exercises import lessons
 
 HOME = folder("03")

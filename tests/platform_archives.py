@@ -223,7 +223,7 @@ def book(root):
 
 def enter(root, points, pending=(), penalty=None):
     """Marks into the gradebook.  points: student -> points of each cell; pending: whose essay waits for a human."""
-    from autograder.course import together
+    from autograder.gradebook.read import together
 
     with book(root) as open_book, together(open_book):
         for student, given in points.items():

@@ -4,11 +4,11 @@ import copy
 import json
 import random
 
-from autograder import secret
-from autograder.grade import ENDED, CellGrade, unwritten
-from autograder.journal import Journal
-from autograder.record import Record
-from autograder.sources import ROOT, folder, others, references
+from autograder.authoring.sources import folder, others, references
+from autograder.course import secret
+from autograder.course.folder import ROOT
+from autograder.verdict.grade import ENDED, unwritten
+from autograder.verdict.journal import CellGrade, Journal, Record
 from bdlab.exercises import lessons
 
 HOME = folder("03")

@@ -9,14 +9,15 @@ import time
 import pytest
 from grading_course import HOME, TASKS, course, released, strongest
 
-from autograder import batch
-from autograder.appeal import replay
-from autograder.grade import BUILT_IN, UNWRITTEN, grade
-from autograder.invented import samples
+from autograder.authoring.sources import others, references
 from autograder.jail.limits import Limits
-from autograder.journal import Journal
-from autograder.sources import others, references
-from autograder.warden import NONE, Warden
+from autograder.trials.invented import samples
+from autograder.verdict import assignment
+from autograder.verdict.explain import replay
+from autograder.verdict.grade import BUILT_IN, UNWRITTEN, grade
+from autograder.verdict.journal import Journal
+from autograder.warden.pool import Warden
+from autograder.warden.tiers import NONE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jails need Linux")
 RIGHT = {name: answer.source for name, answer in references(HOME).items()}
@@ -36,7 +37,7 @@ def work(tmp_path_factory):
     """The sample class, released, with a secret."""
     root = tmp_path_factory.mktemp("batch") / "course"
     course(root)
-    return batch.assignment(root, HOME)
+    return assignment.assignment(root, HOME)
 
 
 def _hand_in(work, student, answers, own=""):
@@ -60,10 +61,10 @@ def _cells(work, warden, answers, own=""):
 def test_given_is_deserved_and_a_second_run_does_nothing(work, warden):
     deserved = {sample.student: sample.deserved for sample in samples.samples(HOME)}
     seen = []
-    records = batch.run(work, warden, jobs=2, done=seen.append)
+    records = assignment.run(work, warden, jobs=2, done=seen.append)
     assert {record.student: record.points for record in records} == deserved and len(seen) == len(records)
     before = work.journal.read_bytes()
-    assert batch.run(work, warden) == records and work.journal.read_bytes() == before
+    assert assignment.run(work, warden) == records and work.journal.read_bytes() == before
     assert all(record.tier == warden.tier and len(record.secret) == 12 for record in records)
     for record in records:  # a number and a reason for every check cell
         assert set(record.cells) == {task.id for task in TASKS} and all(cell.reasons for cell in record.cells.values())
@@ -102,7 +103,7 @@ def test_words_are_those_of_the_public_draws(work, warden):
     (values, *_) = [
         line for line in _cells(work, warden, {FIRST.id: source})[FIRST.id].reasons if "no   values" in line
     ]
-    other = dataclasses.replace(work, master=batch.master(HOME, work.name, b"another secret"))
+    other = dataclasses.replace(work, master=assignment.master(HOME, work.name, b"another secret"))
     assert values in _cells(other, warden, {FIRST.id: source})[FIRST.id].reasons
 
 
@@ -144,7 +145,7 @@ def test_what_cannot_be_read_is_an_explicit_zero_with_a_reason(work, warden):
         elif content:
             (folder / f"{HOME.name}.ipynb").write_text(content)
     try:
-        found = {record.student: record for record in batch.run(work, warden, students=sorted(cases))}
+        found = {record.student: record for record in assignment.run(work, warden, students=sorted(cases))}
     finally:
         for student in cases:
             shutil.rmtree(submitted / student)
@@ -155,19 +156,19 @@ def test_what_cannot_be_read_is_an_explicit_zero_with_a_reason(work, warden):
 
 
 def test_only_what_changed_is_graded_again_and_changed_points_are_told(work, warden):
-    records = {record.student: record for record in batch.run(work, warden)}
+    records = {record.student: record for record in assignment.run(work, warden)}
     entered = {name: {key: cell.points for key, cell in record.cells.items()} for name, record in records.items()}
     ada = (work.root / "submitted" / "ada" / HOME.name / f"{HOME.name}.ipynb").read_text()
     _hand_in(work, "ada", {**RIGHT, SECOND.id: ""})
     try:
         lines = len(work.journal.read_bytes().splitlines())
-        again = batch.run(work, warden)
+        again = assignment.run(work, warden)
         assert len(work.journal.read_bytes().splitlines()) == lines + 1
-        assert batch.changes(entered, again) == [("ada", SECOND.id, SECOND.points, 0.0)]
+        assert assignment.changes(entered, again) == [("ada", SECOND.id, SECOND.points, 0.0)]
         assert UNWRITTEN in again[0].cells[SECOND.id].reasons[1]
     finally:
         samples.hand_in(work.root, HOME.name, "ada", ada)
-    assert batch.changes(entered, batch.run(work, warden)) == []
+    assert assignment.changes(entered, assignment.run(work, warden)) == []
 
 
 def test_a_hand_in_that_hangs_everywhere_has_an_end(work, warden, monkeypatch):
@@ -185,12 +186,12 @@ def test_verdicts_from_behind_weaker_walls_do_not_count_behind_stronger_ones(wor
     record = next(iter(Journal.open(work.journal).records.values()))
     journal = Journal.open(tmp_path / "j.jsonl")
     journal.add(dataclasses.replace(record, tier=NONE))
-    again = batch.grade_one(work, work.rebuilt(record.student), warden, journal)
+    again = assignment.grade_one(work, work.rebuilt(record.student), warden, journal)
     assert again.tier == warden.tier and again.points == record.points
 
 
 def test_an_appeal_replays_the_check_with_its_secret_draws(work, warden):
-    batch.run(work, warden, students=["dora"])
+    assignment.run(work, warden, students=["dora"])
     text = "\n".join(replay(work, "dora", FIRST.id, warden))
     assert "Recorded 20" in text and "answers and checks are the same" in text and f"def {FIRST.name}" in text
     assert text.count("secret draws") == len(FIRST.parts)
@@ -204,10 +205,10 @@ def test_an_appeal_replays_the_check_with_its_secret_draws(work, warden):
 
 def test_a_course_without_a_release_or_a_secret_is_refused(work, tmp_path):
     with pytest.raises(ValueError, match=r"is not released in .*autograder release"):
-        batch.assignment(tmp_path, HOME)
+        assignment.assignment(tmp_path, HOME)
     shutil.copytree(work.root / "release", tmp_path / "release")
     with pytest.raises(ValueError, match="run `autograder init`"):
-        batch.assignment(tmp_path, HOME)
+        assignment.assignment(tmp_path, HOME)
 
 
 def test_same_answers_and_same_secret_give_the_same_key(work):
@@ -216,5 +217,5 @@ def test_same_answers_and_same_secret_give_the_same_key(work):
     limits = QUICK.plain()
     assert work.key(one, limits) == work.key(work.rebuilt("ada"), limits) != work.key(two, limits)
     assert work.key(one, limits) != work.key(one, {**limits, "call": 2.0})
-    other = dataclasses.replace(work, master=batch.master(HOME, work.name, b"another secret"))
+    other = dataclasses.replace(work, master=assignment.master(HOME, work.name, b"another secret"))
     assert other.key(one, limits) != work.key(one, limits)

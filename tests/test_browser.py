@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from test_build import HOME
 
-from autograder.sources import ROOT, others
+from autograder.authoring.sources import others
+from autograder.course.folder import ROOT
 from bdlab.exercises import lessons
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

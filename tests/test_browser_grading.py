@@ -12,10 +12,11 @@ import pytest
 from grading_course import HOME, TASKS, course, released, strongest
 from test_browser import ARGUMENTS, CHROMIUM, serve
 
-from autograder import batch, into_nbgrader
-from autograder.invented import samples
-from autograder.sources import ROOT
-from autograder.warden import Warden
+from autograder.course.folder import ROOT
+from autograder.gradebook import enter
+from autograder.trials.invented import samples
+from autograder.verdict import assignment
+from autograder.warden.pool import Warden
 
 pytestmark = [
     pytest.mark.slow,
@@ -82,10 +83,10 @@ def graded(tmp_path_factory):
         f"c = get_config()\nload_subconfig('nbgrader_config.py', path={str(ROOT)!r})\n"
         f"c.CourseDirectory.root = {str(root)!r}\n"
     )
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     with Warden(strongest()) as warden:
-        into_nbgrader.write(work, batch.run(work, warden))
-    into_nbgrader.feedback(work)
+        enter.write(work, assignment.run(work, warden))
+    enter.feedback(work)
     return home, work
 
 
@@ -145,10 +146,10 @@ def unsanitised(graded):
     next(cell for cell in book.cells if cell.get("id") == "own-1").outputs = [nbformat.from_dict(OUTPUT)]
     os.chmod(path, 0o644)
     path.write_text(nbformat.writes(book), encoding="utf-8")
-    into_nbgrader.feedback(work, ["mallory"])
+    enter.feedback(work, ["mallory"])
     yield
     path.write_text(clean, encoding="utf-8")
-    into_nbgrader.feedback(work, ["mallory"])
+    enter.feedback(work, ["mallory"])
 
 
 @pytest.mark.parametrize("where", ["feedback", "formgrader"])

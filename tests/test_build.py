@@ -14,9 +14,10 @@ import zipfile
 import nbformat
 import pytest
 
-from autograder import build, editing, release
-from autograder.course import Course, course
-from autograder.sources import ROOT, folder, notebook, others, references
+from autograder.authoring import build, editing, release
+from autograder.authoring.sources import folder, notebook, others, references
+from autograder.course.folder import ROOT
+from autograder.course.settings import Course, course
 from bdlab.exercises import lessons
 
 HOMES = [ROOT / "solutions" / one.id for one in lessons.all_lessons()]

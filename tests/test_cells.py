@@ -9,12 +9,12 @@ import nbformat
 import pytest
 from test_build import HOME
 
-from autograder.cells import answers, needed, python
-from autograder.delegation import doubts
-from autograder.handed_in import CELLS, LIMIT, SOURCE, Unreadable, contents, find, read
-from autograder.invented import samples
-from autograder.repair import repair
-from autograder.sources import ROOT
+from autograder.course.folder import ROOT
+from autograder.handin.read import CELLS, LIMIT, SOURCE, Unreadable, contents, find, read
+from autograder.handin.repair import repair
+from autograder.handin.runnable import answers, needed, python
+from autograder.trials.invented import samples
+from autograder.verdict.doubts import doubts
 from bdlab.exercises import lessons
 
 TASK = lessons.lesson(HOME.name).exercises[0]
@@ -144,7 +144,7 @@ def test_no_source_troubles_the_reader(source):
 
 
 def answers_of(source):
-    from autograder.cells import Answers
+    from autograder.handin.runnable import Answers
 
     return Answers(("setup", source), {TASK.id: source})
 

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from platform_archives import LESSON, book, notebook
 
-from autograder.course import together
 from autograder.exchange import archives, arrival, matching, roster, tables
 from autograder.exchange.collect import collect
 from autograder.exchange.collected import notes
 from autograder.exchange.platforms import canvas, moodle
 from autograder.exchange.sorting import Plan
-from autograder.handed_in import find
+from autograder.gradebook.read import together
+from autograder.handin.read import find
 
 FILE = f"{LESSON}.ipynb"
 DUE = datetime(2026, 1, 5, 12)

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from autograder.course import alone, closed
+from autograder.course.folder import alone, closed
 
 HOLD = """
 import sys
 from pathlib import Path
-from autograder.course import alone
+from autograder.course.folder import alone
 with alone(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -14,13 +14,14 @@ import pytest
 from platform_archives import CELLS, LESSON
 from typer.testing import CliRunner
 
-from autograder.course import together
-from autograder.exchange import export, intake, marks
+from autograder.commands import exchange
+from autograder.exchange import export, marks
 from autograder.exchange.arrival import timezone
 from autograder.exchange.collect import collect
 from autograder.exchange.feedback_files import pack
 from autograder.exchange.roster import roster
 from autograder.exchange.sorting import Plan
+from autograder.gradebook.read import together
 
 FILE = f"{LESSON}.ipynb"
 POINTS = {one.student: (4.0, i / 3, 1.5 * i) for i, one in enumerate(pa.people())}
@@ -289,8 +290,8 @@ def _run(*arguments):
     import typer
 
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(intake.collect)
-    app.command()(intake.export)
+    app.command()(exchange.collect)
+    app.command()(exchange.export)
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
@@ -349,7 +350,7 @@ def test_a_graded_class_from_zip_to_marks(tmp_path, source):
     """The sample class by way of a platform: its points, and no page with anything of another student."""
     from grading_course import HOME
 
-    from autograder.invented import samples
+    from autograder.trials.invented import samples
 
     root = tmp_path / "course"
     samples.write(HOME, root)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder import forget, forget_rows, secret, tending
-from autograder.course import closed
-from autograder.grade import CellGrade
-from autograder.journal import Journal
-from autograder.record import Record
+from autograder.commands.forget import forget as command
+from autograder.course import secret
+from autograder.course.folder import closed
+from autograder.forget import forget, person
+from autograder.verdict.journal import CellGrade, Journal, Record
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has other rights, and links for few")
 LESSON = "03_badnets"
@@ -152,7 +152,7 @@ def test_no_byte_of_the_name_is_left_in_the_gradebook(root):
         book.execute("DELETE FROM comment WHERE id = 'x'")
     book.close()
     assert b"zzada" in path.read_bytes() and b"well done, bela!" in path.read_bytes()
-    forget_rows.remove_rows(path, "bela")
+    person.remove_rows(path, "bela")
     data = path.read_bytes()
     assert b"bela" not in data and b"zzada" not in data and b"well done, ada_b!" in data
     assert not list(root.glob("gradebook.db-*"))
@@ -213,7 +213,7 @@ def test_a_link_in_place_of_a_folder_is_removed_and_not_followed(root, tmp_path)
 
 
 def test_a_gradebook_in_use_is_told(root, monkeypatch):
-    monkeypatch.setattr(forget_rows, "_compact", lambda path: (_ for _ in ()).throw(sqlite3.OperationalError("locked")))
+    monkeypatch.setattr(person, "_compact", lambda path: (_ for _ in ()).throw(sqlite3.OperationalError("locked")))
     with pytest.raises(RuntimeError, match=r"cannot be written \(locked\); close formgrader"):
         forget.forget(root, "ada")
     monkeypatch.undo()
@@ -223,10 +223,10 @@ def test_a_gradebook_in_use_is_told(root, monkeypatch):
 
 def test_the_command_shows_first_and_removes_with_yes(root, capsys):
     before = _files(root)
-    tending.forget("ada", course=root)
+    command("ada", course=root)
     said = capsys.readouterr().out
     assert "Nothing was removed" in said and "backups" in said and "submissions.zip" in said and _files(root) == before
-    tending.forget("ada", course=root, yes=True)
+    command("ada", course=root, yes=True)
     said = capsys.readouterr().out
     assert "ada is out of" in said and f"reports/{LESSON}.html" in said and "git" in said
     assert not (root / "submitted" / "ada").exists() and (root / "submitted" / "ada_b").exists()
@@ -236,7 +236,7 @@ def test_the_command_shows_first_and_removes_with_yes(root, capsys):
 def test_the_course_folder_is_shut_to_others(root, tmp_path, capsys):
     """And what is rewritten stays as closed as it was; a folder that is none of ours stays open."""
     root.chmod(0o755)
-    tending.forget("ada", course=root, yes=True)
+    command("ada", course=root, yes=True)
     assert stat.S_IMODE(root.stat().st_mode) == 0o700 and "could be read by others" in capsys.readouterr().out
     for name in ("secret", f"journal/{LESSON}.jsonl"):
         assert stat.S_IMODE((root / name).stat().st_mode) == 0o600, name

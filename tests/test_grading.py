@@ -9,9 +9,9 @@ import nbformat
 import pytest
 from test_build import CANARY, HOME
 
-from autograder.course import nbgrader
-from autograder.invented import mishaps, samples
-from autograder.sources import others, references
+from autograder.authoring.sources import others, references
+from autograder.course.nbgrader import nbgrader
+from autograder.trials.invented import mishaps, samples
 from bdlab.exercises import lessons
 
 TASKS = lessons.lesson(HOME.name).exercises

@@ -12,16 +12,17 @@ import pytest
 import torch
 from test_build import HOME
 
-from autograder.cells import needed
-from autograder.grade import master
-from autograder.hostile import cases, table
-from autograder.hostile.case import KINDS, PORT, Case, Material, notebook
-from autograder.hostile.running import SECRET, Outcome, run
-from autograder.hostile.stock import verdict
-from autograder.hostile.surroundings import Outside
+from autograder.course.folder import ROOT
+from autograder.handin.runnable import needed
 from autograder.jail import landlock
-from autograder.sources import ROOT
-from autograder.warden import NONE, A, B, Warden
+from autograder.trials.hostile import cases, table
+from autograder.trials.hostile.case import KINDS, PORT, Case, Material, notebook
+from autograder.trials.hostile.running import SECRET, Outcome, run
+from autograder.trials.hostile.stock import verdict
+from autograder.trials.hostile.surroundings import Outside
+from autograder.verdict.grade import master
+from autograder.warden.pool import Warden
+from autograder.warden.tiers import NONE, A, B
 from bdlab.submission import Line, Local, Raised, Remote, Submission
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jails are a matter of Linux")
@@ -111,7 +112,7 @@ def test_some_of_each_class_are_held(tier, names, wardens, every, of, lesson):
 
 def _all_held(tier, tmp_path, *before):
     out = tmp_path / "found.jsonl"
-    command = [*before, sys.executable, "-m", "autograder.hostile", HOME.name, "--tier", tier, "--out", str(out)]
+    command = [*before, sys.executable, "-m", "autograder.trials.hostile", HOME.name, "--tier", tier, "--out", str(out)]
     done = subprocess.run([*command, "--slack", "30"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     found = table.read(out)

@@ -17,13 +17,14 @@ from grading_course import HOME, TASKS, course, released, strongest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder import batch, into_nbgrader, safe_execute, secret
-from autograder.course import nbgrader
-from autograder.grade import CellGrade
-from autograder.invented import samples
-from autograder.marked import clamped, handed_in_at, is_check, marked, text
-from autograder.record import Record
-from autograder.warden import Warden
+from autograder.course import secret
+from autograder.course.nbgrader import nbgrader
+from autograder.gradebook import button, enter
+from autograder.gradebook.pages import clamped, handed_in_at, is_check, marked, text
+from autograder.trials.invented import samples
+from autograder.verdict import assignment
+from autograder.verdict.journal import CellGrade, Record
+from autograder.warden.pool import Warden
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jails need Linux")
 ESSAY = f"{TASKS[0].id.split('_')[0]}_essay"
@@ -73,7 +74,7 @@ def _autograde(root, student="*"):
     from nbgrader.converters import Autograde
     from nbgrader.coursedir import CourseDirectory
 
-    config = into_nbgrader.settings(root)
+    config = enter.settings(root)
     where = CourseDirectory(config=config, assignment_id=HOME.name, student_id=student)
     Autograde(coursedir=where, config=config, force=True).start()
 
@@ -124,7 +125,7 @@ def _a_humans_work(root):
 def warden():
     """The one that `SafeExecute` shares in this process, too."""
     with pytest.MonkeyPatch.context() as patch, Warden(strongest()) as warden:
-        patch.setattr(safe_execute, "_warden", lambda policy, trust: warden)
+        patch.setattr(button, "_warden", lambda policy, trust: warden)
         yield warden
 
 
@@ -145,12 +146,12 @@ def both(tmp_path_factory, warden):
     _a_humans_work(one)
     for student in AGAIN:
         _autograde(one, student)
-    work = batch.assignment(other, HOME)
-    records = batch.run(work, warden)
-    refused = into_nbgrader.write(work, records)
+    work = assignment.assignment(other, HOME)
+    records = assignment.run(work, warden)
+    refused = enter.write(work, records)
     _a_humans_work(other)
-    into_nbgrader.write(work, batch.run(work, warden, students=AGAIN))
-    into_nbgrader.feedback(work, (*AGAIN, "broken", "missing", "linked", "speaks"))
+    enter.write(work, assignment.run(work, warden, students=AGAIN))
+    enter.feedback(work, (*AGAIN, "broken", "missing", "linked", "speaks"))
     return one, other, records, refused
 
 
@@ -217,23 +218,23 @@ def test_who_is_late_loses_what_the_course_says(both):
 
 def test_doubts_flag_a_cell_and_leave_its_number(both, warden):
     _, root, records, _ = both
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     ada = next(record for record in records if record.student == "ada")
     before = _rows(root)["ada"][4]
     doubted = {**ada.cells, TASKS[1].id: CellGrade(TASKS[1].points, TASKS[1].points, ("fine",), ("needs a human",))}
-    into_nbgrader.write(work, [Record(**{**vars(ada), "cells": doubted})])
+    enter.write(work, [Record(**{**vars(ada), "cells": doubted})])
     now = _rows(root)["ada"][4]
     assert now[TASKS[1].id] == (TASKS[1].points, None, None, True) and now[TASKS[0].id] == before[TASKS[0].id]
-    into_nbgrader.write(work, [ada])
+    enter.write(work, [ada])
     assert _rows(root)["ada"][4] == before
 
 
 def test_a_name_that_is_no_students_is_refused_and_nowhere(both):
     one, other, records, refused = both
-    work = batch.assignment(one, HOME)
+    work = assignment.assignment(one, HOME)
     assert refused == [] and work.strangers() == [STRANGE] and STRANGE not in work.students()
     strange = dataclasses.replace(records[0], student=STRANGE)
-    assert into_nbgrader.write(work, [strange]) == [f"{STRANGE!r} is no name for a student"]
+    assert enter.write(work, [strange]) == [f"{STRANGE!r} is no name for a student"]
     for root in (one, other):
         with _gradebook(root) as book:
             assert STRANGE not in {student.id for student in book.students}
@@ -250,7 +251,7 @@ def test_no_file_of_a_student_gets_anywhere(both):
 def test_no_secret_gets_to_students(both):
     _, root, records, _ = both
     key = (root / secret.NAME).read_text().strip()
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     hidden = [key, work.master.secret.hex(), secret.fingerprint(secret.load(root)), str(root), str(HOME), "LEAK"]
     hidden += [record.key for record in records]
     names = [record.student for record in records if record.student not in ("files", "late", "missing", "broken")]
@@ -277,7 +278,7 @@ def test_the_feedback_is_nbgraders(both):
     _, root, *_ = both
     path = root / "feedback" / "dora" / HOME.name / f"{HOME.name}.html"
     quick = path.read_text(encoding="utf-8")
-    config = into_nbgrader.settings(root)
+    config = enter.settings(root)
     config.GenerateFeedback.exporter_class = HTMLExporter
     where = CourseDirectory(config=config, assignment_id=HOME.name, student_id="dora")
     GenerateFeedback(coursedir=where, config=config, force=True).start()
@@ -292,7 +293,7 @@ def test_killed_half_way_the_same_call_completes_it(where, both, tmp_path, monke
     _, source, records, _ = both
     root = tmp_path / "course"
     shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     expected = {path: content for path, content in _files(source).items()}
     calls = []
 
@@ -302,22 +303,22 @@ def test_killed_half_way_the_same_call_completes_it(where, both, tmp_path, monke
             raise KeyboardInterrupt
         return original(*arguments)
 
-    target = (into_nbgrader, "_file") if where == "files" else (into_nbgrader._Rows, "_penalty")
+    target = (enter, "_file") if where == "files" else (enter._Rows, "_penalty")
     original = getattr(*target)
     before = _rows(root)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(*target, killed)
-        into_nbgrader.write(work, records)
+        enter.write(work, records)
     assert len(_files(root)) == 0 if where == "rows" else 0 < len(_files(root)) < len(expected)
     if where == "rows":
         assert _rows(root) == before
-    into_nbgrader.write(work, records)
+    enter.write(work, records)
     assert _files(root) == expected and _rows(root) == before
 
 
 def test_what_is_written_is_what_nbconvert_writes(both):
     _, root, records, _ = both
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     for record in records[:3]:
         release = copy.deepcopy(work.release)
         book = marked(work, work.rebuilt(record.student), record)
@@ -349,10 +350,10 @@ def test_the_time_of_a_hand_in(content, hour, tmp_path):
 
 
 def test_without_a_gradebook_it_is_told_what_to_do(both, tmp_path):
-    work = batch.assignment(both[1], HOME)
-    alone = batch.Assignment(tmp_path, work.home, work.name, work.release, work.master)
+    work = assignment.assignment(both[1], HOME)
+    alone = assignment.Assignment(tmp_path, work.home, work.name, work.release, work.master)
     with pytest.raises(ValueError, match=r"has no gradebook; run `autograder release"):
-        into_nbgrader.write(alone, [])
+        enter.write(alone, [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -381,9 +382,9 @@ def test_two_hundred_students_are_entered_in_seconds(both, tmp_path):
     many = [Record(**{**vars(ada), "student": f"s{number:03}"}) for number in range(200)]
     for record in many:
         shutil.copytree(root / "submitted" / "ada", root / "submitted" / record.student)
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     start = time.process_time()
-    into_nbgrader.write(work, many)
+    enter.write(work, many)
     seconds = time.process_time() - start
     print(f"200 students: {seconds:.1f} CPU-s")
     assert len(_rows(root)) == 212 and seconds < 12  # 4.0 measured; a busy machine counts half as much again

@@ -6,10 +6,8 @@ import stat
 
 import pytest
 
-from autograder import secret
-from autograder.grade import CellGrade
-from autograder.journal import Journal
-from autograder.record import Record
+from autograder.course import secret
+from autograder.verdict.journal import CellGrade, Journal, Record
 
 CELL = CellGrade(2.5, 4.0, ("l03_stamp: 2.5 of 4 points", "  no   values: é \u2028"), ("needs a human: eval",))
 

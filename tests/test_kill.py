@@ -15,22 +15,23 @@ from pathlib import Path
 import pytest
 from grading_course import HOME, course, strongest
 
-from autograder import batch
-from autograder.journal import Journal
-from autograder.warden import Refused, Warden
+from autograder.verdict import assignment
+from autograder.verdict.journal import Journal
+from autograder.warden.pool import Warden
+from autograder.warden.tiers import Refused
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jails need Linux")
 MOMENTS = 20
 RUN = f"""
 import sys
 from pathlib import Path
-from autograder import batch
-from autograder.sources import folder
-from autograder.warden import Warden
-work = batch.assignment(Path(sys.argv[1]), folder({HOME.name!r}))
+from autograder.authoring.sources import folder
+from autograder.verdict import assignment
+from autograder.warden.pool import Warden
+work = assignment.assignment(Path(sys.argv[1]), folder({HOME.name!r}))
 with Warden({strongest()!r}) as warden:
     print("begins", flush=True)
-    batch.run(work, warden, jobs=2)
+    assignment.run(work, warden, jobs=2)
 print("ends", flush=True)
 """
 
@@ -63,7 +64,7 @@ def _alive(marker):
 @pytest.mark.slow
 def test_the_controller_is_killed_at_random_moments(kept, tmp_path):
     root, deserved = kept
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     work.journal.unlink(missing_ok=True)
     chance, finished, marker = random.Random(1), 0, str(tmp_path).encode()
     own = {**os.environ, "TMPDIR": str(tmp_path)}  # the fork server's command line names its edition, which lies there
@@ -92,7 +93,7 @@ def test_the_controller_is_killed_at_random_moments(kept, tmp_path):
 @pytest.mark.parametrize("victim", ["jail", "server"])
 def test_a_jail_or_the_fork_server_is_killed_at_random_moments(victim, kept):
     root, deserved = kept
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     chance, killed = random.Random(2), 0
     with Warden(strongest()) as warden:
         while killed < MOMENTS:
@@ -114,11 +115,11 @@ def test_a_jail_or_the_fork_server_is_killed_at_random_moments(victim, kept):
             thread.start()
             try:
                 with contextlib.suppress(Refused):  # it was killed three times as it started
-                    batch.run(work, warden, jobs=2)
+                    assignment.run(work, warden, jobs=2)
             finally:
                 over.set()
                 thread.join()
-            batch.run(work, warden, jobs=2)  # the same command again
+            assignment.run(work, warden, jobs=2)  # the same command again
             assert _points(work) == deserved and set(_lines(work.journal).values()) == {1}
 
 

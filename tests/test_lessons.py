@@ -5,7 +5,8 @@ import time
 import pytest
 
 import bdlab
-from autograder.sources import ROOT, Answer, others, references
+from autograder.authoring.sources import Answer, others, references
+from autograder.course.folder import ROOT
 from bdlab.exercises import lessons
 from bdlab.exercises.checks import WIDTH
 from bdlab.exercises.frozen import HOME, LIMIT, frozen

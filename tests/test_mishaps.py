@@ -10,15 +10,19 @@ import pytest
 from grading_course import HOME, TASKS, strongest
 from typer.testing import CliRunner
 
-from autograder import batch, repairing, secret, tending
-from autograder.cells import answers
-from autograder.handed_in import contents, find, read
-from autograder.invented import mishaps, samples
+from autograder.commands import forget, sample_class
+from autograder.commands import repair as repairs
+from autograder.course import secret
+from autograder.course.folder import ROOT
+from autograder.gradebook.pages import marked
+from autograder.handin import repaired as files
+from autograder.handin.read import contents, find, read
+from autograder.handin.repair import repair
+from autograder.handin.runnable import answers
 from autograder.jail.limits import Limits
-from autograder.marked import marked
-from autograder.repair import repair
-from autograder.sources import ROOT
-from autograder.warden import Warden
+from autograder.trials.invented import mishaps, samples
+from autograder.verdict import assignment
+from autograder.warden.pool import Warden
 
 RELEASE = ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb"
 NAME = RELEASE.name
@@ -180,9 +184,9 @@ def root(right, tmp_path_factory):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="jails need Linux")
 def test_no_right_answer_loses_a_point_and_the_student_reads_what_was_done(root):
-    work = batch.assignment(root, HOME)
+    work = assignment.assignment(root, HOME)
     with Warden(strongest(), Limits(call=2, cell=5, wall=60)) as warden:
-        records = {record.student: record for record in batch.run(work, warden)}
+        records = {record.student: record for record in assignment.run(work, warden)}
     assert {name: record.points for name, record in records.items()} == {
         **dict.fromkeys(mishaps.NAMES, FULL), "truncated": 0.0
     }  # fmt: skip
@@ -204,7 +208,7 @@ def _files(folder):
 
 def test_the_command_repairs_a_class_a_student_and_a_notebook(root, tmp_path, capsys):
     before = _files(root / "submitted")
-    tending.repair("03", course=root)
+    repairs.repair("03", course=root)
     said = capsys.readouterr().out
     touched = (set(TOLD) | set(FORM)) & set(mishaps.NAMES)
     assert {line.partition(":")[0] for line in said.splitlines()[:-1]} == {*touched, "truncated"}
@@ -212,53 +216,53 @@ def test_the_command_repairs_a_class_a_student_and_a_notebook(root, tmp_path, ca
     assert {path.parents[1].name for path in _files(root / "repaired")} == touched
     assert _files(root / "submitted") == before
     repaired = _files(root / "repaired")
-    tending.repair("03", course=root)  # again: nothing is done, and nothing but the sum is said
+    repairs.repair("03", course=root)  # again: nothing is done, and nothing but the sum is said
     again = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in again[:-1]] == ["truncated"]
     assert f"{len(touched)} repaired (0 of them now), 1 refused" in again[-1] and _files(root / "repaired") == repaired
-    tending.repair("03", "split", course=root)
+    repairs.repair("03", "split", course=root)
     assert "1 hand-ins: 0 sound, 1 repaired" in capsys.readouterr().out
     path = root / "submitted" / "split" / HOME.name / NAME
     copy = shutil.copy(path, tmp_path / "mine.ipynb")
-    tending.repair("03", str(copy))
+    repairs.repair("03", str(copy))
     assert "split over 2 cells" in capsys.readouterr().out
     made = tmp_path / "mine.repaired.ipynb"
     assert made.read_bytes() == repaired[root / "repaired" / "split" / HOME.name / NAME]
-    tending.repair("03", str(made))
+    repairs.repair("03", str(made))
     assert capsys.readouterr().out.strip() == "sound, nothing to repair"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.ipynb", "mine.repaired.ipynb"]
 
 
 def test_a_repair_goes_when_a_sound_hand_in_comes(root, right):
     target = root / "repaired" / "crlf" / HOME.name / NAME
-    repairing.several(root, HOME, HOME.name, "crlf")
+    files.several(root, HOME, HOME.name, "crlf")
     assert target.exists()
     path = root / "submitted" / "crlf" / HOME.name / NAME
     damaged = path.read_bytes()
     path.write_text(right)
-    assert repairing.several(root, HOME, HOME.name, "crlf")[0].word == "sound" and not target.exists()
+    assert files.several(root, HOME, HOME.name, "crlf")[0].word == "sound" and not target.exists()
     path.write_bytes(damaged)
 
 
 def test_what_cannot_be_repaired_is_said(root, tmp_path):
     with pytest.raises(ValueError, match=r"nothing was handed in: .* has no nobody/03_badnets"):
-        repairing.several(root, HOME, HOME.name, "nobody")
+        files.several(root, HOME, HOME.name, "nobody")
     with pytest.raises(ValueError, match="03_other is not released"):
-        repairing.several(root, HOME, "03_other")
+        files.several(root, HOME, "03_other")
     with pytest.raises(ValueError, match="the notebook must be a file, there is no"):
-        tending.repair("03", str(tmp_path / "x.ipynb"))
+        repairs.repair("03", str(tmp_path / "x.ipynb"))
     path = root / "submitted" / "split" / HOME.name / NAME
     with pytest.raises(ValueError, match="out must be another file than the notebook, which is kept"):
-        tending.repair("03", str(path), out=path)
+        repairs.repair("03", str(path), out=path)
     with pytest.raises(ValueError, match="out must be given with a notebook only"):
-        tending.repair("03", "split", course=root, out=tmp_path / "x.ipynb")
+        repairs.repair("03", "split", course=root, out=tmp_path / "x.ipynb")
 
 
-@pytest.mark.parametrize("name", ["repair", "forget", "sample_class"])
-def test_every_command_has_an_example(name):
+@pytest.mark.parametrize(("name", "home"), [("repair", repairs), ("forget", forget), ("sample_class", sample_class)])
+def test_every_command_has_an_example(name, home):
     import typer
 
     app = typer.Typer()
-    app.command()(getattr(tending, name))
+    app.command()(getattr(home, name))
     shown = CliRunner().invoke(app, ["--help"], terminal_width=200)
     assert shown.exit_code == 0 and f"Example: `autograder {name.replace('_', '-')} " in shown.output

@@ -19,12 +19,12 @@ from report_course import HOME, RELEASE, TASKS, lost, record, right, wrong
 from rewriting import rewrite
 from typer.testing import CliRunner
 
-from autograder.grade import ENDED, unwritten
-from autograder.invented import sample_class, samples
+from autograder.commands.report import report as command
 from autograder.reports import hand_ins, people, report_page, similar
 from autograder.reports import report as reports
 from autograder.reports.people import Person
-from autograder.reports.reporting import report as command
+from autograder.trials.invented import sample_class, samples
+from autograder.verdict.grade import ENDED, unwritten
 
 FIRST, SECOND, THIRD, FOURTH = TASKS
 STUBS = {cell["metadata"]["bdlab"]["exercise"]: "".join(cell["source"]) for cell in RELEASE["cells"]

@@ -12,16 +12,16 @@ from collections import Counter
 import pytest
 from grading_course import HOME, TASKS
 
-from autograder import tending
-from autograder.course import place
+from autograder.authoring.frozen import submission
+from autograder.authoring.sources import others, references
+from autograder.commands.sample_class import sample_class as command
+from autograder.course.folder import ROOT, place
 from autograder.exchange.matching import of_canvas, of_moodle, of_plain
 from autograder.exchange.platforms import moodle
 from autograder.exchange.roster import roster
-from autograder.invented import mishaps, sample_class, sample_files, sample_report, samples
-from autograder.invented.variation import fuss, vary
-from autograder.refreshing import submission
 from autograder.reports import similar
-from autograder.sources import ROOT, others, references
+from autograder.trials.invented import mishaps, sample_class, sample_files, sample_report, samples
+from autograder.trials.invented.variation import fuss, vary
 from bdlab.exercises.frozen import frozen
 from bdlab.exercises.verdict import Tries, Verdict, judge, recognise
 
@@ -181,7 +181,7 @@ def test_a_folder_with_anything_else_in_it_is_kept(tmp_path):
     with pytest.raises(ValueError, match="must hold a drawn class"):
         sample_report.compare(tmp_path)
     with pytest.raises(ValueError, match="--as-archive needs --students"):
-        tending.sample_class("03", archive="moodle", out=tmp_path / "new")
+        command("03", archive="moodle", out=tmp_path / "new")
     with pytest.raises(ValueError, match="the platform must be one of moodle, canvas, plain; got 'x'"):
         sample_files.write(sample_class.draw(HOME, 12), tmp_path / "new", "x")
     assert not (tmp_path / "new").exists()
@@ -193,7 +193,7 @@ def graded(tmp_path_factory):
     if sys.platform != "linux":
         pytest.skip("jails need Linux")
     root = tmp_path_factory.mktemp("drawn") / "course"
-    tending.sample_class("03", students=40, seed=2, grade=True, archive="canvas", out=root)
+    command("03", students=40, seed=2, grade=True, archive="canvas", out=root)
     return root
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import bdlab
-from autograder.sources import ROOT, references
+from autograder.authoring.sources import references
+from autograder.course.folder import ROOT
 from bdlab.exercises import checks, lessons
 
 

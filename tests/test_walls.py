@@ -22,10 +22,11 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("jails need Linux", allow_module_level=True)
 
-from autograder import edition, guard, probes, tiers
 from autograder.jail import calls, landlock, server, usage, walls
 from autograder.jail.limits import MB, Limits
-from autograder.warden import NONE, A, B, Refused, Warden
+from autograder.warden import edition, policy, probes, tiers
+from autograder.warden.pool import Warden
+from autograder.warden.tiers import NONE, A, B, Refused
 from bdlab.submission import Piped, Raised, Submission
 
 MARKER = secrets.token_hex(16)
@@ -609,18 +610,18 @@ def test_the_policy_decides(monkeypatch):
     row = probes.Row("read a file of ours", False, "it could")
     monkeypatch.setattr(probes, "try_tier", lambda name, whole=True: probes.Tier(name, reached[name], [row]))
     found = lambda name: [] if reached.get(name, True) else [row]  # noqa: E731
-    monkeypatch.setattr(guard, "_started", lambda name, stack: (SimpleNamespace(tier=name), found(name)))
+    monkeypatch.setattr(policy, "_started", lambda name, *_: (SimpleNamespace(tier=name), found(name)))
     with pytest.raises(RuntimeError, match=r"tier B: read a file of ours: it could.*--i-trust-these-submissions"):
-        guard.require("B")
-    assert guard.require("none") == guard.require("B", trusted=True) == "none"
+        policy.require("B")
+    assert policy.require("none") == policy.require("B", trusted=True) == "none"
     reached["B"] = True
-    assert guard.require() == "B"
+    assert policy.require() == "B"
     with pytest.raises(RuntimeError, match="policy asks for tier A or better"):
-        guard.require("A")
+        policy.require("A")
     reached["A"] = True
-    assert guard.require() == "A"
+    assert policy.require() == "A"
     with pytest.raises(ValueError, match="policy must be one of A, B, none, got 'D'"):
-        guard.require("D")
+        policy.require("D")
 
 
 def test_another_system_is_told_the_recipe(monkeypatch):
@@ -632,7 +633,7 @@ def test_another_system_is_told_the_recipe(monkeypatch):
 
 SCRIPT = """
 import json
-from autograder import probes
+from autograder.warden import probes
 print(json.dumps([[tier.name, tier.ok, [[row.what, row.held, row.detail] for row in tier.rows]]
                   for tier in probes.try_tiers()]))
 """
@@ -658,8 +659,8 @@ def test_every_tier_is_tried(prefix, tmp_path):
 
 CONTROLLER = """
 import os, sys, time
-from autograder import probes
-from autograder.warden import Warden
+from autograder.warden import probes
+from autograder.warden.pool import Warden
 from bdlab.submission import Submission
 with Warden(sys.argv[1], probes.small()) as warden:
     jail = warden.jail([sys.argv[2]])

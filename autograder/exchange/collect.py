@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autograder.course import together
 from autograder.exchange import collected as store
 from autograder.exchange import roster as rosters
 from autograder.exchange.archives import opened
@@ -23,6 +22,7 @@ from autograder.exchange.matching import HandIn
 from autograder.exchange.platforms import moodle
 from autograder.exchange.roster import Student
 from autograder.exchange.sorting import Collected, Plan, sort_out
+from autograder.gradebook.read import together
 
 
 def collect(plan: Plan) -> Collected:

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from autograder.course import place
+from autograder.course.folder import place
 from autograder.exchange.platforms.claim import Claim
-from autograder.handed_in import Unreadable, contents
+from autograder.handin.read import Unreadable, contents
 
 TOLD = ("the worksheet", "--time", "--extensions")
 """Where a time comes from that corrects an earlier one."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from autograder.exchange.collected import Note, notes
 from autograder.exchange.platforms import platform
 from autograder.exchange.platforms.claim import Claim
-from autograder.handed_in import Unreadable, contents
+from autograder.handin.read import Unreadable, contents
 
 WHEN = (1980, 1, 1, 0, 0, 0)
 """The time of every member: equal pages make equal zips."""

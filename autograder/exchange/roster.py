@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.exchange.tables import Table, plain, read
-from autograder.sanitize import is_student
+from autograder.handin.sanitize import is_student
 
 LONGEST = 128
 """Characters that a name may have in nbgrader's gradebook."""

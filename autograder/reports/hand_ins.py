@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.cells import python
-from autograder.journal import Journal
-from autograder.record import Record
+from autograder.handin.runnable import python
+from autograder.handin.sanitize import is_student
 from autograder.reports.people import Person
-from autograder.sanitize import is_student
+from autograder.verdict.journal import Journal, Record
 from bdlab.exercises import lessons
 from bdlab.exercises.specification import Lesson
 

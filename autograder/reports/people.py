@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder.cells import NOT_PYTHON
-from autograder.sources import others, references
+from autograder.authoring.sources import others, references
+from autograder.handin.runnable import NOT_PYTHON
 
 PURPOSE = b"bdlab pseudonyms\0"
 FILE = re.compile(r"(^|[,;:])(\s*+)(?!expected )[^,;:]*\.ipynb\b(?!\))")

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from autograder.grade import ENDED, UNWRITTEN, CellGrade
-from autograder.record import Record
 from autograder.reports import similar
 from autograder.reports.hand_ins import HandIns
 from autograder.reports.people import People
+from autograder.verdict.grade import ENDED, UNWRITTEN
+from autograder.verdict.journal import CellGrade, Record
 from bdlab.exercises.specification import Exercise
 
 Z = 1.959964

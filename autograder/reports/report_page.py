@@ -10,9 +10,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from autograder.handin.sanitize import plain
 from autograder.reports import charts
 from autograder.reports.report import OUTCOMES, Report
-from autograder.sanitize import plain
 
 HOME = Path(__file__).parent
 SAMPLES = 10

@@ -1,0 +1,1 @@
+"""Lessons from their sources to what students get."""

@@ -1,0 +1,82 @@
+"""Lessons go out: into the live gradebook, and as the edition that students get."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from autograder.authoring.build import source_notebook, stale, student_text, write_source
+from autograder.course.folder import PRIVATE, ROOT
+from autograder.course.nbgrader import nbgrader
+
+PUBLIC = (
+    "bdlab",
+    "lessons",
+    "docs",
+    "course.toml",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CITATION.cff",
+)
+"""What the students' edition consists of."""
+
+
+def release(home: Path, name: str | None = None, root: Path = PRIVATE) -> Path:
+    """Enter the lesson into the gradebook below `root`.
+
+    Raises: `ValueError` where lessons/ is stale, or where cells or points differ from what students handed in already.
+    """
+    old = stale(home)
+    if old:
+        raise ValueError("; ".join(old) + "; run `autograder build` first")
+    name = name or home.name
+    root.mkdir(mode=0o700, exist_ok=True)
+    _refuse_changes(home, name, root)
+    write_source(root, home, name=name)
+    nbgrader(root, "generate_assignment", name, "--force")
+    target = root / "release" / name / f"{home.name}.ipynb"
+    if student_text(target) != (ROOT / "lessons" / home.name / target.name).read_text(encoding="utf-8"):
+        raise RuntimeError(f"the release of {home.name} differs from lessons/: run `autograder build --check`")
+    return target
+
+
+def _refuse_changes(home: Path, name: str, root: Path) -> None:
+    """Raise a `ValueError` when the gradebook holds hand-ins of this lesson whose graded cells were others."""
+    from nbgrader.api import Gradebook, MissingEntry
+
+    if not (root / "gradebook.db").exists():
+        return
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as book:
+        try:
+            handed_in = len(book.assignment_submissions(name))
+            cells = {cell.name: float(cell.max_score) for cell in book.find_notebook(home.name, name).grade_cells}
+        except MissingEntry:
+            return
+    marks = [cell.metadata.get("nbgrader", {}) for cell in source_notebook(home).cells]
+    now = {mark["grade_id"]: float(mark["points"]) for mark in marks if mark.get("grade")}
+    if handed_in and cells != now:
+        changed = ", ".join(sorted(key for key in cells.keys() | now.keys() if cells.get(key) != now.get(key)))
+        raise ValueError(
+            f"{name} has {handed_in} hand-ins and its graded cells or points changed ({changed}); release it beside the old "
+            f"one: autograder release {home.name} --as {home.name}_v2"
+        )
+
+
+def publish(target: Path) -> Path:
+    """Copy what students get to `target`.  Raises: `ValueError` where it is not empty, or a lesson is stale."""
+    if target.exists() and any(target.iterdir()):
+        raise ValueError(f"target must be a new or an empty folder, got {target}")
+    old = [line for home in sorted((ROOT / "solutions").glob("[0-9][0-9]_*")) for line in stale(home)]
+    if old:
+        raise ValueError("; ".join(old) + "; run `autograder build` first")
+    target.mkdir(parents=True, exist_ok=True)
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".ipynb_checkpoints", ".*", "teach", "day_*")
+    for name in PUBLIC:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=unwanted)
+        else:
+            shutil.copy(source, target / name)
+    return target

@@ -1,0 +1,1 @@
+"""What the command `autograder` can do, a file for each family."""

@@ -1,0 +1,184 @@
+"""The commands of grading day: init, grade, regrade, explain.
+
+What grades is imported inside: jails need Linux, and the other commands do not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from autograder.authoring.sources import folder
+from autograder.commands.options import CourseOption, JobsOption, LessonArgument, NameOption, PolicyOption, TrustOption
+from autograder.course import secret as secrets
+from autograder.course.folder import PRIVATE, alone, closed
+from autograder.course.terminal import listed, table
+
+if TYPE_CHECKING:
+    from autograder.verdict.assignment import Assignment
+    from autograder.verdict.journal import Record
+
+
+def init(course: CourseOption = PRIVATE) -> None:
+    """Make the course's secret, from which the draws of graded checks come; it never overwrites one.
+
+    Example: `autograder init`
+    """
+    path = secrets.init(course)
+    print(f"Wrote {path} (fingerprint {secrets.fingerprint(secrets.load(course))}). Keep a copy: points depend on it.")
+
+
+def grade(
+    lesson: LessonArgument,
+    course: CourseOption = PRIVATE,
+    name: NameOption = None,
+    jobs: JobsOption = 2,
+    feedback: Annotated[bool, typer.Option(help="Also write feedback HTML.")] = True,
+    policy: PolicyOption = "B",
+    trust: TrustOption = False,
+) -> None:
+    """Grade every hand-in in a jail, write the gradebook and the feedback.  Stopped half way, the same command goes on.
+
+    Example: `autograder grade 03_badnets --jobs 2`
+    """
+    with alone(closed(course)):
+        work, records = _graded(course, lesson, name, jobs, policy, trust)
+        _write(work, records, feedback)
+    _summary(records)
+
+
+def regrade(
+    lesson: LessonArgument,
+    course: CourseOption = PRIVATE,
+    name: NameOption = None,
+    jobs: JobsOption = 2,
+    write: Annotated[bool, typer.Option("--write", help="Write the changed points, too.")] = False,
+    policy: PolicyOption = "B",
+    trust: TrustOption = False,
+) -> None:
+    """Grade what changed since (answers, checks, limits) and tell whose points change; --write enters them.
+
+    Example: `autograder regrade 03_badnets`
+    """
+    with alone(closed(course)):
+        work, records = _graded(course, lesson, name, jobs, policy, trust)
+        from autograder.verdict.assignment import changes as changed
+
+        changes = changed(entered_points(work), records)
+        if write:
+            _write(work, records, feedback=True)
+    table(
+        [(student, exercise, f"{was:g}", f"{now:g}") for student, exercise, was, now in changes],
+        ("student", "exercise", "points before", "points now"),
+        f"{work.name}: {len(changes)} points change",
+    )
+    if write:
+        print(f"Entered {len(records)} verdicts.")
+    else:
+        print("Nothing was entered. `autograder regrade ... --write` enters it; manual grades and comments stay.")
+
+
+def explain(
+    student: Annotated[str, typer.Argument(help="Whose hand-in.")],
+    exercise: Annotated[str, typer.Argument(help="'l03_stamp'.")],
+    course: CourseOption = PRIVATE,
+    name: NameOption = None,
+    policy: PolicyOption = "B",
+    trust: TrustOption = False,
+) -> None:
+    """Replay one check on one hand-in, with the secret draws, for an appeal.  For the lecturer's eyes only.
+
+    Example: `autograder explain ada l03_stamp`
+    """
+    from autograder.warden.policy import guarded
+
+    home = folder(exercise.partition("_")[0])
+    with guarded(policy, trust, _imports) as warden:
+        from autograder.verdict.assignment import assignment
+        from autograder.verdict.explain import replay
+
+        work = assignment(closed(course), home, name)
+        print("\n".join(replay(work, student, exercise, warden)))
+
+
+def entered_points(work: Assignment) -> dict[str, dict[str, float]]:
+    """Student -> exercise -> the automatic points that stand in the gradebook."""
+    from nbgrader.api import Gradebook
+
+    path = work.root / "gradebook.db"
+    if not path.exists():
+        return {}
+    exercises = {task.id for task in work.master.lesson.exercises}
+    with Gradebook(f"sqlite:///{path}") as book:
+        return {
+            submission.student_id: {
+                grade.cell.name: float(grade.auto_score)
+                for notebook in submission.notebooks
+                for grade in notebook.grades
+                if grade.cell.name in exercises and grade.auto_score is not None
+            }
+            for submission in book.assignment_submissions(work.name)
+        }
+
+
+def _imports() -> None:
+    """What grading needs, while the fork server starts."""
+    from autograder.verdict import assignment  # noqa: F401
+
+
+def _graded(
+    course: Path, lesson: str, name: str | None, jobs: int, policy: str, trust: bool
+) -> tuple[Assignment, list[Record]]:
+    """The assignment and its records, old ones and new ones.  The fork server starts while we import."""
+    from autograder.warden.policy import guarded
+
+    home = folder(lesson)
+    with guarded(policy, trust, _imports) as warden:
+        from autograder.verdict.assignment import assignment, run
+
+        work = assignment(course.resolve(), home, name)
+        students = _students(work)
+        with tqdm(total=len(students), unit="hand-in", disable=None) as bar:
+            return work, run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
+
+
+def _students(work: Assignment) -> list[str]:
+    """Who handed in; tells of what is left out and what is damaged.  Raises: `ValueError` where nobody did."""
+    from autograder.verdict.journal import Journal
+
+    students = work.students()
+    for name in work.strangers():
+        print(
+            f"  left out: a folder with the name {name!r}, which is no student's; rename it to letters, digits and _.@+-"
+        )
+    if not students:
+        raise ValueError(f"nothing was handed in: {work.root / 'submitted'} has no STUDENT/{work.name}")
+    journal = Journal.open(work.journal)
+    if journal.damaged:
+        print(f"{journal.damaged} lines of {work.journal} are damaged; what they held is graded again.")
+    return students
+
+
+def _write(work: Assignment, records: list[Record], feedback: bool) -> None:
+    from autograder.gradebook import enter
+
+    for line in enter.write(work, records):
+        print(f"  {line}")
+    if feedback:
+        enter.feedback(work)
+
+
+def _summary(records: list[Record]) -> None:
+    """What a lecturer should know, at one look; all of it stands in the report."""
+    tiers = sorted({record.tier for record in records})
+    print(f"{len(records)} hand-ins graded behind walls of tier {', '.join(tiers)}.")
+    mended = [(record.student, "; ".join(record.remarks)) for record in records if record.remarks]
+    for line in (
+        *listed("refused, 0 points", [(record.student, record.refused) for record in records if record.refused]),
+        *listed("needs a human", [(record.student, doubt) for record in records for doubt in record.doubts]),
+        *listed("put together again", mended, shown=10),
+    ):
+        print(line)

@@ -1,0 +1,81 @@
+"""The commands that make lessons and give them out: build, release, publish.
+
+What they need is imported inside: torch takes seconds, and `--help` should not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.authoring.sources import folder
+from autograder.commands.options import LessonArgument
+from autograder.course.folder import ROOT
+
+LessonsArgument = Annotated[list[str] | None, typer.Argument(help="'03_badnets', '03' ...; none: every lesson.")]
+
+
+def build(
+    lessons: LessonsArgument = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit status 1 where lessons/ is stale.")
+    ] = False,
+    refresh: Annotated[bool, typer.Option(help="Also make frozen outcomes and cached demos anew.")] = False,
+    notebook: Annotated[bool, typer.Option(help="Write the instructor's notebook, to edit it in JupyterLab.")] = False,
+    from_notebook: Annotated[bool, typer.Option(help="Take the edited notebook back into the .py.")] = False,
+) -> None:
+    """Make lessons/ from solutions/: the same bytes on every machine.
+
+    Example: `autograder build 03 --refresh`
+    """
+    from autograder.authoring import build as building
+    from autograder.authoring import editing, frozen, pages
+
+    homes = _homes(lessons)
+    if notebook or from_notebook:
+        for home in homes:
+            print(f"Wrote {editing.write(home) if notebook else editing.take_back(home)}")
+        return
+    if check:
+        found = [line for home in homes for line in (*building.stale(home), *frozen.stale(home))] + pages.stale()
+        print(
+            "\n".join(
+                [*found, "Run `autograder build --refresh` and commit what it writes."] if found else ["nothing to do"]
+            )
+        )
+        raise typer.Exit(bool(found))
+    for home in homes:
+        for path in frozen.refresh(home) if refresh else ():
+            print(f"Wrote {path.relative_to(ROOT)}")
+        print(f"Wrote {building.build(home).relative_to(ROOT)}")
+    print(f"Wrote {pages.write().relative_to(ROOT)}")
+
+
+def release(
+    lesson: LessonArgument,
+    as_: Annotated[str | None, typer.Option("--as", help="A new name, as in 03_badnets_v2.")] = None,
+) -> None:
+    """Enter a lesson into the live gradebook below private/; refuses when that would change what was handed in.
+
+    Example: `autograder release 03`
+    """
+    from autograder.authoring import release as releasing
+
+    print(f"Released {releasing.release(folder(lesson), as_)}")
+
+
+def publish(target: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Write the students' edition: no solutions, no instructor's pages.
+
+    Example: `autograder publish ../students`
+    """
+    from autograder.authoring import release as releasing
+
+    print(f"Wrote {releasing.publish(target)}")
+
+
+def _homes(names: list[str] | None) -> list[Path]:
+    found = names or [path.name for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*"))]
+    return [folder(name) for name in found]

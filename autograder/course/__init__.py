@@ -1,0 +1,1 @@
+"""The course: its folder, its settings, its secret, its nbgrader."""

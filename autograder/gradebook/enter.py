@@ -1,0 +1,186 @@
+"""Many verdicts at once into nbgrader's gradebook and folders: what `nbgrader autograde` would leave, in fewer steps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from autograder.course.nbgrader import CONFIG
+from autograder.gradebook.pages import flagged, handed_in_at, marked, put_beside, text
+from autograder.gradebook.read import together
+from autograder.handin import sanitize
+from autograder.verdict.assignment import Assignment
+from autograder.verdict.journal import Record
+
+TOGETHER = 50
+"""Students in one transaction."""
+
+
+def settings(root: Path) -> Any:
+    """nbgrader's settings for the course folder `root`: nbgrader_config.py, then the folder's own."""
+    from traitlets.config.loader import Config, PyFileConfigLoader
+
+    found = Config()
+    for folder in (CONFIG.parent, root / ".jupyter"):
+        if (folder / CONFIG.name).is_file():
+            found.merge(PyFileConfigLoader(CONFIG.name, path=str(folder)).load_config())
+    found.CourseDirectory.root = str(root)
+    return found
+
+
+def write(work: Assignment, records: Sequence[Record]) -> list[str]:
+    """Enter the verdicts into the gradebook and write autograded/.  Killed half way, the same call again completes it.
+
+    Manual grades, extra credit, extensions and comments stay.  Returns: a line for each name that is no student's.
+    Raises: `ValueError` where the assignment is not in the gradebook.
+    """
+    from nbgrader.api import Gradebook
+    from nbgrader.coursedir import CourseDirectory
+
+    course = CourseDirectory(config=settings(work.root))
+    if not (work.root / "gradebook.db").exists():
+        raise ValueError(f"{work.root} has no gradebook; run `autograder release {work.home.name}` first")
+    refused = [f"{record.student!r} is no name for a student" for record in records if not _named(record)]
+    todo = (record for record in records if _named(record))
+    with Gradebook(course.db_url, course.course_id) as book:
+        book.find_notebook(work.home.name, work.name)
+        rows = _Rows(book, work, course.config)
+        while some := list(islice(todo, TOGETHER)):
+            found = [_Verdict(work, record) for record in some]
+            with together(book):
+                rows.enter(found)
+            for verdict in found:  # after the rows: a folder without rows would be passed over by nbgrader
+                _file(work, verdict)
+    return refused
+
+
+def feedback(work: Assignment, students: Iterable[str] = ()) -> None:
+    """Write feedback/ from autograded/, of `students` or of all, as `nbgrader generate_feedback --force` does."""
+    from nbgrader.converters import GenerateFeedback
+    from nbgrader.coursedir import CourseDirectory
+
+    config = settings(work.root)
+    config.HTMLExporter.template_name = "feedback"
+    for student in tuple(students) or ("*",):
+        course = CourseDirectory(config=config, assignment_id=work.name, student_id=student)
+        GenerateFeedback(coursedir=course, config=config, force=True).start()
+
+
+def _named(record: Record) -> bool:
+    return sanitize.is_student(record.student)
+
+
+class _Verdict:
+    """What is entered for one student."""
+
+    def __init__(self, work: Assignment, record: Record) -> None:
+        self.student = record.student
+        self.book = marked(work, work.rebuilt(record.student), record)
+        self.flagged = flagged(self.book, record)
+        self.at: datetime | None = handed_in_at(work.root / "submitted" / record.student / work.name)
+
+
+class _Rows:
+    """nbgrader's own steps on one open gradebook."""
+
+    def __init__(self, gradebook: Any, work: Assignment, config: Any) -> None:
+        from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
+
+        self.gradebook, self.work = gradebook, work
+        self.save, self.late = SaveAutoGrades(config=config), AssignLatePenalties(config=config)
+        self.save.notebook_id, self.save.assignment_id = work.home.name, work.name
+        self.late.init_plugin()
+
+    def enter(self, verdicts: Sequence[_Verdict]) -> None:
+        """All rows of some students."""
+        submissions = self._submissions(verdicts)
+        for verdict in verdicts:
+            submission = submissions[verdict.student]
+            if verdict.at is not None:
+                submission.timestamp = verdict.at
+            (notebook,) = [found for found in submission.notebooks if found.name == self.work.home.name]
+            loaded = _Loaded(notebook)
+            self.save.gradebook, self.save.student_id = loaded, verdict.student
+            for cell in verdict.book.cells:
+                self.save.preprocess_cell(cell, {}, 0)
+            for name in verdict.flagged:
+                loaded.grades[name].needs_manual_grade = True
+            self._penalty(submission, notebook)
+
+    def _submissions(self, verdicts: Sequence[_Verdict]) -> dict[str, Any]:
+        """Student -> the row that their hand-in has, or a new one; new students too."""
+        from nbgrader.api import Student, SubmittedAssignment, SubmittedNotebook
+        from sqlalchemy.orm import selectinload
+
+        session, names = self.gradebook.db, [verdict.student for verdict in verdicts]
+        known = {row.id for row in session.query(Student.id).filter(Student.id.in_(names))}
+        session.add_all(Student(id=name) for name in names if name not in known)
+        session.flush()
+        parts = selectinload(SubmittedAssignment.notebooks)
+        found = session.query(SubmittedAssignment).options(
+            parts.selectinload(SubmittedNotebook.grades), parts.selectinload(SubmittedNotebook.comments)
+        )
+        own = SubmittedAssignment.assignment_id == self.gradebook.find_assignment(self.work.name).id
+        rows = {row.student_id: row for row in found.filter(own, SubmittedAssignment.student_id.in_(names))}
+        rows |= {name: self.gradebook.add_submission(self.work.name, name) for name in names if name not in rows}
+        session.flush()
+        return rows
+
+    def _penalty(self, submission: Any, notebook: Any) -> None:
+        """What `AssignLatePenalties.preprocess` does; that opens the gradebook anew for each student."""
+        notebook.late_submission_penalty = None
+        late = submission.total_seconds_late
+        if late > 0:
+            self.gradebook.db.flush()
+            self.gradebook.db.refresh(notebook, ["score"])
+            penalty = self.late.plugin_inst.late_submission_penalty(submission.student_id, notebook.score, late)
+            if penalty is not None:
+                notebook.late_submission_penalty = self.late._check_late_penalty(notebook, penalty)
+
+
+class _Loaded:
+    """Stands in for the gradebook while `SaveAutoGrades` looks at one notebook: the rows are in memory already."""
+
+    def __init__(self, notebook: Any) -> None:
+        self.grades = {grade.cell.name: grade for grade in notebook.grades}
+        self.comments = {comment.cell.name: comment for comment in notebook.comments}
+        self.db = self
+
+    def find_grade(self, name: str, *_: str) -> Any:
+        return self.grades[name]
+
+    def find_comment(self, name: str, *_: str) -> Any:
+        return self.comments[name]
+
+    def commit(self) -> None:
+        """`together` does it."""
+
+
+def _file(work: Assignment, verdict: _Verdict) -> None:
+    """The folder of one student in autograded/; what else stood there is removed."""
+    folder = work.root / "autograded" / verdict.student / work.name
+    ours = work.root / "source" / work.name
+    put_beside(ours, folder, verdict.at)
+    path = folder / f"{work.home.name}.ipynb"
+    _replace(path, text(verdict.book))
+    kept = {path, *(folder / file.relative_to(ours) for file in ours.rglob("*"))}
+    kept |= {folder / "timestamp.txt"} if verdict.at is not None else set()
+    for other in folder.iterdir():
+        if other not in kept:
+            shutil.rmtree(other) if other.is_dir() and not other.is_symlink() else other.unlink()
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(0o444)
+
+
+def _replace(path: Path, content: str) -> None:
+    """Write `path` at one stroke."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.write_text(content, encoding="utf-8")
+    os.replace(new, path)

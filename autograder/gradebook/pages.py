@@ -1,0 +1,162 @@
+"""A verdict as a notebook: the released lesson with the student's text, made harmless, and one number for each check.
+
+nbgrader takes the number of a check cell from its first `execute_result`; nothing else in these notebooks is an output.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jinja2 import pass_context
+from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters.templateexporter import TemplateExporter
+from nbconvert.filters import Highlight2HTML
+from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
+from nbformat import NotebookNode
+from nbformat.v4.rwbase import split_lines
+
+from autograder.handin import sanitize
+from autograder.handin.read import Unreadable, contents
+from autograder.handin.runnable import grade_id_of
+from autograder.verdict.assignment import Assignment, Rebuilt
+from autograder.verdict.journal import CellGrade, Record
+
+UNCHECKED = "this lesson has no such exercise; it is graded by hand"
+OWN = 200
+"""How many cells of their own are shown."""
+WHEN = re.compile(r"[\d:.T -]{8,40}?(?: [A-Za-z]{1,6}| ?[+-][\d:]{4,6})?")
+"""A time as nbgrader writes it.  dateutil would open a file that is named as the zone."""
+
+
+def marked(work: Assignment, rebuilt: Rebuilt, record: Record) -> NotebookNode:
+    """The notebook of one hand-in as autograded/ holds it.  Equal arguments give equal notebooks, to the byte."""
+    book = work.release if rebuilt.notebook is None else rebuilt.notebook
+    ours = {grade_id_of(cell): cell.source for cell in work.release.cells if grade_id_of(cell)}
+    remarks = [f"About your file: {remark}" for remark in rebuilt.remarks]
+    shown, own = [], 0
+    for cell in map(NotebookNode, book.cells):  # what is set below is set in a copy
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        if cell.metadata.get("bdlab", {}).get("role") == "own":
+            own += 1
+            cell.id, cell.source = f"own-{own}", sanitize.code(cell.source)
+            if own > OWN:
+                continue
+        elif is_check(cell):
+            cell.outputs = _outputs(_grade(cell, record), remarks)
+            remarks = []
+        elif grade_id_of(cell) and cell.source != ours[grade_id_of(cell)]:
+            cell.source = (sanitize.code if cell.cell_type == "code" else sanitize.markdown)(cell.source)
+        shown.append(cell)
+    return NotebookNode({**book, "cells": shown})
+
+
+def text(book: NotebookNode) -> str:
+    """What the file holds: what nbconvert would write, without its copies and its second look at our own cells."""
+    cells = [NotebookNode(cell) for cell in book.cells]
+    for cell in cells:
+        if cell.get("outputs"):
+            cell.outputs = copy.deepcopy(cell.outputs)
+    split = split_lines(NotebookNode({**book, "cells": cells}))
+    return json.dumps(split, indent=1, sort_keys=True, ensure_ascii=False, separators=(",", ": ")) + "\n"
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """Whether its points come from us: a graded cell of code that is not the student's to fill in."""
+    marks = cell.metadata.get("nbgrader", {})
+    return bool(marks.get("grade") and not marks.get("solution") and cell.cell_type == "code")
+
+
+def flagged(book: NotebookNode, record: Record) -> list[str]:
+    """The check cells that a human should look at, beside the number that they have."""
+    checks = [cell for cell in book.cells if is_check(cell)]
+    return [grade_id_of(cell) for cell in checks if record.refused or _grade(cell, record).doubts]
+
+
+def _grade(cell: NotebookNode, record: Record) -> CellGrade:
+    maximum = float(cell.metadata.nbgrader.points)
+    return record.cells.get(grade_id_of(cell), CellGrade(0.0, maximum, (UNCHECKED,), (UNCHECKED,)))
+
+
+def clamped(points: float, maximum: float) -> float:
+    """`points` as a float in [0, maximum]; what is no number gives 0."""
+    return 0.0 if math.isnan(points) else float(min(max(points, 0.0), maximum))
+
+
+def _outputs(grade: CellGrade, remarks: list[str]) -> list[NotebookNode]:
+    """The reasons as text, then the number.  Never stderr, never an error: nbgrader takes both for 0 points."""
+    said = "".join(f"{sanitize.line(line)}\n" for line in (*grade.reasons, *remarks))
+    number = repr(clamped(grade.points, grade.maximum))
+    return [
+        nbformat.from_dict({"output_type": "stream", "name": "stdout", "text": said}),
+        nbformat.from_dict(
+            {"output_type": "execute_result", "metadata": {}, "data": {"text/plain": number}, "execution_count": None}
+        ),
+    ]
+
+
+def handed_in_at(folder: Path) -> datetime | None:
+    """When a hand-in came, by the timestamp.txt that nbgrader puts beside it; None where that says nothing."""
+    from nbgrader.utils import parse_utc
+
+    try:
+        found = contents(folder / "timestamp.txt").decode("utf-8").strip()
+        return parse_utc(found) if WHEN.fullmatch(found) else None
+    except (Unreadable, ValueError, OverflowError, TypeError):  # dateutil raises the last three
+        return None
+
+
+def put_beside(work_source: Path, folder: Path, at: datetime | None) -> None:
+    """What stands beside a notebook in autograded/: the files of the lesson and the time, nothing of the student's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in work_source.rglob("*") if work_source.is_dir() else ():
+        if path.is_file() and path.suffix != ".ipynb" and not {"__pycache__", ".ipynb_checkpoints"} & {*path.parts}:
+            target = folder / path.relative_to(work_source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            shutil.copyfile(path, target)
+    if at is not None:
+        (folder / "timestamp.txt").unlink(missing_ok=True)
+        (folder / "timestamp.txt").write_text(f"{at:%Y-%m-%d %H:%M:%S.%f} UTC\n", encoding="ascii")
+
+
+class FeedbackPage(HTMLExporter):
+    """nbconvert's page without its second parse of the whole, which is for pictures that lack a description.
+
+    Markdown and code that were rendered before are taken from memory.  One exporter renders a whole class.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.rendered: dict[tuple[str, str], str] = {}
+        super().__init__(**options)
+
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """See nbconvert."""
+        lexer = nb.metadata.get("language_info", {}).get("name")
+        highlight = Highlight2HTML(pygments_lexer=lexer, parent=self)
+        self.register_filter("highlight_code", lambda source, metadata: self._once("code", source, highlight))
+        data_types = WidgetsDataTypeFilter(notebook_metadata=self._nb_metadata, parent=self, resources=resources)
+        self.register_filter("filter_data_type", data_types)
+        return TemplateExporter.from_notebook_node(self, nb, resources, **options)
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        """See nbconvert; our notebooks have no attachments."""
+        return self._once("markdown", source, lambda text: HTMLExporter.markdown2html(self, context, text))
+
+    def _once(self, kind: str, source: str, render: Callable[[str], Any]) -> str:
+        key = kind, source
+        if key not in self.rendered:
+            self.rendered[key] = str(render(source))
+        return self.rendered[key]

@@ -1,0 +1,103 @@
+"""Repairs as files: of one notebook, of a student, of a class.  What was handed in is never touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.authoring.build import text
+from autograder.course.folder import ROOT, place
+from autograder.handin.read import Unreadable, contents, find, read
+from autograder.handin.repair import repair
+from autograder.handin.sanitize import is_student
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one hand-in.  remarks: what was mended; form: what costs nothing; refused: why nothing can be had."""
+
+    student: str
+    remarks: Sequence[str] = ()
+    form: Sequence[str] = ()
+    refused: str = ""
+    path: Path | None = None
+    written: bool = False
+
+    @property
+    def word(self) -> str:
+        """'sound', 'repaired' or 'refused'."""
+        return "refused" if self.refused else "repaired" if self.path is not None else "sound"
+
+    def lines(self) -> list[str]:
+        """For the lecturer."""
+        if self.refused:
+            return [f"refused: {self.refused}"]
+        if self.path is None:
+            return ["sound, nothing to repair"]
+        end = f"Wrote {self.path}" if self.written else f"{self.path} holds the repair already"
+        return [*self.remarks, *self.form, end]
+
+
+def one(path: Path, home: Path, out: Path | None = None) -> Done:
+    """Repair one notebook into `out`, or beside it.  Raises: `Unreadable`, a ValueError, for what is none."""
+    target = out or path.with_name(f"{path.name.removesuffix('.ipynb')}.repaired.ipynb")
+    if target.resolve() == path.resolve():
+        raise ValueError(f"out must be another file than the notebook, which is kept; got {target}")
+    if not os.path.lexists(path):
+        raise ValueError(f"the notebook must be a file, there is no {path}")
+    release = nbformat.read(ROOT / "lessons" / home.name / f"{home.name}.ipynb", as_version=4)
+    return _mended("", path, release, target, ())
+
+
+def several(root: Path, home: Path, name: str, student: str | None = None) -> list[Done]:
+    """Repair the hand-ins of the assignment `name` into repaired/STUDENT; of one student, or of all.
+
+    Raises: `ValueError` where nobody of that name handed anything in.
+    """
+    path = root / "release" / name / f"{home.name}.ipynb"
+    if not path.is_file():
+        raise ValueError(f"{name} is not released in {root}; run `autograder release {home.name}` first")
+    there = [one.parent.name for one in sorted((root / "submitted").glob(f"*/{name}")) if one.is_dir()]
+    students = [one for one in there if is_student(one) and student in (None, one)]
+    if not students:
+        raise ValueError(f"nothing was handed in: {root / 'submitted'} has no {student or 'STUDENT'}/{name}")
+    release = nbformat.read(path, as_version=4)
+    return [_of(root, home.name, name, one, release) for one in students]
+
+
+def _of(root: Path, lesson: str, name: str, student: str, release: NotebookNode) -> Done:
+    target = root / "repaired" / student / name / f"{lesson}.ipynb"
+    try:
+        path, remarks = find(root / "submitted" / student / name, f"{lesson}.ipynb")
+        done = _mended(student, path, release, target, remarks)
+    except Unreadable as why:
+        done = Done(student, refused=str(why))
+    if done.path is None:
+        target.unlink(missing_ok=True)  # of an earlier hand-in
+    return done
+
+
+def _mended(student: str, path: Path, release: NotebookNode, target: Path, remarks: Sequence[str]) -> Done:
+    submitted = read(contents(path), path.name)
+    found = repair(submitted, release)
+    remarks = [*remarks, *found.remarks]
+    if not remarks and not submitted.form:
+        return Done(student)
+    data = _text(found.notebook).encode()
+    new = not (target.is_file() and target.read_bytes() == data)
+    if new:
+        place(target, data)
+    return Done(student, remarks, submitted.form, path=target, written=new)
+
+
+def _text(book: NotebookNode) -> str:
+    """The same for the same hand-in: cells of their own are numbered."""
+    own = [cell for cell in book.cells if cell.metadata.get("bdlab", {}).get("role") == "own"]
+    for number, cell in enumerate(own, 1):
+        cell.id = f"own-{number}"
+    return text(book)

@@ -1,0 +1,1 @@
+"""What tries the grader: hostile and invented hand-ins, stock nbgrader; in no wheel."""

@@ -1,0 +1,1 @@
+"""From a hand-in to points, reasons and the record of both."""

@@ -1,0 +1,154 @@
+"""A class of hand-ins: found, read, graded in parallel, written to the journal; nothing here touches the gradebook."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.course import secret as secrets
+from autograder.handin.read import Unreadable, contents, find, read
+from autograder.handin.repair import repair
+from autograder.handin.runnable import Answers, answers
+from autograder.handin.sanitize import is_student
+from autograder.verdict.grade import Master, grade, master, unwritten
+from autograder.verdict.journal import Journal, Record
+from autograder.warden.pool import Warden
+from autograder.warden.tiers import TIERS
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """One hand-in, put together from our own release and the student's text.  refused: why there is none of it."""
+
+    student: str
+    notebook: NotebookNode | None = field(default=None, repr=False)
+    answers: Answers = field(default_factory=lambda: Answers((), {}), repr=False)
+    remarks: Sequence[str] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one assignment's hand-ins are graded against.  name: of the assignment, home: solutions/NN_topic."""
+
+    root: Path
+    home: Path
+    name: str
+    release: NotebookNode = field(repr=False)
+    master: Master = field(repr=False)
+    secret: str = ""
+
+    @property
+    def journal(self) -> Path:
+        """Where its verdicts are kept."""
+        return self.root / "journal" / f"{self.name}.jsonl"
+
+    def students(self) -> list[str]:
+        """Who handed something in."""
+        return [name for name in self._folders() if is_student(name)]
+
+    def strangers(self) -> list[str]:
+        """Folders whose names no gradebook and no page should be shown."""
+        return [name for name in self._folders() if not is_student(name)]
+
+    def _folders(self) -> list[str]:
+        return sorted(path.parent.name for path in (self.root / "submitted").glob(f"*/{self.name}") if path.is_dir())
+
+    def rebuilt(self, student: str) -> Rebuilt:
+        """The hand-in of one student; what cannot be read is refused, never raised."""
+        try:
+            path, found = find(self.root / "submitted" / student / self.name, f"{self.home.name}.ipynb")
+            mended = repair(read(contents(path), path.name), self.release)
+        except Unreadable as refused:
+            return Rebuilt(student, refused=str(refused))
+        return Rebuilt(student, mended.notebook, answers(mended.notebook, self.release), (*found, *mended.remarks))
+
+    def key(self, rebuilt: Rebuilt, limits: dict[str, float]) -> str:
+        """See `Record`."""
+        own = self.master.key(rebuilt.answers, limits)
+        return hashlib.sha256(json.dumps([own, rebuilt.refused]).encode()).hexdigest()
+
+
+def assignment(root: Path, home: Path, name: str | None = None) -> Assignment:
+    """The assignment `name` of the course folder `root`, whose lesson is solutions/NN_topic.
+
+    Raises: `ValueError` where it was not released, or there is no secret.
+    """
+    name = name or home.name
+    path = root / "release" / name / f"{home.name}.ipynb"
+    if not path.is_file():
+        raise ValueError(f"{name} is not released in {root}; run `autograder release {home.name}` first")
+    course = secrets.load(root)
+    release = nbformat.read(path, as_version=4)
+    return Assignment(root, home, name, release, master(home, name, course), secrets.fingerprint(course))
+
+
+def grade_one(work: Assignment, rebuilt: Rebuilt, warden: Warden, journal: Journal) -> Record:
+    """The record of one hand-in: the journal's where it knows the same answers, else a new one."""
+    key = work.key(rebuilt, warden.limits.plain())
+    last, alike = journal.records.get(rebuilt.student), journal.by_key.get(key)
+    if alike is not None and TIERS.index(alike.tier) > TIERS.index(warden.tier):  # graded behind weaker walls
+        alike = None
+    if alike is not None and last is not None and last.key == key and last.tier == alike.tier:
+        return last
+    start = time.monotonic()
+    if rebuilt.refused:
+        cells = {task.id: unwritten(task, rebuilt.refused) for task in work.master.lesson.exercises}
+    elif alike is not None:
+        cells = dict(alike.cells)
+    else:
+        cells = grade(rebuilt.answers, work.master, warden)
+    tier = alike.tier if alike is not None else warden.tier
+    record = Record(
+        rebuilt.student, work.name, key, tier, work.secret, cells, tuple(rebuilt.remarks), rebuilt.refused,
+        round(time.monotonic() - start, 3), datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+    journal.add(record)
+    return record
+
+
+def run(
+    work: Assignment,
+    warden: Warden,
+    *,
+    jobs: int = 1,
+    students: Sequence[str] | None = None,
+    done: Callable[[Record], None] = lambda record: None,
+) -> list[Record]:
+    """Grade the hand-ins of `students`, or all; `done` is called with each record as it comes.
+
+    A stop in the middle keeps every record that was there.
+    """
+    journal = Journal.open(work.journal)
+    names = work.students() if students is None else list(students)
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(jobs))
+        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+        futures = [pool.submit(_one, work, name, warden, journal) for name in names]
+        for future in as_completed(futures):
+            done(future.result())
+    return [journal.records[name] for name in names]
+
+
+def _one(work: Assignment, student: str, warden: Warden, journal: Journal) -> Record:
+    return grade_one(work, work.rebuilt(student), warden, journal)
+
+
+def changes(before: Mapping[str, Mapping[str, float]], after: Sequence[Record]) -> list[tuple[str, str, float, float]]:
+    """(student, exercise, points before, points now) where they differ.  before: student -> exercise -> points."""
+    return [
+        (record.student, name, before[record.student][name], cell.points)
+        for record in after
+        for name, cell in record.cells.items()
+        if before.get(record.student, {}).get(name, cell.points) != cell.points
+    ]

@@ -1,0 +1,1 @@
+"""Jails: who starts them, behind which walls."""
