@@ -33,6 +33,10 @@ _HOMES = {
     "check": "exercises",
     "check_all": "exercises",
     "hint": "exercises",
+    "failing": "exercises",
+    "mine": "exercises",
+    "use": "exercises",
+    "quiz": "exercises",
 }
 _MODULES = {
     "attacks",
@@ -42,6 +46,7 @@ _MODULES = {
     "defenses",
     "evasion",
     "exercises",
+    "lessons",
     "metrics",
     "nets",
     "plots",

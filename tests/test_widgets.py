@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 import torch
+from bdlab.demos import cached
 
 from bdlab import widgets
-from bdlab.demos import cached
 from bdlab.plots import Plot, painted
 
 QUIZ = {

@@ -16,91 +16,167 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.authoring.sources import REGION, notebook
-from autograder.course.folder import ROOT
+from autograder.authoring.sources import homes, notebook, tasks
+from autograder.authoring.wrong import REGION
 from autograder.course.nbgrader import nbgrader
 from autograder.course.settings import Course, course
 from bdlab.exercises import lessons
-from bdlab.exercises.names import DEMO
-from bdlab.exercises.specification import Lesson
+from bdlab.exercises.names import DEMO, USE
+from bdlab.exercises.specification import Exercise, Lesson
 
-ROLES = ("setup", "demo", "answer", "check", "quiz", "essay")
+ROLES = ("setup", "demo", "use", "answer", "quiz", "essay")
+"""What a cell of a source may be; check cells are the build's own."""
+FIRST = {"demo": DEMO, "use": USE}
+"""How the first line of such a cell begins."""
+COLUMNS = 79
+"""Of a code cell: more is clipped in a browser of 1280 pixels."""
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 SETUP = Path(__file__).with_name("setup_cell.txt")
 
 
 def source_notebook(home: Path, settings: Course | None = None) -> NotebookNode:
-    """The instructor's notebook of a lesson: its source with nbgrader's metadata from the exercises' declarations."""
+    """The instructor's notebook of a lesson: its source, and what the declarations say that is typed nowhere else.
+
+    Headers, points, tags, canaries, check cells and links come in here, and nbgrader's metadata.
+    """
     lesson, book = lessons.lesson(home.name), notebook(home)
     _check_source(book, lesson, home)
+    settings = settings or course()
+    made: list[NotebookNode] = []
     for cell in book.cells:
-        about = dict(cell.metadata)
-        cell.metadata = NotebookNode()
-        role = about.get("role")
-        if role:
-            cell.metadata["bdlab"] = {key: about[key] for key in ("role", "exercise") if key in about}
-        marks = _marks(role, about, lesson)
-        if marks:
-            cell.metadata["nbgrader"] = {"schema_version": 3, "task": False, **marks}
-        if role == "setup":
-            cell.source = setup_cell(settings or course())
-        if role == "quiz":  # its source says which answer is right: JupyterLab folds it, and Colab, given a title
-            cell.metadata.update(jupyter={"source_hidden": True}, cellView="form")
-    _badge(book, home, settings or course())
+        role = cell.metadata.get("role")
+        if role == "answer":
+            made += _answer(_of(home, cell), cell.source)
+        elif "exercise" in cell.metadata:
+            made.append(_cell("markdown", _header(_of(home, cell), lesson, cell.source)))
+        elif role == "setup":
+            made.append(_cell("code", setup_cell(settings, lesson), "setup", grade_id="setup", locked=True))
+            made[-1].metadata["jupyter"] = {"source_hidden": True}
+        elif role == "essay":
+            name = f"{lesson.short}_essay"
+            marked = _cell("markdown", cell.source, "essay", grade=True, solution=True, grade_id=name, points=lesson.essay)
+            made.append(marked)
+        else:
+            made.append(_cell(cell.cell_type, cell.source, role))
+    _title(made[0], lesson, home, settings)
+    made.append(_cell("markdown", _links(home)))
+    book.cells = made
     return normal(book)
 
 
-def _marks(role: str | None, about: dict[str, Any], lesson: Lesson) -> dict[str, Any]:
-    """nbgrader's metadata of a cell; empty where nbgrader has no business."""
-    if role == "setup":
-        return {"grade": False, "solution": False, "locked": True, "grade_id": "setup"}
-    if role == "answer":
-        return {"grade": False, "solution": True, "locked": False, "grade_id": f"{about['exercise']}_answer"}
-    if role == "check":
-        points = lessons.find(about["exercise"]).points
-        return {"grade": True, "solution": False, "locked": True, "grade_id": about["exercise"], "points": points}
-    if role == "essay":
-        return {"grade": True, "solution": True, "locked": False, "grade_id": about["id"], "points": lesson.essay}
-    return {}
+def _of(home: Path, cell: NotebookNode) -> Exercise:
+    return tasks(home)[cell.metadata["exercise"]]
 
 
-def setup_cell(settings: Course) -> str:
-    """The setup cell: the same in every lesson, with the course's wheel filled in."""
-    text = SETUP.read_text(encoding="utf-8").rstrip("\n")
-    wheel = f"WHEEL, SHA256 = {json.dumps(settings.wheel)}, {json.dumps(settings.sha256)}"
-    return re.sub(r"^WHEEL, SHA256 = .*?(?=  #|$)", lambda _: wheel, text, flags=re.M)
+def _cell(kind: str, source: str, role: str | None = None, exercise: str = "", **marks: Any) -> NotebookNode:
+    """A cell of the notebook, with nbgrader's metadata where `marks` are given."""
+    about = {"role": role, "exercise": exercise} if exercise else {"role": role}
+    metadata: dict[str, Any] = {"bdlab": about} if role else {}
+    if marks:
+        metadata["nbgrader"] = {
+            "schema_version": 3, "task": False, "grade": False, "solution": False, "locked": False, **marks,
+        }  # fmt: skip
+    return NotebookNode(cell_type=kind, source=source, metadata=NotebookNode(nbformat.from_dict(metadata)))
 
 
-def _badge(book: NotebookNode, home: Path, settings: Course) -> None:
+def _answer(task: Exercise, source: str) -> list[NotebookNode]:
+    """The answer cell with its tag and canaries, and the check cell behind it."""
+    tag = f"# [{task.id}]\n"
+    answer = REGION.sub(lambda found: _with_canary(found, task), source + "\n").rstrip("\n")
+    return [
+        _cell("code", tag + answer, "answer", task.id, solution=True, grade_id=f"{task.id}_answer"),
+        _cell("code", f'{tag}bdlab.check("{task.id}")', "check", task.id, grade=True, locked=True, grade_id=task.id,
+              points=task.points),
+    ]  # fmt: skip
+
+
+def canary(task: Exercise) -> str:
+    """A comment that stands in the solution of this exercise and nowhere else."""
+    digest = hashlib.sha256(f"canary of {task.id}".encode()).hexdigest()[:8]
+    return f"# canary {digest}-{task.id.replace('_', '-')}"
+
+
+def _with_canary(found: re.Match[str], task: Exercise) -> str:
+    indent = re.match(r" *", found["body"])
+    return found[0].replace(found["body"], f"{indent[0] if indent else ''}{canary(task)}\n{found['body']}", 1)
+
+
+def _header(task: Exercise, lesson: Lesson, source: str) -> str:
+    """Number, title, points, then what the source says, then how it is checked."""
+    title, _, text = source.partition("\n")
+    number = [one.id for one in lesson.exercises].index(task.id) + 1
+    about = (
+        f"Difficulty {task.difficulty} of 5 · importance {task.importance} of 5 · {task.minutes} minutes · "
+        f"{task.points:g} points"
+    )
+    parts = ", ".join(f"{part.name} {part.points:g}" for part in task.parts)
+    last = f"Points: {parts}. Stuck? `bdlab.hint(\"{task.id}\")`"
+    return "\n\n".join(filter(None, [f"### Exercise {number}: {title.strip()}", about, text.strip(), last]))
+
+
+def _title(cell: NotebookNode, lesson: Lesson, home: Path, settings: Course) -> None:
+    """The heading above the first cell's text; below it what the lesson takes and gives, and the badge."""
+    points = f"{lesson.automatic:g} points by checks" if lesson.exercises else "no points"
+    points += f", {lesson.essay:g} by a person" if lesson.essay else ""
+    needs = f" · after {', '.join(lesson.needs)}" if lesson.needs else ""
+    lines = [f"# {lesson.id[:2]} · {lesson.title}", cell.source, f"*{lesson.minutes} minutes · {points}{needs}*"]
     if settings.repository:
         address = f"https://colab.research.google.com/github/{settings.repository}/blob/{settings.ref}"
-        first = book.cells[0]
-        first.source += f"\n\n[Open this lesson in Colab]({address}/lessons/{home.name}/{home.name}.ipynb)"
+        lines.append(f"[Open this lesson in Colab]({address}/lessons/{home.name}/{home.name}.ipynb)")
+    cell.source = "\n\n".join(lines)
+
+
+def _links(home: Path) -> str:
+    """To the lessons before and behind this one, as far as they exist."""
+    names = [other.name for other in homes() if other.parent == home.parent]
+    place = names.index(home.name)
+    found = [("Before", names[place - 1])] if place else []
+    found += [("Next", names[place + 1])] if place + 1 < len(names) else []
+    title = {one.id: f"{one.id[:2]} {one.title}" for one in lessons.all_lessons()}
+    links = [f"{word}: [{title[name]}](../{name}/{name}.ipynb)" for word, name in found if name in title]
+    return " · ".join([*links, "[all lessons](../README.md)"])
+
+
+def setup_cell(settings: Course, lesson: Lesson) -> str:
+    """The setup cell: the course's wheel filled in, and what this lesson imports."""
+    text = SETUP.read_text(encoding="utf-8").rstrip("\n")
+    wheel = f"WHEEL, SHA256 = {json.dumps(settings.wheel)}, {json.dumps(settings.sha256)}"
+    text = re.sub(r"^WHEEL, SHA256 = .*?(?=  #|$)", lambda _: wheel, text, flags=re.M)
+    return text.replace("IMPORTS", "\n".join(lesson.imports))
 
 
 def _check_source(book: NotebookNode, lesson: Lesson, home: Path) -> None:
     """Raise a `ValueError` where the source is not what the build can work with; it names the cell."""
     for number, cell in enumerate(book.cells, 1):
-        role, where = cell.metadata.get("role"), f"cell {number} of {home.name}.py"
-        if (role is not None and role not in ROLES) or (role is None and cell.cell_type == "code"):
-            raise ValueError(f"role of {where} must be one of {', '.join(ROLES)}, got {role!r}")
-        if role in ("answer", "check") and not cell.source.startswith(f"# [{cell.metadata['exercise']}]\n"):
-            raise ValueError(f"{where} must begin with the line '# [{cell.metadata['exercise']}]'")
-        if role == "answer" and not REGION.search(cell.source + "\n"):
-            raise ValueError(f"{where} must have its solution between ### BEGIN SOLUTION and ### END SOLUTION")
-        if role == "quiz" and not cell.source.startswith("# @title "):
-            raise ValueError(
-                f"{where}: a quiz begins with '# @title ' and a title, which Colab shows instead of the source"
-            )
-        if (role == "demo") != cell.source.startswith(DEMO) and cell.cell_type == "code":
-            raise ValueError(f"{where}: a demo cell, and no other, begins with '{DEMO}'")
-    for role in ("answer", "check"):
-        there = [cell.metadata["exercise"] for cell in book.cells if cell.metadata.get("role") == role]
-        wanted = [task.id for task in lesson.exercises]
-        if there != wanted:
-            raise ValueError(
-                f"{home.name}.py must have one {role} cell each for {', '.join(wanted)}; got {', '.join(there)}"
-            )
+        _check_cell(cell, f"cell {number} of {home.name}.py", home)
+    there = [cell.metadata["exercise"] for cell in book.cells if cell.metadata.get("role") == "answer"]
+    wanted = list(tasks(home))
+    if there != wanted:
+        raise ValueError(f"{home.name}.py must have one answer cell each for {', '.join(wanted)}; got {', '.join(there)}")
+    essays = sum(cell.metadata.get("role") == "essay" for cell in book.cells)
+    if essays != bool(lesson.essay):
+        raise ValueError(f"{home.name}.py must have {int(bool(lesson.essay))} essay cells, got {essays}")
+
+
+def _check_cell(cell: NotebookNode, where: str, home: Path) -> None:
+    role, code = cell.metadata.get("role"), cell.cell_type == "code"
+    if (role is not None and role not in ROLES) or (role is None and code):
+        raise ValueError(f"role of {where} must be one of {', '.join(ROLES)}, got {role!r}")
+    key = cell.metadata.get("exercise")
+    if (role == "answer") != (key is not None and code) or (key is not None and key not in tasks(home)):
+        raise ValueError(f"exercise of {where} must be one of {', '.join(tasks(home)) or '(none)'}, got {key!r}")
+    if role == "answer" and not REGION.search(cell.source + "\n"):
+        raise ValueError(f"{where} must have its solution between ### BEGIN SOLUTION and ### END SOLUTION")
+    asked = re.fullmatch(r'bdlab\.quiz\("(\w+)"\)', cell.source) if role == "quiz" else None
+    if role == "quiz" and not asked:
+        raise ValueError(f"{where}: a quiz is one line, bdlab.quiz(...) with the name of a question")
+    if asked:
+        lessons.question(asked[1])
+    if code and (FIRST.get(role or "", "") != next((f for f in FIRST.values() if cell.source.startswith(f)), "")):
+        raise ValueError(f"{where}: a demo cell, and no other, begins with '{DEMO}', a use cell with '{USE}'")
+    wide = next((line for line in cell.source.splitlines() if code and len(line) > COLUMNS), "")
+    if wide:
+        raise ValueError(f"{where}: a line of code must have at most {COLUMNS} characters, {len(wide)} are in {wide!r}")
 
 
 def normal(book: NotebookNode) -> NotebookNode:
@@ -135,6 +211,8 @@ def text(book: NotebookNode) -> str:
 
 def released(home: Path, settings: Course | None = None) -> str:
     """The students' notebook of a lesson, made by nbgrader in a scratch course with a gradebook that is thrown away."""
+    if not lessons.lesson(home.name).exercises:  # nothing for nbgrader to see to
+        return text(source_notebook(home, settings))
     with scratch_course(home, settings) as root:
         nbgrader(root, "generate_assignment", home.name, "--force")
         return student_text(root / "release" / home.name / f"{home.name}.ipynb")
@@ -161,9 +239,14 @@ def student_text(path: Path) -> str:
     return text(normal(nbformat.read(path, as_version=4)))
 
 
-def build(home: Path, out: Path = ROOT / "lessons", settings: Course | None = None) -> Path:
-    """Write lessons/NN_topic anew, as a whole or not at all."""
-    content = released(home, settings)
+def student_folder(home: Path) -> Path:
+    """lessons/NN_topic of solutions/NN_topic."""
+    return home.parents[1] / "lessons" / home.name
+
+
+def build(home: Path, out: Path | None = None, settings: Course | None = None) -> Path:
+    """Write lessons/NN_topic anew, as a whole or not at all.  out: in place of the folder lessons."""
+    content, out = released(home, settings), out or student_folder(home).parent
     new, old = out / f".{home.name}.new", out / f".{home.name}.old"
     for left in (new, old):
         shutil.rmtree(left, ignore_errors=True)
@@ -177,9 +260,9 @@ def build(home: Path, out: Path = ROOT / "lessons", settings: Course | None = No
     return target
 
 
-def stale(home: Path, out: Path = ROOT / "lessons") -> list[str]:
+def stale(home: Path) -> list[str]:
     """What of lessons/NN_topic is not what the build makes."""
-    target, wanted = out / home.name, f"{home.name}.ipynb"
+    target, wanted = student_folder(home), f"{home.name}.ipynb"
     there = {path.name for path in target.iterdir()} if target.is_dir() else set()
     found = [f"lessons/{home.name}/{name}: the build does not make it" for name in sorted(there - {wanted})]
     if wanted not in there:

@@ -12,7 +12,7 @@ PAGE = ROOT / "docs" / "lessons.md"
 HEAD = """# Lessons and exercises
 
 Written by `autograder build` from the declarations in `bdlab/exercises/`. A part gives all of its points or none.
-A mutant is a wrong solution that the tests hold: it must lose points, and it is answered with a message of its own.
+A mistake is a wrong answer that the tests hold: it must lose points, and it is answered with a message of its own.
 """
 
 
@@ -25,13 +25,13 @@ def _section(lesson: Lesson) -> str:
     automatic = lesson.points - lesson.essay
     rows = [
         f"| `{task.id}` | `{task.name}` | {task.points:g} | {task.minutes} | {task.difficulty}/5 | {task.importance}/5 "
-        f"| {', '.join(f'{part.name} {part.points:g}' for part in task.parts)} | {len(task.messages)} |"
+        f"| {', '.join(f'{part.name} {part.points:g}' for part in task.parts)} | {len(task.mistakes)} |"
         for task in lesson.exercises
     ]
     return "\n".join([
         f"## {lesson.id}: {lesson.title}", "",
         f"{lesson.points:g} points: {automatic:g} automatic, {lesson.essay:g} for the essay. {lesson.minutes} minutes.", "",
-        "| exercise | function | points | minutes | difficulty | importance | parts | mutants |",
+        "| exercise | function | points | minutes | difficulty | importance | parts | mistakes |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows, "",
     ])  # fmt: skip
 

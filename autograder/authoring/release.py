@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from autograder.authoring.build import source_notebook, stale, student_text, write_source
+from autograder.authoring.build import source_notebook, stale, student_folder, student_text, write_source
+from autograder.authoring.sources import homes
 from autograder.course.folder import PRIVATE, ROOT
 from autograder.course.nbgrader import nbgrader
+from bdlab.exercises import lessons
 
 PUBLIC = (
     "bdlab",
@@ -28,6 +30,8 @@ def release(home: Path, name: str | None = None, root: Path = PRIVATE) -> Path:
 
     Raises: `ValueError` where lessons/ is stale, or where cells or points differ from what students handed in already.
     """
+    if not lessons.lesson(home.name).exercises:
+        raise ValueError(f"{home.name} has no exercises: there is nothing to grade, and students take it from lessons/")
     old = stale(home)
     if old:
         raise ValueError("; ".join(old) + "; run `autograder build` first")
@@ -37,7 +41,7 @@ def release(home: Path, name: str | None = None, root: Path = PRIVATE) -> Path:
     write_source(root, home, name=name)
     nbgrader(root, "generate_assignment", name, "--force")
     target = root / "release" / name / f"{home.name}.ipynb"
-    if student_text(target) != (ROOT / "lessons" / home.name / target.name).read_text(encoding="utf-8"):
+    if student_text(target) != (student_folder(home) / target.name).read_text(encoding="utf-8"):
         raise RuntimeError(f"the release of {home.name} differs from lessons/: run `autograder build --check`")
     return target
 
@@ -68,7 +72,7 @@ def publish(target: Path) -> Path:
     """Copy what students get to `target`.  Raises: `ValueError` where it is not empty, or a lesson is stale."""
     if target.exists() and any(target.iterdir()):
         raise ValueError(f"target must be a new or an empty folder, got {target}")
-    old = [line for home in sorted((ROOT / "solutions").glob("[0-9][0-9]_*")) for line in stale(home)]
+    old = [line for home in homes() for line in stale(home)]
     if old:
         raise ValueError("; ".join(old) + "; run `autograder build` first")
     target.mkdir(parents=True, exist_ok=True)

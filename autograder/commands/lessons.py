@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.authoring.sources import folder
+from autograder.authoring.sources import folder, homes
 from autograder.commands.options import LessonArgument
 from autograder.course.folder import ROOT
 
@@ -22,7 +22,8 @@ def build(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit status 1 where lessons/ is stale.")
     ] = False,
-    refresh: Annotated[bool, typer.Option(help="Also make frozen outcomes and cached demos anew.")] = False,
+    refresh: Annotated[bool, typer.Option(help="Also make anew what changed of frozen outcomes and cached demos.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --refresh: whether it changed or not.")] = False,
     notebook: Annotated[bool, typer.Option(help="Write the instructor's notebook, to edit it in JupyterLab.")] = False,
     from_notebook: Annotated[bool, typer.Option(help="Take the edited notebook back into the .py.")] = False,
 ) -> None:
@@ -47,7 +48,7 @@ def build(
         )
         raise typer.Exit(bool(found))
     for home in homes:
-        for path in frozen.refresh(home) if refresh else ():
+        for path in frozen.refresh(home, everything) if refresh else ():
             print(f"Wrote {path.relative_to(ROOT)}")
         print(f"Wrote {building.build(home).relative_to(ROOT)}")
     print(f"Wrote {pages.write().relative_to(ROOT)}")
@@ -77,5 +78,4 @@ def publish(target: Annotated[Path, typer.Argument(help="A new or empty folder."
 
 
 def _homes(names: list[str] | None) -> list[Path]:
-    found = names or [path.name for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*"))]
-    return [folder(name) for name in found]
+    return [folder(name) for name in names] if names else homes()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder.authoring.sources import others, references
+from autograder.authoring.sources import alternatives, mistakes, references
 from autograder.handin.runnable import NOT_PYTHON
 
 PURPOSE = b"bdlab pseudonyms\0"
@@ -129,11 +129,10 @@ def words(home: Path) -> frozenset[str]:
     """Names that say nothing of a student: of Python, of torch, and of the answers under solutions/NN_topic."""
     import torch
 
-    alternatives, mutants = others(home)
     found = {"torch", "numpy", "np", "F", *keyword.kwlist, *dir(builtins)}
     for module in (torch, torch.Tensor, torch.nn, torch.nn.functional):
         found.update(dir(module))
-    for answer in (*references(home).values(), *alternatives, *mutants):
+    for answer in (*references(home).values(), *alternatives(home), *mistakes(home)):
         for node in ast.walk(ast.parse(answer.source)):
             values = [] if isinstance(node, ast.Constant) else [value for _, value in ast.iter_fields(node)]
             found.update(value for value in values if isinstance(value, str))

@@ -14,8 +14,7 @@ import numpy as np
 from autograder.reports import similar
 from autograder.reports.hand_ins import HandIns
 from autograder.reports.people import People
-from autograder.verdict.grade import ENDED, UNWRITTEN
-from autograder.verdict.journal import CellGrade, Record
+from autograder.verdict.journal import CAUSES, CellGrade, Record
 from bdlab.exercises.specification import Exercise
 
 Z = 1.959964
@@ -23,9 +22,6 @@ Z = 1.959964
 SLOW, SHOWN = 10, 20
 """How many of the slowest, and of the pairs that are alike, are told."""
 WHOLE = "the whole hand-in"
-RAISED = ("your code raised ", "The cell with your answer raised ")
-OUTCOMES = ("right", "in part", "wrong", "blank", "raised an error", "ended its process")
-"""What can come of an answer.  The last two are told where they cost points."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class Item:
     """One exercise over `n` hand-ins that could be read.
 
     share: of its points that were earned, in [0, 1]; low, high: 95 % interval.  discrimination: correlation with the points
-    of all other exercises, None where one of the two does not vary.  outcomes: each of `OUTCOMES` -> hand-ins.
+    of all other exercises, None where one of the two does not vary.  outcomes: each of `CAUSES` -> hand-ins.
     """
 
     exercise: str
@@ -131,12 +127,12 @@ def report(found: HandIns, people: People) -> Report:
         read=len(read),
         items=[item(task, read) for task in tasks],
         mistakes=mistakes(made, found, people),
-        unknown=sum(outcome(cell) in ("wrong", "in part") and cell.mistake is None for _, _, cell in made),
+        unknown=sum(cell.cause in ("wrong", "in part") and not cell.mistakes for _, _, cell in made),
         waiting=_waiting(found, people),
         gradebook=found.waiting is not None,
         refused=_groups(((WHOLE, people.line(r.refused), r.student) for r in records if r.refused), people),
         crashed=_groups(
-            ((task.id, outcome(cell), record.student) for task, record, cell in made if outcome(cell) in OUTCOMES[4:]),
+            ((task.id, cell.cause, record.student) for task, record, cell in made if cell.cause in CAUSES[4:]),
             people,
         ),
         remarks=_groups((("", people.line(line), r.student) for r in records for line in r.remarks), people),
@@ -153,20 +149,6 @@ def report(found: HandIns, people: People) -> Report:
     )
 
 
-def outcome(cell: CellGrade) -> str:
-    """One of `OUTCOMES`."""
-    told = [line.strip() for line in cell.reasons]
-    if cell.points >= cell.maximum:
-        return "right"
-    if UNWRITTEN in told:
-        return "blank"
-    if any(ENDED[:40] in line for line in told):
-        return "ended its process"
-    if any(words in line for line in told for words in RAISED):
-        return "raised an error"
-    return "in part" if cell.points > 0 else "wrong"
-
-
 def item(task: Exercise, records: Sequence[Record]) -> Item:
     """How one exercise went; `records` are of hand-ins that could be read."""
     cells = [record.cells[task.id] for record in records if task.id in record.cells]
@@ -174,8 +156,8 @@ def item(task: Exercise, records: Sequence[Record]) -> Item:
     rest = np.array([record.points for record in records if task.id in record.cells]) - own
     share = float(own.mean() / task.points) if cells else 0.0
     low, high = wilson(share, len(cells))
-    counts = Counter(outcome(cell) for cell in cells)
-    outcomes = {name: counts[name] for name in OUTCOMES}
+    counts = Counter(cell.cause for cell in cells)
+    outcomes = {name: counts[name] for name in CAUSES}
     return Item(task.id, len(cells), task.points, share, low, high, correlation(own, rest), outcomes)
 
 
@@ -204,9 +186,9 @@ def mistakes(made: Sequence[tuple[Exercise, Record, CellGrade]], found: HandIns,
     written: Counter[str] = Counter()
     messages = {task.id: task.messages for task, _, _ in made}
     for task, record, cell in made:
-        written[task.id] += outcome(cell) != "blank"
-        if cell.mistake is not None:
-            who[task.id, cell.mistake].append(record.student)
+        written[task.id] += cell.cause != "blank"
+        for name in cell.mistakes:
+            who[task.id, name].append(record.student)
     ordered = sorted(who.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return [
         Mistake(

@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from autograder.handin.sanitize import plain
 from autograder.reports import charts
-from autograder.reports.report import OUTCOMES, Report
+from autograder.reports.report import Report
+from autograder.verdict.journal import CAUSES
 
 HOME = Path(__file__).parent
 SAMPLES = 10
@@ -42,5 +43,5 @@ def page(report: Report) -> str:
     )  # fmt: skip
     return looks.get_template("report.html").render(
         r=report, mean=mean, median=median, charts=pictures, style=Markup(style), policy=Markup(policy),
-        sections=SECTIONS, outcomes=OUTCOMES, samples=SAMPLES,
+        sections=SECTIONS, outcomes=CAUSES, samples=SAMPLES,
     )  # fmt: skip

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from autograder.verdict.assignment import Assignment
 from autograder.verdict.journal import Journal
 from autograder.warden.pool import Warden
+from bdlab.exercises.specification import Draw
+from bdlab.exercises.telling import plain
 from bdlab.exercises.verdict import Tries, judge_part
 from bdlab.submission import Submission
 
@@ -42,8 +44,14 @@ def replay(work: Assignment, student: str, exercise: str, warden: Warden) -> Ite
         tries = Tries(task, Submission(jail, task.fixtures), work.master.secret)
         for part in task.parts:
             result = judge_part(tries, part, work.master.expected[exercise])
-            tried = f" (with {result.tried})" if result.tried else ""
+            failing = None if result.number is None else tries.draws(part)[result.number]
+            tried = f" (with {_shown(failing)})" if failing else ""
             about = f"{part.name}, {part.points:g} points, {len(tries.draws(part))} secret draws"
             yield f"{about}: {result.complaint or 'right'}{tried}"
     finally:
         jail.close()
+
+
+def _shown(draw: Draw) -> str:
+    """Small values as they are, of larger ones the shape."""
+    return "; ".join(f"{name} {plain(value) or tuple(getattr(value, 'shape', ())) or '...'}" for name, value in draw.items())

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +22,11 @@ from autograder.verdict.journal import CellGrade
 from autograder.warden.pool import Warden
 from autograder.warden.tiers import Refused
 from bdlab.exercises import lessons
-from bdlab.exercises.checks import lines_of
 from bdlab.exercises.frozen import frozen
+from bdlab.exercises.recognising import recognise
 from bdlab.exercises.specification import Exercise, Lesson
-from bdlab.exercises.verdict import Outcomes, Result, Tries, Verdict, judge, judge_part, outcomes, recognise
+from bdlab.exercises.telling import lines_of
+from bdlab.exercises.verdict import Outcomes, Result, Tries, Verdict, judge, outcomes
 from bdlab.submission import Remote, Submission
 
 BUILT_IN = (
@@ -107,7 +108,7 @@ def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGra
 
 def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:
     """No points, and why."""
-    return CellGrade(0.0, task.points, (f"{task.id}: 0 of {task.points:g} points", f"  {reason}"))
+    return CellGrade(0.0, task.points, (f"{task.id}: 0 of {task.points:g} points", f"  {reason}"), cause="blank")
 
 
 def _grade(task: Exercise, jail: Remote, lesson: Master, answers: Answers) -> tuple[CellGrade, bool]:
@@ -115,14 +116,30 @@ def _grade(task: Exercise, jail: Remote, lesson: Master, answers: Answers) -> tu
     sub = Submission(jail, task.fixtures)
     results = judge(Tries(task, sub, lesson.secret), lesson.expected[task.id])
     points = Verdict(task, results).points
-    lost = any(result.complaint is not None for result in results)
-    ended = any(result.ended for result in results)
+    lost = [result for result in results if result.complaint is not None]
+    ended = any(result.ended for result in lost)
+    expected, edits = frozen(task.id)
     public = Tries(task, sub)
-    mistake = recognise(public, frozen(task.id)[1]) if lost and not ended else None
-    told = Verdict(task, [_in_public_words(public, result) for result in results], mistake)
+    mistakes = recognise(public, expected, edits) if lost and not ended else ()
+    words = _in_public_words(results, judge(public, expected) if lost and not ended else results)
     raised = "" if points else _raised(task, jail, answers)
     looks = tuple(doubts(task, answers.written[task.id], answers))
-    return CellGrade(points, task.points, tuple(lines_of(task, told, raised)), looks, mistake), ended
+    told = tuple(lines_of(task, Verdict(task, words, mistakes), raised))
+    cause = _cause(task, points, ended, bool(raised) or any(_raises(result) for result in lost))
+    return CellGrade(points, task.points, told, looks, mistakes, cause), ended
+
+
+def _cause(task: Exercise, points: float, ended: bool, raised: bool) -> str:
+    if points >= task.points:
+        return "right"
+    if ended:
+        return "ended its process"
+    return "raised an error" if raised else "in part" if points > 0 else "wrong"
+
+
+def _raises(result: Result) -> bool:
+    """Whether the part is lost because the code raised where it must not."""
+    return (result.complaint or "").startswith("your code raised ")
 
 
 def _raised(task: Exercise, jail: Remote, answers: Answers) -> str:
@@ -131,13 +148,19 @@ def _raised(task: Exercise, jail: Remote, answers: Answers) -> str:
     return f"The cell with your answer raised {name} when it ran; try Kernel > Restart and Run All." if name else ""
 
 
-def _in_public_words(public: Tries, result: Result) -> Result:
-    if result.complaint is None:
-        return Result(result.part, None)
-    if result.ended:
-        return Result(result.part, ENDED)
-    told = judge_part(public, result.part, frozen(public.exercise.id)[0])
-    return Result(result.part, ENDED if told.ended else told.complaint or BUILT_IN, told.tried)
+def _in_public_words(results: Sequence[Result], public: Sequence[Result]) -> list[Result]:
+    """What was won and lost on the secret draws, told by what the public ones show."""
+    return [_told(mine, shown) for mine, shown in zip(results, public, strict=True)]
+
+
+def _told(mine: Result, shown: Result) -> Result:
+    if mine.complaint is None:
+        return Result(mine.part, None)
+    if mine.waiting and not mine.ended:
+        return Result(mine.part, mine.complaint, waiting=True)
+    if mine.ended or shown.ended:
+        return Result(mine.part, ENDED)
+    return Result(mine.part, shown.complaint if shown.complaint and not shown.waiting else BUILT_IN)
 
 
 def _specification(lesson: Lesson) -> str:
@@ -146,6 +169,7 @@ def _specification(lesson: Lesson) -> str:
 
     from bdlab.exercises import comparing, specification, verdict
 
-    modules = {inspect.getmodule(part.run) for task in lesson.exercises for part in task.parts}
-    sources = sorted(inspect.getsource(module) for module in {*modules, comparing, specification, verdict} if module)
+    functions = {f for task in lesson.exercises for p in task.parts for f in (p.draws, p.run, p.look, p.judge) if f}
+    modules = {inspect.getmodule(function) for function in functions} | {comparing, specification, verdict}
+    sources = sorted(inspect.getsource(module) for module in modules if module)
     return hashlib.sha256("".join(sources).encode()).hexdigest()

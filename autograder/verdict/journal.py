@@ -14,19 +14,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+CAUSES = ("right", "in part", "wrong", "blank", "raised an error", "ended its process")
+"""What can come of an answer.  The last two are told where they cost points."""
+PLAIN = ("reasons", "doubts", "mistakes")
+
 
 @dataclass(frozen=True)
 class CellGrade:
     """What one check cell gives.  reasons: lines for the student.  doubts: why a human should look, for the lecturer.
 
-    mistake: the mutant that the answer behaves like.
+    mistakes: those that the answer makes, the one that was told first.  cause: one of `CAUSES`.
     """
 
     points: float
     maximum: float
     reasons: Sequence[str]
     doubts: Sequence[str] = ()
-    mistake: str | None = None
+    mistakes: Sequence[str] = ()
+    cause: str = "wrong"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Record:
     def of(cls, plain: Mapping[str, Any]) -> Record:
         """The record of such a line."""
         cells = {
-            name: CellGrade(**{**cell, "reasons": tuple(cell["reasons"]), "doubts": tuple(cell["doubts"])})
+            name: CellGrade(**{**cell, **{key: tuple(cell[key]) for key in PLAIN}})
             for name, cell in plain["cells"].items()
         }
         return cls(**{**plain, "cells": cells, "remarks": tuple(plain["remarks"])})

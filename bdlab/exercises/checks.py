@@ -1,4 +1,4 @@
-"""What students call: `bdlab.check("l03_stamp")`, `bdlab.check_all("l03")`, `bdlab.hint("l03_stamp")`."""
+"""What students call: `bdlab.check("l03_stamp")`, `check_all("l03")`, `hint("l03_stamp")`, `failing("l03_stamp")`."""
 
 from __future__ import annotations
 
@@ -6,38 +6,48 @@ import contextlib
 import difflib
 import inspect
 import io
+import os
 import signal
 import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 from bdlab.exercises import lessons
 from bdlab.exercises.frozen import frozen
-from bdlab.exercises.names import broken, objection
-from bdlab.exercises.specification import Exercise
-from bdlab.exercises.verdict import Result, Tries, Verdict, judge, recognise
+from bdlab.exercises.names import broken, objection, outdated
+from bdlab.exercises.parts import built
+from bdlab.exercises.recognising import recognise
+from bdlab.exercises.specification import Draw, Exercise, Signature, arguments, inputs
+from bdlab.exercises.telling import WIDTH, call_of, echo_of, lines_of, smallest_failure, wrapped
+from bdlab.exercises.verdict import Result, Tries, Verdict, judge
 from bdlab.submission import Local, Submission
 
-WIDTH, LINES = 106, 6
-"""How wide and how long what a check prints may be."""
 SECONDS = 30
 """After which a check gives up in the notebook; the checks of a whole lesson cost one."""
-LOST = "Mend what is marked 'no'. Call your function on a few numbers whose result you know, as in the docstring's example."
 _shown: dict[str, int] = {}
 """Exercise -> how many of its hints were given."""
+_failing: dict[str, tuple[Signature, Draw]] = {}
+"""Exercise -> the draw on which its last check failed."""
+
+
+class Points(float):
+    """What a check gives in a notebook: a float that Jupyter does not print below the check's own words."""
+
+    def _ipython_display_(self) -> None:
+        """Nothing to show."""
 
 
 def check(exercise: str, answer: Any = None) -> float:
-    """Check one exercise and return its points.  Prints at most six lines; see `verdict_of` for what is looked at.
+    """Check one exercise and return its points.  Prints what is right, what is not and why, and a call that shows it.
 
     answer: a function or class to check in place of the notebook's own.  Raises: `ValueError` for an unknown exercise.
     """
     task = lessons.find(exercise)
-    verdict, remark = verdict_of(task, answer)
-    print("\n".join(lines_of(task, verdict, remark)))
-    return verdict.points if verdict else 0.0
+    verdict, lines = looked_at(task, answer)
+    print("\n".join(lines))
+    points = verdict.points if verdict else 0.0
+    return points if "NBGRADER_EXECUTION" in os.environ or not _shell() else Points(points)
 
 
 def check_all(lesson: str) -> float:
@@ -45,16 +55,14 @@ def check_all(lesson: str) -> float:
     found = lessons.lesson(lesson)
     total = 0.0
     for task in found.exercises:
-        verdict, remark = verdict_of(task)
+        verdict, remark = verdict_of(task)[:2]
         points = verdict.points if verdict else 0.0
         total += points
-        print(
-            f"{task.id:<24} {points:g} of {task.points:g}   "
-            f"{(verdict is None and remark) or 'see bdlab.check(' + repr(task.id) + ')'}"[:WIDTH]
-        )
-    automatic = sum(task.points for task in found.exercises)
-    print(f"{'together':<24} {total:g} of {automatic:g}   and {found.essay:g} for the essay, which a person reads")
-    return total
+        more = "" if points == task.points else (verdict is None and remark) or f"see bdlab.check({task.id!r})"
+        print(f"{task.id:<24} {points:g} of {task.points:g}   {more}"[:WIDTH].rstrip())
+    essay = f"   and {found.essay:g} for the essay, which a person reads" if found.essay else ""
+    print(f"{'together':<24} {total:g} of {found.automatic:g}{essay}")
+    return total if "NBGRADER_EXECUTION" in os.environ or not _shell() else Points(total)
 
 
 def hint(exercise: str, number: int | None = None) -> None:
@@ -62,54 +70,112 @@ def hint(exercise: str, number: int | None = None) -> None:
     task = lessons.find(exercise)
     if number is not None and number not in (1, 2, 3):
         raise ValueError(f"number must be 1, 2 or 3, got {number}; leave it out for the next hint")
-    number = number or min(_shown.get(task.id, 0) + 1, 3)
-    _shown[task.id] = max(number, _shown.get(task.id, 0))
-    print(textwrap.fill(f"Hint {number} of 3: {task.hints[number - 1]}", WIDTH))
+    number = number or _shown.get(task.id, 0) + 1
+    _shown[task.id] = max(min(number, 3), _shown.get(task.id, 0))
+    if number > 3:
+        print(f"There is no fourth hint. bdlab.hint({task.id!r}, 3) shows the third again.")
+        return
+    print("\n".join(wrapped(f"Hint {number} of 3: {task.hints[number - 1]}", 6)).removeprefix("  "))
 
 
-def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str]:
-    """The verdict and a remark; no verdict where there is nothing to judge, and the remark says why.
+def failing(exercise: str) -> tuple[Any, ...]:
+    """The arguments on which the last check of an exercise failed, in the order of its signature, made anew each time.
+
+    Of a class: the arguments of its constructor, then what its instance is called with.
+    Raises: `ValueError` where nothing failed, or nothing was checked yet.
+    """
+    task = lessons.find(exercise)
+    if task.id not in _failing:
+        raise ValueError(f"exercise must be one whose check failed, got {exercise!r}: run bdlab.check({exercise!r}) first")
+    signature, draw = _failing[task.id]
+    there = {name: _fresh(value) for name, value in draw.items()}
+    args, named = arguments(signature, there)
+    return (*args, *named.values(), *(inputs(signature, there) if signature.kind == "class" else ()))
+
+
+def _fresh(value: Any) -> Any:
+    return value.clone() if hasattr(value, "clone") else built(value)
+
+
+def looked_at(task: Exercise, answer: Any = None) -> tuple[Verdict | None, list[str]]:
+    """The verdict and what the student reads; see `verdict_of`."""
+    verdict, remark, tries = verdict_of(task, answer)
+    lines = lines_of(task, verdict, remark)
+    _failing.pop(task.id, None)
+    if verdict is None or tries is None or verdict.points == task.points:
+        return verdict, lines
+    expected, _ = frozen(task.id)
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(TooSlow), limited(SECONDS):
+        worst = smallest_failure(tries, list(verdict.results), expected)
+        if worst is not None and worst.number is not None:
+            signature = next(one for one in task.signatures if worst.part.calls in (None, one.name))
+            _failing[task.id] = signature, tries.draws(worst.part)[worst.number]
+            lines += [*call_of(task, tries, worst, expected), *echo_of(worst.printed)]
+    return verdict, lines
+
+
+def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str, Tries | None]:
+    """The verdict, a remark, and what was tried; no verdict where there is nothing to judge, and the remark says why.
 
     Looked at are the notebook's own namespace and the cells that ran.
     """
-    namespace, cells = _notebook()
+    namespace, cells = notebook()
     if answer is not None:
         namespace = {**namespace, task.name: answer}
-    if answer is None and broken(task.id, task.name, cells):
-        return None, "the cell with your answer has a syntax error, so Python did not run it: mend it and run it again"
-    if task.name not in namespace:
-        return None, _undefined(task.name, namespace)
-    if not callable(namespace[task.name]):
-        return None, f"{task.name} is of type {type(namespace[task.name]).__name__}; it must be a function or a class"
-    against = objection(namespace[task.name], namespace, cells, task.needs, task.forbid)
+    against = _unready(task, namespace, cells, passed=answer is not None)
     if against:
-        return None, against
-    expected, mutants = frozen(task.id)
+        return None, against, None
+    expected, edits = frozen(task.id)
     tries = Tries(task, Submission(Local(namespace), task.fixtures))
     try:
-        with contextlib.redirect_stderr(io.StringIO()), _limited(SECONDS):
+        with contextlib.redirect_stderr(io.StringIO()), limited(SECONDS), stays():
             results = judge(tries, expected)
-            if all(map(_unwritten, results)):
-                return None, f"{task.name} is not written yet"
-            mistake = recognise(tries, mutants) if any(result.complaint is not None for result in results) else None
-    except _TooSlow:
-        return None, f"stopped after {SECONDS} s: your code is too slow, or has a loop that never ends"
-    return Verdict(task, results, mistake), _disorder(task, namespace[task.name])
+            if all(_unwritten(result) for result in results if not result.waiting):
+                return None, f"{task.name} is not written yet", None
+            lost = any(result.complaint is not None for result in results)
+            mistakes = recognise(tries, expected, edits) if lost else ()
+    except TooSlow:
+        return None, f"stopped after {SECONDS} s: your code is too slow, or has a loop that never ends", None
+    return Verdict(task, results, mistakes), _disorder(task, namespace), tries
 
 
-class _TooSlow(KeyboardInterrupt):
+def _unready(task: Exercise, namespace: dict[str, Any], cells: list[str], passed: bool) -> str | None:
+    """Why there is nothing to judge; None where there is."""
+    for signature in task.signatures:
+        name = signature.name
+        if not passed and broken(task.id, name, cells):
+            return "the cell with your answer has a syntax error, so Python did not run it: mend it and run it again"
+        if name not in namespace:
+            return _undefined(name, namespace)
+        thing = namespace[name]
+        if signature.kind == "value":
+            continue
+        if not callable(thing):
+            return f"{name} is of type {type(thing).__name__}; it must be a function or a class"
+        if not passed and outdated(task.id, thing, cells):
+            return (
+                f"{name} is not what your answer's cell says: that cell stopped with an error, or {name} was defined again "
+                f"elsewhere. Grading sees the cell that begins with '# [{task.id}]': run it again"
+            )
+        against = objection(thing, namespace, cells, task.needs, task.forbid)
+        if against:
+            return against
+    return None
+
+
+class TooSlow(KeyboardInterrupt):
     """Like the stop button, so that no `except Exception` of the student catches it."""
 
 
 @contextlib.contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise `_TooSlow` inside after `seconds`, and every second again; no limit where the system has no such timer."""
+def limited(seconds: float) -> Iterator[None]:
+    """Raise `TooSlow` inside after `seconds`, and every second again; no limit where the system has no such timer."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_: Any) -> None:
-        raise _TooSlow
+        raise TooSlow
 
     before = signal.signal(signal.SIGALRM, stop)
     try:
@@ -130,54 +196,47 @@ def _undefined(name: str, namespace: dict[str, Any]) -> str:
 def _unwritten(result: Result) -> bool:
     """Whether the part met the line `raise NotImplementedError()` of the answer cell; torch's own have a text."""
     text = result.detail.removeprefix("NotImplementedError:")
-    return text != result.detail and text.lstrip(" ")[:1] in ("", ",")
+    return text != result.detail and text.lstrip(" ")[:1] in ("", "(")
 
 
-def _disorder(task: Exercise, answer: Any) -> str:
+def _disorder(task: Exercise, namespace: dict[str, Any]) -> str:
     """What to say of parameters that have the right names in another order."""
+    for signature in task.signatures:
+        try:
+            names = tuple(inspect.signature(namespace[signature.name]).parameters)
+        except (TypeError, ValueError):
+            continue
+        if names != signature.arguments and sorted(names) == sorted(signature.arguments):
+            return f"The arguments come in this order: {', '.join(signature.arguments)}. Yours are {', '.join(names)}."
+    return ""
+
+
+@contextlib.contextmanager
+def stays() -> Iterator[None]:
+    """An answer that calls `exit()` ends its own call and not the kernel."""
+    shell = _shell()
+    if shell is None:
+        yield
+        return
+
+    def stop(*_: Any, **named: Any) -> None:
+        raise SystemExit("exit() was called")
+
+    shell.ask_exit = stop
     try:
-        names = tuple(inspect.signature(answer).parameters)
-    except (TypeError, ValueError):
-        return ""
-    if names == task.arguments or sorted(names) != sorted(task.arguments):
-        return ""
-    return f"The arguments come in this order: {', '.join(task.arguments)}. Yours are {', '.join(names)}."
+        yield
+    finally:
+        del shell.ask_exit
 
 
-def _notebook() -> tuple[dict[str, Any], list[str]]:
+def _shell() -> Any:
+    """The notebook's shell; None in a script."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+def notebook() -> tuple[dict[str, Any], list[str]]:
     """The namespace of the notebook or script, and the sources of the cells that ran."""
-    if "IPython" in sys.modules:
-        shell = sys.modules["IPython"].get_ipython()
-        if shell is not None:
-            return shell.user_ns, list(shell.user_ns.get("In", ()))
+    shell = _shell()
+    if shell is not None:
+        return shell.user_ns, list(shell.user_ns.get("In", ()))
     return vars(sys.modules["__main__"]), []
-
-
-def lines_of(task: Exercise, verdict: Verdict | None, remark: str = "") -> list[str]:
-    """What a student reads: six lines at most, none too long for a page of feedback."""
-    points = verdict.points if verdict else 0.0
-    full = points == task.points
-    head = f"{task.id}: {points:g} of {task.points:g} points" + ("" if full else f"   Stuck? bdlab.hint({task.id!r})")
-    if verdict is None:
-        return [head, *_wrapped(remark, LINES - 1)]
-    lines = [head, *map(_line, verdict.results)]
-    if full:
-        return [*lines, *_wrapped(f"Next: {task.onward}", LINES - len(lines))]
-    told = remark or (verdict.mistake and task.messages[verdict.mistake])
-    detail = next((result.detail for result in verdict.results if result.detail), "")
-    return [*lines, *_wrapped(told or detail or LOST, LINES - len(lines))]
-
-
-def _line(result: Result) -> str:
-    if result.complaint is None:
-        return f"  ok   {result.part.name}: {result.part.verified}"
-    told = f"  no   {result.part.name}: {result.complaint}"
-    tried = result.tried.split("; ") if result.tried else []
-    while tried and len(f"{told} (with {', '.join(tried)})") > WIDTH:
-        tried.pop()
-    told += f" (with {', '.join(tried)})" if tried else ""
-    return told if len(told) <= WIDTH else f"{told[: WIDTH - 4]} ..."
-
-
-def _wrapped(text: str, lines: int) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", max_lines=lines, placeholder=" ...")

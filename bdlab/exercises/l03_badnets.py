@@ -2,22 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.random import RandomState
 from torch import Tensor
 
 from bdlab.exercises.l03_poison import POISON
-from bdlab.exercises.l03_words import HINTS, MESSAGES
-from bdlab.exercises.specification import Draw, Exercise, Lesson, Part, Wrong, images
-from bdlab.submission import Submission
+from bdlab.exercises.l03_scores import SCORES
+from bdlab.exercises.parts import raises, unchanged, values
+from bdlab.exercises.specification import Draw, Exercise, Lesson, Mistake, images
+
+# --- all_to_all ---
+
+
+def label_draws(rng: RandomState) -> Iterator[Draw]:
+    """The last class is not always among the labels."""
+    yield {"y": torch.tensor([3, 9, 0, 8]), "classes": 10}
+    yield {"y": torch.tensor([2, 0, 4]), "classes": 5}
+    yield {"y": torch.tensor([1, 0]), "classes": 4}
+    for number in range(19):
+        classes = int(rng.randint(2, 44))
+        y = torch.from_numpy(rng.randint(max(1, classes - number % 2), size=(1, 7, 30)[number % 3]))
+        yield {"y": y, "classes": classes}
+
+
+ALL_TO_ALL = Exercise(
+    "all_to_all(y, classes)", minutes=5, difficulty=1, importance=3,
+    parts=[values(1, label_draws, "22 draws, 2 to 43 classes, also where the last class is absent"),
+           unchanged(1, label_draws)],
+    hints=(
+        "What does y + 1 give for the last class, and what should it be?",
+        "Add one, and start again at 0 where the number of classes is reached. `classes` tells where, not the labels in y.",
+        "The remainder of a division by `classes` leaves all numbers below it as they are, and turns `classes` into 0.",
+    ),
+    mistakes={
+        "no_wrap": "The last class becomes a class that does not exist. Training on such a label stops with an error.",
+        "in_place": "The result is right, but y itself has changed. The true labels are lost, and ASR and RA need them.",
+        "last_stays": "The last class keeps its label. It would not be attacked at all; it must become 0.",
+        "backwards": "You go down by one. Class i becomes i + 1, the last class 0.",
+        "largest_label": "You take the largest label in y for the last class. A batch need not contain every class: use "
+        "`classes`.",
+        "early_wrap": "You start again one class too early: classes 0 to K - 1 exist, so there are K of them before 0 "
+        "comes again.",
+        "late_wrap": "You start again one class too late: with K classes the last one is K - 1, and it must become 0.",
+        "ten": "You start again at 10, whatever `classes` is. Digits have ten classes, traffic signs have more.",
+        "distinct": "You count the different labels in y. A batch need not contain every class: use `classes`.",
+        "one_by_one": "You write into the labels one class after another, so that a label that was moved moves again by "
+        "the next step. Read the old labels, write into new ones.",
+        "floats": Mistake(
+            "The numbers are right, but they are floating-point. Losses and comparisons want class numbers: int64.",
+            when=lambda draw, got, expected: got.is_floating_point() and bool((got == expected).all()),
+        ),
+        "numbers": Mistake(
+            "The labels are right, but come as a list or a numpy array. Training wants a torch tensor: y + 1 stays one.",
+            when=lambda draw, got, expected: not isinstance(got, Tensor) and list(got) == expected.tolist(),
+        ),
+    },
+    onward="mark images",
+)  # fmt: skip
 
 # --- stamp ---
 
-SHAPES = ((1, 1, 28, 28), (3, 3, 16, 16), (2, 1, 5, 9), (4, 3, 9, 5), (1, 2, 7, 7))
-"""A batch of one, colour, and images that are not square."""
+SHAPES = ((3, 3, 16, 16), (1, 1, 28, 28), (2, 1, 5, 9), (4, 3, 9, 5), (1, 2, 7, 7))
+"""Colour, a batch of one, and images that are not square."""
 
 
 def _pattern(rng: RandomState, channels: int, height: int, width: int) -> dict[str, Tensor]:
@@ -29,209 +78,89 @@ def _pattern(rng: RandomState, channels: int, height: int, width: int) -> dict[s
     return {"pattern": pattern, "mask": mask}
 
 
-def _stamp_draws(rng: RandomState) -> list[Draw]:
-    """Every place that is allowed, the corners first."""
-    draws = []
+def _small(pattern: list[list[list[float]]], mask: list[list[bool]], pos: tuple[int, int]) -> Draw:
+    """Two images of 2 x 3 pixels: small enough to be looked at."""
+    x = torch.arange(12).reshape(2, 1, 2, 3) / 20 + 0.2
+    return {"x": x, "pattern": torch.tensor(pattern), "mask": torch.tensor(mask), "pos": pos}
+
+
+def stamp_draws(rng: RandomState) -> Iterator[Draw]:
+    """Small ones, then every place that is allowed, the corners first."""
+    yield _small([[[0.0, 1.0]]], [[True, True]], (0, 0))
+    yield _small([[[1.0, 0.5]]], [[False, True]], (1, 1))
     for number in range(20):
         shape = SHAPES[number % len(SHAPES)]
-        height, width = rng.randint(1, 4), rng.randint(1, 5)
+        height, width = rng.randint(2, 4), rng.randint(1, 5)
         low, right = shape[2] - height, shape[3] - width
-        corners = [(low, right), (0, right), (low, 0), (0, 0)]
-        pos = corners[number] if number < 4 else (rng.randint(low + 1), rng.randint(right + 1))
-        draws.append({"x": images(rng, shape), **_pattern(rng, shape[1], height, width), "pos": tuple(map(int, pos))})
-    return draws
+        corners = [(low - 1, 0), (low, right), (0, right), (low, 0), (0, 0)]
+        pos = corners[number] if number < 5 else (rng.randint(low + 1), rng.randint(right + 1))
+        yield {"x": images(rng, shape), **_pattern(rng, shape[1], height, width), "pos": tuple(map(int, pos))}
 
 
-def _outside_draws(rng: RandomState) -> list[Draw]:
-    """The pattern sticks out by one at every side, and once it just fits."""
-    draws = []
-    for side in range(5):
-        _, channels, height, width = shape = SHAPES[side]
-        pos = [(height - 1, 0), (0, width - 1), (-1, 0), (0, -2), (height - 2, width - 2)][side]
-        draws.append({"x": images(rng, shape), **_pattern(rng, channels, 2, 2), "pos": pos})
-    return draws
+def outside_draws(rng: RandomState) -> Iterator[Draw]:
+    """The pattern sticks out by one at every side, and twice it just fits."""
+    yield _small([[[0.0, 1.0]]], [[True, True]], (0, 2))
+    for side in range(6):
+        _, channels, height, width = shape = SHAPES[side % len(SHAPES)]
+        pos = [(height - 1, 0), (0, width - 1), (-1, 0), (0, -2), (height - 2, width - 2), (0, 0)][side]
+        yield {"x": images(rng, shape), **_pattern(rng, channels, 2, 2), "pos": pos}
 
 
-def _run_stamp(sub: Submission, draw: Draw) -> Any:
-    return sub.call("stamp", draw["x"], draw["pattern"], draw["mask"], draw["pos"])
+def _eight_bits(draw: Draw, got: Any, expected: Any) -> bool:
+    """Every number is off by less than one of 255 steps, and most of them are."""
+    off = (got - expected).abs()
+    return bool(off.max() < 1 / 255 and (off > 1e-6).float().mean() > 0.5)
 
 
-def _run_outside(sub: Submission, draw: Draw) -> Any:
-    """Only whether it raises: what it stamps is another part's matter."""
-    result = _run_stamp(sub, draw)
-    if not isinstance(result, Tensor) or result.shape != draw["x"].shape:
-        raise Wrong("a result that is no tensor shaped like x; an error must be raised, not returned")
-    return "no error"
-
-
-def _run_stamp_twice(sub: Submission, draw: Draw) -> Any:
-    """With tensors that are looked at afterwards."""
-    given = {name: sub.fixture("tensor", draw[name]) for name in ("x", "pattern", "mask")}
-    result = sub.call("stamp", *given.values(), draw["pos"])
-    return {**{f"{name} after the call": sub.value(ref) for name, ref in given.items()}, "the result": result}
-
-
-STAMP = (
-    Part(
-        "values", 2.0, _stamp_draws, _run_stamp, "20 draws, also a batch of one, colour, and images that are not square"
+STAMP = Exercise(
+    "stamp(x, pattern, mask, pos)", minutes=10, difficulty=2, importance=4,
+    parts=[values(2, stamp_draws, "22 draws, also a batch of one, colour, and images that are not square", bounds=(0, 1)),
+           unchanged(1, lambda rng: list(stamp_draws(rng))[:7]),
+           raises(1, outside_draws, "a ValueError at all four sides, none where it just fits", name="out of bounds")],
+    hints=(
+        "Which pixels of a result may differ from x, and which single tensor operation makes sure that x itself stays?",
+        "Check the four sides first. Copy x, cut out the window of the copy that has the pattern's size (a slice is a "
+        "view), and write into it only where the mask is True.",
+        "With `window = marked[:, :, row : row + h, column : column + w]` the index `window[:, :, mask]` means the masked "
+        "cells of every image and channel. Which cells of the pattern belong there, and what must come before?",
     ),
-    Part(
-        "a new tensor", 1.0, lambda rng: _stamp_draws(rng)[:5], _run_stamp_twice, "x, pattern and mask are as they were"
-    ),
-    Part(
-        "out of bounds",
-        1.0,
-        _outside_draws,
-        _run_outside,
-        "a ValueError at all four sides, none where it just fits",
-    ),
-)
+    mistakes={
+        "in_place": "Your function writes into x itself. Whoever measures clean accuracy on x afterwards measures marked "
+        "images, and no error tells.",
+        "pattern_changed": "Your function changes the pattern that it was given. The next call stamps another trigger.",
+        "no_mask": "You paste the whole box, also the cells that the mask leaves out. The trigger is another one then.",
+        "brightness": "You paste where the pattern is bright, not where the mask is True: a trigger's black cells get lost, "
+        "and bright cells that the mask leaves out appear.",
+        "multiplied": "You paste pattern * mask: cells that the mask leaves out turn black. They must stay as they were.",
+        "adds": "You add the pattern to the pixels. A trigger replaces them: sums differ from image to image, and leave "
+        "the range [0, 1].",
+        "adds_clamped": "You add the pattern and cut the sum off at 1. A trigger replaces the pixels, so that it looks the "
+        "same on every image.",
+        "adds_all": "You add the pattern, also where the mask is False. A trigger replaces pixels, and only where the mask "
+        "is True.",
+        "swapped": "Row and column are swapped: pos is (row, column), the row first. On images that are not square the "
+        "trigger lands elsewhere or seems to stick out.",
+        "first_channel": "All channels get the first channel's colours. On colour images a yellow trigger turns grey, and "
+        "training and use must show the same trigger.",
+        "one_channel": "Only channel 0 is marked. On colour images the others must be marked, too.",
+        "one_image": "Only the first image is marked. x holds N of them: leave the first axis whole with a colon.",
+        "off_by_one": "You refuse a pattern that just touches the lower or right edge. It still fits: the corner is where "
+        "attackers like to put it.",
+        "negative": "You do not refuse a negative row or column. Slices count it from the other edge, so the trigger would "
+        "be cut or land elsewhere.",
+        "unchecked": "Nothing checks the place. A slice that leaves the image is cut without a word, and what comes then is "
+        "no ValueError: compare pos and the pattern's size with x.shape first.",
+        "moved_inside": "You move a pattern that sticks out until it fits. The caller asked for something else and never "
+        "hears of it: raise a ValueError.",
+        "clipped": "You cut off what sticks out. The caller asked for the whole pattern and never hears of it: raise a "
+        "ValueError.",
+        "eight_bits": Mistake(
+            "Every pixel is off by less than 1/255: your images went through 8-bit integers and back. Stay in float32: the "
+            "pixels outside of the trigger must be equal to the last digit.",
+            when=_eight_bits, part="values",
+        ),
+    },
+    onward="paint triggers, then poison a training set with one",
+)  # fmt: skip
 
-# --- all_to_all ---
-
-
-def _label_draws(rng: RandomState) -> list[Draw]:
-    """The last class is not always among the labels."""
-    draws: list[Draw] = [{"y": torch.tensor([3, 9, 0, 9]), "classes": 10}]
-    for number in range(21):
-        classes = int(rng.randint(2, 44))
-        y = torch.from_numpy(rng.randint(max(1, classes - number % 2), size=(1, 7, 30)[number % 3]))
-        draws.append({"y": y, "classes": classes})
-    return draws
-
-
-def _run_all_to_all(sub: Submission, draw: Draw) -> Any:
-    return sub.call("all_to_all", draw["y"], draw["classes"])
-
-
-def _run_all_to_all_twice(sub: Submission, draw: Draw) -> Any:
-    y = sub.fixture("tensor", draw["y"])
-    result = sub.call("all_to_all", y, draw["classes"])
-    return {"y after the call": sub.value(y), "the result": result}
-
-
-ALL_TO_ALL = (
-    Part(
-        "values", 1.0, _label_draws, _run_all_to_all, "22 draws, 2 to 43 classes, also where the last class is absent"
-    ),
-    Part("a new tensor", 1.0, lambda rng: _label_draws(rng)[:6], _run_all_to_all_twice, "y is as it was"),
-)
-
-# --- rate_curve ---
-
-
-def _curve_draws(rng: RandomState) -> list[Draw]:
-    """Rates in any order; curves that rise, dip, meet the bound exactly, or never reach it: each among the first."""
-    dips = {"rates": [0.05, 0.01, 0.1], "asr": [0.6, 0.93, 0.99], "clean": [0.95, 0.96, 0.94], "enough": 0.9}
-    draws: list[Draw] = [
-        {**dips, "named": False},
-        {**dips, "asr": [0.94, 0.92, 0.99], "enough": 0.94, "named": True},
-        {**dips, "asr": [0.3, 0.2, 0.89], "named": False},
-    ]
-    for number in range(20):
-        count = int(rng.randint(1, 8))
-        rates = [float(rate) for rate in rng.choice(200, count, replace=False) / 400 + 0.0025]
-        if number % 4 == 1:
-            rates.sort()
-        enough = (0.9, 0.8, 0.5)[number % 3]
-        asr = [float(value) for value in np.round(rng.rand(count), 3)]
-        if number % 4 != 3:  # high from some rate on
-            start = sorted(rates)[rng.randint(count)]
-            asr = [max(a, enough + 0.05) if r >= start else a for a, r in zip(asr, rates, strict=True)]
-            asr[rates.index(start)] = enough  # the bound itself is enough
-        clean = [float(value) for value in np.round(1 - 0.2 * rng.rand(count), 3)]
-        draws.append({"rates": rates, "asr": asr, "clean": clean, "enough": enough, "named": bool(number % 3)})
-    return draws
-
-
-def _run_curve(sub: Submission, draw: Draw) -> tuple[Any, Any, Any]:
-    rows = [{"clean_accuracy": c, "asr": a} for c, a in zip(draw["clean"], draw["asr"], strict=True)]
-    run = sub.fixture("table", draw["rates"], rows, once=True)
-    more = {"enough": draw["enough"]} if draw["named"] else {}  # without: its default, 0.9
-    result = sub.call("rate_curve", draw["rates"], run, **more)
-    if not isinstance(result, list | tuple) or len(result) != 3:
-        raise Wrong("rate_curve must return three things: clean, asr, the smallest rate")
-    return tuple(result)
-
-
-def _run_curves(sub: Submission, draw: Draw) -> Any:
-    clean, asr, _ = _run_curve(sub, draw)
-    return {"clean": clean, "asr": asr}
-
-
-def _run_smallest(sub: Submission, draw: Draw) -> Any:
-    return {"the smallest rate": _run_curve(sub, draw)[2]}
-
-
-RATE_CURVE = (
-    Part("curves", 2.0, _curve_draws, _run_curves, "23 draws: in the order of rates, float64"),
-    Part(
-        "smallest rate", 2.0, _curve_draws, _run_smallest, "from it on every rate is enough; None where there is none"
-    ),
-)
-
-# --- the lesson ---
-
-ABOUT = (  # id, what the student defines, its arguments, minutes, difficulty, importance, parts, fixtures, what comes next
-    (
-        "l03_stamp",
-        "stamp",
-        "x pattern mask pos",
-        10,
-        2,
-        4,
-        STAMP,
-        ("tensor",),
-        "paint triggers, then poison a training set with one",
-    ),
-    (
-        "l03_poison",
-        "poison",
-        "x y trigger target rate generator",
-        20,
-        3,
-        5,
-        POISON,
-        ("tensor", "patch", "generator"),
-        "let every class have a target of its own",
-    ),
-    (
-        "l03_all_to_all",
-        "all_to_all",
-        "y classes",
-        5,
-        1,
-        3,
-        ALL_TO_ALL,
-        ("tensor",),
-        "ask how few poisoned images are enough",
-    ),
-    (
-        "l03_rate_curve",
-        "rate_curve",
-        "rates run enough",
-        15,
-        3,
-        4,
-        RATE_CURVE,
-        ("table",),
-        "compare with the paper, then answer the question",
-    ),
-)
-EXERCISES = tuple(
-    Exercise(
-        name,
-        function,
-        minutes,
-        difficulty,
-        importance,
-        parts,
-        HINTS[name],
-        MESSAGES[name],
-        onward,
-        fixtures,
-        tuple(arguments.split()),
-    )
-    for name, function, arguments, minutes, difficulty, importance, parts, fixtures, onward in ABOUT
-)
-LESSON = Lesson("03_badnets", "BadNets: poison the data, own the model", 120, EXERCISES)
+LESSON = Lesson("03_badnets", "BadNets: the forge", 90, (ALL_TO_ALL, STAMP, POISON, SCORES))

@@ -13,8 +13,8 @@ from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
-DEMO = "# Demo"
-"""How a demo cell's first line begins.  Grading does not run demo cells."""
+DEMO, USE = "# Demo", "# Use"
+"""How the first line of a cell begins that shows something, or uses what the student wrote.  Grading runs neither."""
 
 
 def objection(
@@ -29,7 +29,7 @@ def objection(
     demo = next((name for name in sorted(outer) if name in namespace and _only_demo(name, cells)), None)
     if demo:
         return (
-            f"your answer uses {demo}, which a demo cell made; grading does not run demo cells. Pass it in as an "
+            f"your answer uses {demo}, which a demo cell made; grading does not run such cells. Pass it in as an "
             "argument, or make it inside your answer"
         )
     imported = dict(pair for cell in cells for pair in imports(_parsed(cell)) if pair[0] in outer)
@@ -52,6 +52,18 @@ def broken(exercise: str, name: str, cells: Sequence[str]) -> bool:
     except SyntaxError:
         return True
     return False
+
+
+def outdated(exercise: str, thing: Any, cells: Sequence[str]) -> bool:
+    """Whether `thing` is not what the newest run cell with the exercise's tag defines.
+
+    False where no such cell ran, or it defines nothing of this name, or the source of `thing` is not known.
+    """
+    tagged = [cell for cell in cells if cell.lstrip().startswith(f"# [{exercise}]") and "bdlab.check(" not in cell]
+    own = [node for node in _parsed(tagged[-1]).body if getattr(node, "name", "") == thing.__name__] if tagged else []
+    mine = _source(inspect.unwrap(thing), cells) if own else None
+    found = mine.body[0] if isinstance(mine, ast.Module) and mine.body else mine
+    return found is not None and ast.dump(found) != ast.dump(own[-1])
 
 
 def _sources(answer: Any, namespace: dict[str, Any], cells: Sequence[str]) -> Iterator[ast.AST]:
@@ -157,7 +169,7 @@ def outer_names(tree: ast.AST) -> set[str]:
 def _only_demo(name: str, cells: Sequence[str]) -> bool:
     """Whether demo cells, and no others, bound `name` at their top level."""
     makers = [cell for cell in cells if name in bound_names(cell)]
-    return bool(makers) and all(cell.lstrip().startswith(DEMO) for cell in makers)
+    return bool(makers) and all(cell.lstrip().startswith((DEMO, USE)) for cell in makers)
 
 
 @cache

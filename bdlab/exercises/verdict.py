@@ -1,26 +1,23 @@
-"""From a submission to points and a reason: outcomes, their comparison, and the mistake that they look like."""
+"""From a submission to points and a reason: outcomes, and how they compare with the reference's."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from torch import Tensor
 
 from bdlab.exercises.comparing import difference
-from bdlab.exercises.specification import Draw, Exercise, Part, Wrong
+from bdlab.exercises.specification import Draw, Exercise, Part, Try, Wrong
 from bdlab.submission import Raised, Ref, Submission
 from bdlab.submission.remote import ENDINGS
 
 PUBLIC = b"public"
 """The secret of the checks that everyone may see."""
-PROBES = 3
-"""Draws of each part by which a mistake is recognised."""
 KEPT = 1 << 20
 """Bytes of replies beyond which an answer is asked for again rather than kept."""
 Outcomes = dict[str, list[Any]]
@@ -29,14 +26,19 @@ Outcomes = dict[str, list[Any]]
 
 @dataclass(frozen=True)
 class Result:
-    """One part's result.  complaint: None where the part is won; tried: on what it failed; detail: of an exception;
+    """One part's result.  complaint: None where the part is won; number: the draw that failed; detail: of an exception.
+    printed: what the code printed in that try.
+
+    waiting: the part is not judged, since the one before it is not right.
     ended: whether it is lost because the code's process ended, or gave no answer in time.
     """
 
     part: Part
     complaint: str | None
-    tried: str = ""
+    number: int | None = None
     detail: str = ""
+    printed: str = ""
+    waiting: bool = False
     ended: bool = False
 
     @property
@@ -47,11 +49,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a submission gets for one exercise, and why.  mistake: the mutant that it behaves like."""
+    """What a submission gets for one exercise, and why.  mistakes: those that it behaves like, the one to tell first."""
 
     exercise: Exercise
     results: Sequence[Result]
-    mistake: str | None = None
+    mistakes: tuple[str, ...] = ()
 
     @property
     def points(self) -> float:
@@ -90,6 +92,7 @@ class Tries:
     def __init__(self, exercise: Exercise, sub: Submission, secret: bytes = PUBLIC) -> None:
         self.exercise, self.sub, self.secret = exercise, sub, secret
         self._known: dict[tuple[str, int], tuple[Any, str]] = {}
+        self.printed: dict[tuple[str, int], str] = {}
 
     def draws(self, part: Part) -> tuple[Draw, ...]:
         """The inputs of `part`."""
@@ -100,10 +103,23 @@ class Tries:
         key = part.name, number
         if key in self._known:
             return self._known[key]
-        found = _answer(part, self.sub, self.draws(part)[number])
+        found = self._answer(part, self.draws(part)[number])
+        self.printed[key] = self.sub.transport.printed
         if self.sub.heard <= KEPT:
             self._known[key] = found
         return found
+
+    def _answer(self, part: Part, draw: Draw) -> tuple[Any, str]:
+        self.sub.renew()  # where no process can be had, that is nobody's wrong answer
+        try:
+            outcome = Try.of(self.sub, self.exercise, part, draw).outcome()
+            return ({"wrong": "the result is a dict"} if _marked(outcome) else outcome, "")
+        except Raised as raised:
+            return {"raised": raised.name}, raised.detail
+        except Wrong as wrong:
+            return {"wrong": str(wrong)}, ""
+        except Exception as error:  # what came back is not even what `run` can handle
+            return {"wrong": _unfit(error)}, ""
 
 
 def outcomes(exercise: Exercise, sub: Submission, secret: bytes = PUBLIC) -> Outcomes:
@@ -127,22 +143,14 @@ def _holds_ref(outcome: Any) -> bool:
     return isinstance(outcome, Ref) or any(map(_holds_ref, inner))
 
 
-def _answer(part: Part, sub: Submission, draw: Draw) -> tuple[Any, str]:
-    sub.renew()  # where no process can be had, that is nobody's wrong answer
-    try:
-        outcome = part.run(sub, draw)
-        return ({"wrong": "the result is a dict"} if _marked(outcome) else outcome, "")
-    except Raised as raised:
-        return {"raised": raised.name}, raised.detail
-    except Wrong as wrong:
-        return {"wrong": str(wrong)}, ""
-    except Exception as error:  # what came back is not even what `run` can handle
-        return {"wrong": _unfit(error)}, ""
-
-
 def _marked(outcome: Any) -> bool:
     """Whether a student's own value reads like one of our marks."""
-    return _is(outcome, "raised") or _is(outcome, "wrong")
+    return marked(outcome, "raised") or marked(outcome, "wrong")
+
+
+def marked(outcome: Any, tag: str) -> bool:
+    """Whether an outcome is our mark {'raised': class} or {'wrong': reason}."""
+    return isinstance(outcome, dict) and set(outcome) == {tag}
 
 
 def _unfit(error: Exception) -> str:
@@ -151,72 +159,62 @@ def _unfit(error: Exception) -> str:
 
 def judge(tries: Tries, expected: Outcomes) -> list[Result]:
     """Every part of the exercise against the outcomes of the reference on the same draws."""
-    return [judge_part(tries, part, expected) for part in tries.exercise.parts]
+    results: dict[str, Result] = {}
+    for part in in_order(tries.exercise):
+        before = results.get(part.after or "")
+        if before is not None and before.complaint is not None:
+            told = f"not judged until '{part.after}' is right"
+            results[part.name] = Result(part, told, waiting=True, ended=before.ended)
+        else:
+            results[part.name] = judge_part(tries, part, expected)
+    return [results[part.name] for part in tries.exercise.parts]
+
+
+def in_order(exercise: Exercise) -> list[Part]:
+    """The parts, each after the one that must be right before it."""
+    left, found = list(exercise.parts), list[Part]()
+    while left:
+        names = {part.name for part in left}
+        free = [part for part in left if part.after not in names]
+        found += free
+        left = [part for part in left if part not in free]
+    return found
 
 
 def judge_part(tries: Tries, part: Part, expected: Outcomes) -> Result:
     """One part, as far as the first draw that is wrong."""
+    return next(failures(tries, part, expected), Result(part, None))
+
+
+def failures(tries: Tries, part: Part, expected: Outcomes) -> Iterator[Result]:
+    """A result for each draw of the part that is wrong."""
     for number, draw in enumerate(tries.draws(part)):
         outcome, detail = tries.answer(part, number)
-        right = None if part.judge else expected[part.name][number]
+        right = expected[part.name][number] if part.frozen else None
         found = complaint(part, draw, outcome, right)
         if found is not None:
-            return Result(part, found, _shapes(draw), detail, _is(outcome, "raised") and outcome["raised"] in ENDINGS)
-    return Result(part, None)
+            ended = marked(outcome, "raised") and outcome["raised"] in ENDINGS
+            yield Result(part, found, number, detail, tries.printed[part.name, number], ended=ended)
 
 
 def complaint(part: Part, draw: Draw, outcome: Any, expected: Any) -> str | None:
     """What is wrong with the outcome of one draw; None where nothing is."""
-    if part.judge is None:
-        return outcome["wrong"] if _is(outcome, "wrong") else difference(outcome, expected)
-    return next(iter(failed(part, draw, outcome)), None)
+    if part.judge is not None:
+        return next(iter(failed(part, draw, outcome, expected)), None)
+    if marked(outcome, "wrong"):
+        return outcome["wrong"]
+    return difference(outcome, expected, tolerance=part.tolerance, bounds=part.bounds)
 
 
-def failed(part: Part, draw: Draw, outcome: Any) -> list[str]:
+def failed(part: Part, draw: Draw, outcome: Any, expected: Any = None) -> list[str]:
     """What does not hold of a free choice."""
-    if _is(outcome, "raised"):
+    if marked(outcome, "raised"):
         return [f"your code raised {outcome['raised']}"]
-    if _is(outcome, "wrong"):
+    if marked(outcome, "wrong"):
         return [outcome["wrong"]]
     assert part.judge is not None
     try:
-        return [sentence for sentence, holds in part.judge(draw, outcome).items() if not holds]
-    except Exception as error:  # see _answers
+        held = part.judge(draw, outcome, expected) if part.reference else part.judge(draw, outcome)
+    except Exception as error:  # what came back is not even what a judge can handle
         return [_unfit(error)]
-
-
-def _is(outcome: Any, tag: str) -> bool:
-    return isinstance(outcome, dict) and set(outcome) == {tag}
-
-
-def _shapes(draw: Draw) -> str:
-    """What was passed, where it is short: the shapes of the first two arrays, and every tuple."""
-    shapes = [f"{k} {tuple(value.shape)}" for k, value in draw.items() if isinstance(value, Tensor) and value.ndim]
-    tuples = [f"{k} {value}" for k, value in draw.items() if isinstance(value, tuple)]
-    return "; ".join(tuples + shapes[:2])
-
-
-def fingerprint(tries: Tries) -> Outcomes:
-    """How this code behaves on the first draws of each part; see `_print`."""
-    return {
-        part.name: [_print(tries, part, number) for number in range(len(tries.draws(part)[:PROBES]))]
-        for part in tries.exercise.parts
-    }
-
-
-def _print(tries: Tries, part: Part, number: int) -> Any:
-    """The outcome of one draw, or of a free choice the sentences that fail."""
-    outcome, _ = tries.answer(part, number)
-    return outcome if part.judge is None else failed(part, tries.draws(part)[number], outcome)
-
-
-def recognise(tries: Tries, mutants: dict[str, Outcomes]) -> str | None:
-    """The mutant that behaves as this code does, or None.  tries: of the public draws."""
-    left = dict(mutants)
-    for part in tries.exercise.parts:
-        for number in range(len(tries.draws(part)[:PROBES])):
-            if not left:
-                return None
-            mine = _print(tries, part, number)
-            left = {name: its for name, its in left.items() if difference(mine, its[part.name][number]) is None}
-    return next(iter(left), None)
+    return [sentence for sentence, holds in held.items() if not holds]

@@ -18,9 +18,15 @@ from torch import nn
 from bdlab.submission.fixtures import FIXTURES
 from bdlab.submission.frames import Ref, decode, encode, is_plain
 
+TOLD = 100
+"""Characters of an exception's message."""
+PRINTED = 2000
+"""Characters that are kept of what one request printed."""
+
 
 class Executor:
-    """Runs requests against `namespace`.  `detail` tells of the last exception what must not cross the boundary.
+    """Runs requests against `namespace`.  What must not cross the boundary is kept: `detail` of the last exception, and
+    what was `printed` since the last fresh start.
 
     objects: what a `Ref` stands for; fixtures have negative numbers, which the asking side gave them.
     """
@@ -28,7 +34,7 @@ class Executor:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
         self.objects: dict[int, Any] = {}
-        self.detail = ""
+        self.detail = self.printed = ""
         self.asked = self.kept = 0
 
     def answer(self, frame: bytes) -> bytes:
@@ -37,7 +43,7 @@ class Executor:
         if request["fresh"]:
             self._forget()
         self.asked += 1
-        with _chance(self.asked), _silence():
+        with _chance(self.asked), _silence() as said:
             try:
                 for number, kind, args, named in request["fixtures"]:
                     self.objects[-number] = FIXTURES[kind](*self._real(args), **self._real(named))
@@ -46,8 +52,10 @@ class Executor:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # SystemExit too: it is the answer of a wrong solution
-                self.detail = _told(error)
+                self.detail = told(error)
                 return encode({"id": request["id"], "raised": _class(error)})
+            finally:
+                self.printed += said.getvalue()[:PRINTED]
 
     def _reply(self, number: int, value: Any) -> bytes:
         try:
@@ -70,16 +78,22 @@ class Executor:
         try:
             exec(compile(source, name, "exec"), self.namespace)
         except BaseException as error:
-            self.detail = _told(error)
+            self.detail = told(error)
             return _class(error)
         return None
 
     def _forget(self) -> None:
         self.objects.clear()
+        self.printed = ""
         self.asked = self.kept = 0
 
     def _call(self, name: str, /, *args: Any, **named: Any) -> Any:
         return self._named(name)(*args, **named)
+
+    def _leftover(self, seed: int, name: str, /, *args: Any, **named: Any) -> list[float]:
+        with _chance(seed):
+            self._named(name)(*args, **named)
+            return [*torch.rand(2).tolist(), float(np.random.rand()), random.random()]  # noqa: NPY002
 
     def _make(self, name: str, /, *args: Any, **named: Any) -> Ref:
         return self._keep(self._named(name)(*args, **named))
@@ -111,6 +125,8 @@ class Executor:
             return value
         if type(value) in (list, tuple):
             return type(value)(self._crossing(item) for item in value)
+        if isinstance(value, tuple) and hasattr(value, "_fields"):  # a NamedTuple of the right things is a tuple
+            return tuple(self._crossing(item) for item in value)
         if type(value) is dict and all(type(key) is str for key in value):
             return {key: self._crossing(item) for key, item in value.items()}
         return self._keep(value)
@@ -152,11 +168,11 @@ def _chance(number: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    nowhere = io.StringIO()
-    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
+def _silence() -> Iterator[io.StringIO]:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        yield said
 
 
 def _class(error: BaseException) -> str:
@@ -164,10 +180,10 @@ def _class(error: BaseException) -> str:
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
 
 
-def _told(error: BaseException) -> str:
-    """Class, message and the student's line, for the student's own eyes: one line of at most 300 characters."""
+def told(error: BaseException) -> str:
+    """Class and message, then the student's line, for the student's own eyes; a long message is cut, the line is not."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.startswith("<cell") or "ipykernel_" in frame.filename]
-    where = f", line {own[-1].lineno} of its cell: {own[-1].line or ''}".rstrip(": ") if own else ""
+    where = f" (line {own[-1].lineno} of its cell: {own[-1].line or ''}".rstrip(": ") + ")" if own else ""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{text[:200]}{where}"[:300]
+    return f"{text if len(text) <= TOLD else text[:TOLD].rsplit(' ', 1)[0] + ' ...'}{where}"

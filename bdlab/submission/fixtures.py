@@ -6,7 +6,6 @@ A model, loader, optimiser, trigger or generator never crosses; it is made here,
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import torch
@@ -63,11 +62,16 @@ def sgd(net: nn.Module, lr: float) -> torch.optim.Optimizer:
     return torch.optim.SGD(net.parameters(), lr=lr)
 
 
-def patch(at: list[int], size: int, value: float) -> Callable[[Tensor], Tensor]:
-    """A trigger: a square of `size` x `size` pixels of `value` with its corner at (row, column), on a copy."""
+def patch(at: list[int], size: int, value: float) -> Callable[..., Tensor]:
+    """A trigger: a square of `size` x `size` pixels of `value` with its corner at (row, column), on a copy.
+
+    As strict as `bdlab.Patch`: it takes images (N, C, H, W) and nothing else.
+    """
     (row, column) = at
 
-    def trigger(x: Tensor) -> Tensor:
+    def trigger(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        if x.ndim != 4:
+            raise ValueError(f"x must be images (N, C, H, W), got shape {tuple(x.shape)}; keep the axis of the images")
         marked = x.clone()
         marked[..., row : row + size, column : column + size] = value
         return marked
@@ -75,20 +79,54 @@ def patch(at: list[int], size: int, value: float) -> Callable[[Tensor], Tensor]:
     return trigger
 
 
-def table(keys: list[float], values: list[dict[str, float]], *, once: bool = False) -> Callable[[float], Any]:
-    """A function that knows its answers: key -> an object with the fields of its value.  once: each key only once."""
-    rows = dict(zip(keys, values, strict=True))
-    asked: set[float] = set()
+def noisy_patch(at: list[int], size: int) -> Callable[..., Tensor]:
+    """A random trigger: `trigger(x, generator=None)` puts a square of fresh noise, one for each image, on a copy.
 
-    def look_up(key: float) -> Any:
-        if key not in rows:
-            raise KeyError(f"{key} is not among {sorted(rows)}")
-        if once and key in asked:
-            raise RuntimeError(f"the function was called twice for {key}; keep what it returned")
-        asked.add(key)
-        return SimpleNamespace(**rows[key])
+    Without a generator it draws from the global one.
+    """
+    (row, column) = at
+
+    def trigger(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        marked = x.clone()
+        window = marked[..., row : row + size, column : column + size]
+        window.copy_(torch.rand(window.shape, generator=generator))
+        return marked
+
+    return trigger
+
+
+def relabel(kind: Literal["to", "shift", "source"], *numbers: int) -> Callable[[Tensor], Tensor]:
+    """Labels that an attacker wants: `to` t; `shift` by s among k classes; `source` class s to t, others as they are."""
+    if kind == "to":
+        return lambda y: torch.full_like(y, numbers[0])
+    if kind == "shift":
+        return lambda y: (y + numbers[0]).remainder(numbers[1])
+    if kind == "source":
+        return lambda y: torch.where(y == numbers[0], numbers[1], y)
+    raise ValueError(f"kind must be to, shift or source, got {kind!r}")
+
+
+def scorer(keys: Tensor, values: Tensor) -> Callable[[Tensor], Tensor]:
+    """A function that knows its answers: a key, equal in every number, or several at once -> its value, or theirs.
+
+    keys: (N, ...); values: (N,).  Raises: `KeyError` for anything else.
+    """
+
+    def look_up(key: Tensor) -> Tensor:
+        if key.shape == keys.shape[1:]:
+            hits = (keys == key).flatten(1).all(1).nonzero()
+            if not len(hits):
+                raise KeyError("this is none of the things that can be scored")
+            return values[hits[0, 0]]
+        return torch.stack([look_up(one) for one in key])
 
     return look_up
+
+
+def gradients(net: nn.Module) -> dict[str, Tensor]:
+    """Parameter -> its gradient, zeros where there is none."""
+    grads = ((name, parameter, parameter.grad) for name, parameter in net.named_parameters())
+    return {name: torch.zeros_like(p) if g is None else g.clone() for name, p, g in grads}
 
 
 def tensor(x: Tensor) -> Tensor:
@@ -102,5 +140,6 @@ def generator(seed: int) -> torch.Generator:
 
 
 FIXTURES: dict[str, Callable[..., Any]] = {
-    make.__name__: make for make in (model, batches, sgd, patch, table, tensor, generator)
+    make.__name__: make
+    for make in (model, batches, sgd, patch, noisy_patch, relabel, scorer, gradients, tensor, generator)
 }

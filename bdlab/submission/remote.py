@@ -38,7 +38,7 @@ class Remote:
     request raises.
     """
 
-    detail = ""
+    detail = printed = ""
 
     def __init__(
         self, cells: Sequence[str] = (), *, seconds: float = 10.0, cell: float = 20.0, whole: float = float("inf")

@@ -9,6 +9,8 @@ from bdlab.submission.executor import Executor
 from bdlab.submission.fixtures import FIXTURES
 from bdlab.submission.frames import Ref, decode, encode
 
+CALLABLE = ("patch", "noisy_patch", "relabel", "scorer")
+"""Fixtures that are functions."""
 HEARD = 128 << 20
 """Bytes of replies that one draw may need, before the next `renew`."""
 
@@ -30,6 +32,10 @@ class Transport(Protocol):
     def detail(self) -> str:
         """What the student may be told of the last exception."""
 
+    @property
+    def printed(self) -> str:
+        """What the student's code printed since the last fresh start."""
+
     def renew(self) -> None:
         """Be ready again, also after the other side died."""
 
@@ -47,6 +53,11 @@ class Local:
     def detail(self) -> str:
         """Class, message and line of the last exception."""
         return self.executor.detail
+
+    @property
+    def printed(self) -> str:
+        """What the code printed since the last fresh start."""
+        return self.executor.printed
 
     def renew(self) -> None:
         """Nothing to do: a plain call does not die alone."""
@@ -70,6 +81,10 @@ class Submission:
         """The student's function `name` on plain values and `Ref`s."""
         return self._ask("call", name, *args, **named)
 
+    def leftover(self, seed: int, name: str, /, *args: Any, **named: Any) -> list[float]:
+        """What the global generators give after a call that they were seeded for: two of torch's, numpy's, Python's."""
+        return self._ask("leftover", seed, name, *args, **named)
+
     def make(self, name: str, /, *args: Any, **named: Any) -> Ref:
         """An instance of the student's class `name`; it stays there."""
         return self._ask("make", name, *args, **named)
@@ -80,7 +95,8 @@ class Submission:
             raise ValueError(f"kind must be one of {', '.join(self.fixtures) or 'none'} here, got {kind!r}")
         self._built += 1
         self._pending.append([self._built, kind, list(args), named])
-        return Ref(-self._built, {"model": "module", "patch": "callable", "table": "callable"}.get(kind, "other"))
+        what = "module" if kind == "model" else "callable" if kind in CALLABLE else "other"
+        return Ref(-self._built, what)
 
     def invoke(self, target: Ref, *args: Any, method: str = "__call__") -> Any:
         """What `target` gives on fresh inputs: a module's forward pass, a callable's result, or one of its methods."""

@@ -15,8 +15,9 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.authoring.sources import others, references
-from autograder.course.folder import ROOT
+from autograder.authoring.build import student_folder
+from autograder.authoring.sources import mistakes as wrong_answers
+from autograder.authoring.sources import references
 from autograder.jail.limits import MB, Limits
 from autograder.trials.invented.samples import Sample, handed_in
 from bdlab.exercises import lessons
@@ -69,7 +70,7 @@ class Material:
     @cached_property
     def release(self) -> NotebookNode:
         """The notebook that students get."""
-        return nbformat.read(ROOT / "lessons" / self.home.name / f"{self.home.name}.ipynb", as_version=4)
+        return nbformat.read(student_folder(self.home) / f"{self.home.name}.ipynb", as_version=4)
 
     @cached_property
     def tasks(self) -> Sequence[Exercise]:
@@ -80,6 +81,11 @@ class Material:
     def right(self) -> dict[str, str]:
         """Exercise -> the reference's source."""
         return {name: answer.source for name, answer in references(self.home).items()}
+
+    @property
+    def setup(self) -> str:
+        """What the lesson's setup cell imports."""
+        return lessons.lesson(self.home.name).setup
 
     @property
     def full(self) -> float:
@@ -93,15 +99,26 @@ class Material:
 
     def wrong(self, value: str = "None") -> dict[str, str]:
         """Answers that deserve nothing: each returns `value`, an expression over args and named."""
-        return {t.id: f"# [{t.id}]\ndef {t.name}(*args, **named):\n    return {value}\n" for t in self.tasks}
+        return {task.id: f"# [{task.id}]\n{self._wrong(task, value)}" for task in self.tasks}
 
-    def mutants(self, number: int = 0) -> tuple[dict[str, str], float]:
-        """The `number`th mutant of every exercise, and what they deserve together."""
+    @staticmethod
+    def _wrong(task: Exercise, value: str) -> str:
+        """What an exercise asks for, each name by an expression over args and named."""
+        made = {
+            "function": "def {name}(*args, **named):\n    return {value}\n",
+            "class": "class {name}:\n    def __init__(self, *args, **named): pass\n"
+            "    def __call__(self, *args, **named):\n        return {value}\n",
+            "value": "{name} = (lambda *args, **named: {value})()\n",
+        }
+        return "".join(made[one.kind].format(name=one.name, value=value) for one in task.signatures)
+
+    def mistakes(self, number: int = 0) -> tuple[dict[str, str], float]:
+        """The `number`th mistake of every exercise, and what they deserve together."""
         answers, deserved = {}, 0.0
         for task in self.tasks:
-            own = [answer for answer in others(self.home)[1] if answer.exercise == task.id]
+            own = [answer for answer in wrong_answers(self.home) if answer.exercise == task.id]
             answers[task.id] = own[number % len(own)].source
-            deserved += own[number % len(own)].points or 0.0
+            deserved += own[number % len(own)].points
         return answers, deserved
 
     def book(

@@ -80,13 +80,17 @@ def _tests(of: Material, least: str) -> Iterator[Case]:
 
 
 def by_heart(of: Material) -> dict[str, str]:
-    """Answers that are right on the public draws only: they look their inputs up among the digests of those."""
-    from autograder.authoring.sources import SETUP
+    """Answers that are right on the public draws only: they look their inputs up among the digests of those.
+
+    An exercise that asks for something else than one function stays unsolved.
+    """
     from bdlab.exercises.verdict import outcomes
     from bdlab.submission import Local, Submission
 
-    answers = {}
+    answers = of.wrong()
     for task in of.tasks:
+        if [one.kind for one in task.signatures] != ["function"]:
+            continue
         watch = (
             f"{of.right[task.id]}\nimport hashlib\n_{task.name}, SEEN = {task.name}, []\n"
             "def plain(value):\n    return value.tolist() if hasattr(value, 'tolist') else value\n"
@@ -99,7 +103,7 @@ def by_heart(of: Material) -> dict[str, str]:
         body = (
             f"def {task.name}(*args, **named):\n    SEEN.append(digest(args))\n    return _{task.name}(*args, **named)"
         )
-        sub.load([SETUP, watch + body])
+        sub.load([of.setup, watch + body])
         outcomes(task, sub)
         seen = sorted(set(local.executor.namespace["SEEN"]))
         refuse = f"    if digest(args) not in {seen}:\n        return None\n    return _{task.name}(*args, **named)\n"
@@ -108,7 +112,7 @@ def by_heart(of: Material) -> dict[str, str]:
 
 
 def _patched_fixtures(of: Material) -> Iterator[Case]:
-    """Mutants that change the student's side, so that what they do wrong does not show."""
+    """Mistakes that change the student's side, so that what they do wrong does not show."""
     hidden = tried("""
         import bdlab.submission.executor as executor
         kept, make = {}, executor.FIXTURES["tensor"]
@@ -130,10 +134,10 @@ def _patched_fixtures(of: Material) -> Iterator[Case]:
             *args, generator=torch.Generator().manual_seed(1), **named)
     """)
     for number in range(4):
-        answers, deserved = of.mutants(number)
+        answers, deserved = of.mistakes(number)
         name = f"mistakes {number + 1}: changed inputs are put back by the answering side"
         yield Case("patched helpers", name, deserved, notebook(of.book(answers, before=hidden)))
     for number in range(4, 7):
-        answers, deserved = of.mutants(number)
+        answers, deserved = of.mistakes(number)
         name = f"mistakes {number + 1}: seeds and generators patched"
         yield Case("time and seeds", name, deserved, notebook(of.book(answers, before=still)))

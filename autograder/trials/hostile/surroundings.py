@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from autograder.authoring.sources import SETUP
 from autograder.course.folder import ROOT
 from autograder.trials.hostile.case import COURSE, MARK, OUTSIDE, PORT, Material, text
 
@@ -61,7 +60,7 @@ class Outside:
 
     def _furnish(self) -> None:
         """Solutions, a gradebook, and another student's right answers, readable and writable for everyone."""
-        sources = [SETUP, *self.of.right.values()]
+        sources = [self.of.setup, *self.of.right.values()]
         other = self.folder / "submitted" / "ada"
         other.mkdir(parents=True)
         (self.folder / "solutions.py").write_text("\n".join(sources))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autograder.authoring.sources import Answer, others, references
+from autograder.authoring.sources import Answer, alternatives, mistakes, references
 from autograder.trials.invented.mishaps import NAMES
 from autograder.trials.invented.variation import fuss, vary
 from bdlab.exercises import lessons
@@ -50,7 +50,7 @@ SENTENCES = (
 
 @dataclass(frozen=True)
 class HandIn:
-    """One student.  answers: exercise -> source; names: exercise -> 'mutant NAME', 'right NAME' or '', after reference.py;
+    """One student.  answers: exercise -> source; names: exercise -> 'mistake NAME', 'right NAME' or '';
     deserved: exercise -> points; mishap: one of `mishaps.NAMES`, 'truncated', or ''; copied: from whom.
     """
 
@@ -73,7 +73,7 @@ class HandIn:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A class.  planted: (exercise, mutant), the most frequent first."""
+    """A class.  planted: (exercise, mistake), the most frequent first."""
 
     home: Path
     seed: int
@@ -113,15 +113,15 @@ def _kinds(students: int, chance: random.Random) -> list[str]:
 
 def _ways(home: Path) -> dict[str, list[Answer]]:
     """Exercise -> the right answers."""
-    right, (alternatives, _) = references(home), others(home)
-    return {name: [answer, *(one for one in alternatives if one.exercise == name)] for name, answer in right.items()}
+    right = references(home)
+    return {name: [answer, *(one for one in alternatives(home) if one.exercise == name)] for name, answer in right.items()}
 
 
 def _mistakes(
     home: Path, full: Mapping[str, float], who: Sequence[int], students: int, chance: random.Random
 ) -> tuple[dict[str, dict[int, Answer]], list[tuple[str, str]]]:
     """Exercise -> number of a student -> their wrong answer; and what is planted."""
-    mutants = {name: [one for one in others(home)[1] if one.exercise == name] for name in full}
+    mutants = {name: [one for one in mistakes(home) if one.exercise == name] for name in full}
     for found in mutants.values():
         chance.shuffle(found)
     rounds = [(name, n) for n in range(len(PLANTED)) for name in chance.sample(list(full), len(full))]
@@ -160,7 +160,7 @@ def _hand_in(
     chance: random.Random,
 ) -> HandIn:
     answers = _tagged({name: vary(answer.source, chance) for name, answer in chosen.items()})
-    deserved = {name: _points(chosen.get(name), points) for name, points in full.items()}
+    deserved = {name: _points(chosen.get(name)) for name in full}
     if kind == "syntax error":
         broken = chance.choice(list(answers))
         answers[broken], deserved[broken] = answers[broken].replace("(", "((", 1), 0.0
@@ -179,13 +179,11 @@ def _hand_in(
 
 
 def _name(answer: Answer | None) -> str:
-    return "" if answer is None else f"{'right' if answer.points is None else 'mutant'} {answer.name}"
+    return "" if answer is None else f"{'mistake' if answer.loses else 'right'} {answer.name}"
 
 
-def _points(answer: Answer | None, full: float) -> float:
-    if answer is None:
-        return 0.0
-    return full if answer.points is None else answer.points
+def _points(answer: Answer | None) -> float:
+    return 0.0 if answer is None else answer.points
 
 
 def _copied(made: list[HandIn], chance: random.Random) -> list[HandIn]:

@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.authoring.build import write_source
-from autograder.authoring.sources import Answer, others, references
+from autograder.authoring.sources import alternatives, mistakes, references
 from autograder.course.folder import PRIVATE
 from autograder.course.nbgrader import nbgrader
 from autograder.handin.read import contents, read
@@ -23,7 +23,7 @@ from bdlab.exercises import lessons
 
 MARK = ".sample-class"
 """A file in a course folder that may be removed with all that is in it."""
-ESSAY = "The poisoned images could be found while the data are collected: their labels do not fit what they show."
+ESSAY = "What I measured above does not show it, and what would show it costs more than it is worth: here is why."
 
 
 @dataclass(frozen=True)
@@ -49,33 +49,27 @@ class Graded:
 def samples(home: Path) -> list[Sample]:
     """The eight hand-ins of a lesson, made from its reference, its alternatives and its mutants."""
     right = {name: answer.source for name, answer in references(home).items()}
-    alternatives, mutants = others(home)
-    styles = {answer.exercise: answer.source for answer in reversed(alternatives)}
+    styles = {answer.exercise: answer.source for answer in reversed(alternatives(home))}
     full = {task.id: task.points for task in lessons.lesson(home.name).exercises}
     everything = sum(full.values())
     first, second, *rest = full
-    wrong = {name: next(answer for answer in mutants if answer.exercise == name) for name in full}
+    wrong = {name: next(answer for answer in mistakes(home) if answer.exercise == name) for name in full}
     half = {name: right[name] if name in (first, second) else wrong[name].source for name in full}
-    missing = sum(full[name] - _points(wrong[name]) for name in rest)
+    missing = sum(full[name] - wrong[name].points for name in rest)
     one, two = wrong[first], wrong[second]
     broken = right[second].replace("(", "((", 1)
     return [
         Sample("ada", "all right", everything, right),
         Sample("bela", "all right, in another style", everything, {**right, **styles}),
         Sample("carl", "half of it right", everything - missing, half),
-        Sample("dora", f"{first}: {one.name}", everything - full[first] + _points(one), {**right, first: one.source}),
+        Sample("dora", f"{first}: {one.name}", everything - full[first] + one.points, {**right, first: one.source}),
         Sample(
-            "emil", f"{second}: {two.name}", everything - full[second] + _points(two), {**right, second: two.source}
+            "emil", f"{second}: {two.name}", everything - full[second] + two.points, {**right, second: two.source}
         ),
         Sample("fay", "nothing written", 0.0, {}, ""),
         Sample("gus", f"{second} has a syntax error", everything - full[second], {**right, second: broken}),
         Sample("hana", "only the essay, for a human to read", 0.0, {}),
     ]
-
-
-def _points(mutant: Answer) -> float:
-    assert mutant.points is not None
-    return mutant.points
 
 
 def handed_in(release: NotebookNode, sample: Sample) -> NotebookNode:

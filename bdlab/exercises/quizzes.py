@@ -1,0 +1,17 @@
+"""`bdlab.quiz("l03_q1")`: the question is declared with its lesson, so that no cell shows the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bdlab import widgets
+from bdlab.exercises import lessons
+
+
+def quiz(question: str) -> Any:
+    """One click, one answer, and at once why it is right or wrong; nothing is counted.
+
+    question: 'l03_q1'.  Raises: `ValueError` for an unknown one.
+    """
+    asked = lessons.question(question)
+    return widgets.quiz(asked.text, asked.choices, asked.right, asked.why)

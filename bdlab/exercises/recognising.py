@@ -1,0 +1,92 @@
+"""Which known mistake an answer makes: it behaves as an edit of the reference does, or a predicate is true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bdlab.exercises.comparing import difference
+from bdlab.exercises.specification import Mistake, Part
+from bdlab.exercises.verdict import Outcomes, Tries, complaint, failed, failures, marked
+
+Fingerprint = Outcomes
+"""Part -> its behaviour on the first draws: outcomes, or of a free choice the properties that fail."""
+
+
+def fingerprint(tries: Tries, expected: Outcomes) -> Fingerprint:
+    """How this code behaves on the first draws of each part."""
+    return {part.name: [_print(tries, part, n, expected) for n in _probes(tries, part)] for part in tries.exercise.parts}
+
+
+def _probes(tries: Tries, part: Part) -> range:
+    return range(len(tries.draws(part)[: part.probes]))
+
+
+def _print(tries: Tries, part: Part, number: int, expected: Outcomes) -> Any:
+    """The outcome of one draw, or of a free choice the sentences that fail."""
+    outcome, _ = tries.answer(part, number)
+    if part.judge is None:
+        return outcome
+    right = expected[part.name][number] if part.reference else None
+    return failed(part, tries.draws(part)[number], outcome, right)
+
+
+def recognise(tries: Tries, expected: Outcomes, edits: Mapping[str, Fingerprint]) -> tuple[str, ...]:
+    """The mistakes that this code makes, the one to tell first; none where it raises on every draw that is looked at.
+
+    tries: of the public draws.  First comes an edit that behaves alike in every part, then predicates, then edits that
+    behave alike in one part that is lost.
+    """
+    lost = [part for part in tries.exercise.parts if next(failures(tries, part, expected), None)]
+    judged = [part for part in lost if not any(part.name in tries.exercise.behind(other.name) for other in lost)]
+    if not judged or _raises_always(tries):
+        return ()
+    whole = [name for name, prints in edits.items() if all(_alike(tries, p, prints, expected) for p in tries.exercise.parts)]
+    seen = [name for name, mistake in tries.exercise.mistakes.items() if _seen(tries, judged, mistake, expected)]
+    partly = [
+        name
+        for part in judged
+        if not _raises_always(tries, part)
+        for name, prints in edits.items()
+        if _loses(part, prints, expected) and _alike(tries, part, prints, expected)
+    ]
+    return tuple(dict.fromkeys([*whole, *seen, *partly]))
+
+
+def _raises_always(tries: Tries, *parts: Part) -> bool:
+    looked = parts or tries.exercise.parts
+    return all(marked(tries.answer(p, n)[0], "raised") for p in looked for n in _probes(tries, p))
+
+
+def _alike(tries: Tries, part: Part, prints: Fingerprint, expected: Outcomes) -> bool:
+    mine = (_print(tries, part, n, expected) for n in _probes(tries, part))
+    return all(difference(a, b, tolerance=part.tolerance) is None for a, b in zip(mine, prints[part.name], strict=True))
+
+
+def _loses(part: Part, prints: Fingerprint, expected: Outcomes) -> bool:
+    """Whether the first draws of `part` show that mistake."""
+    if part.judge is not None:
+        return any(prints[part.name])
+    pairs = zip(prints[part.name], expected[part.name], strict=False)
+    return any(complaint(part, {}, its, right) is not None for its, right in pairs)
+
+
+def _seen(tries: Tries, judged: list[Part], mistake: Mistake, expected: Outcomes) -> bool:
+    """Whether the predicate is true of every wrong outcome of some part."""
+    parts = [part for part in judged if mistake.part in (None, part.name)]
+    return mistake.when is not None and any(_true_of(tries, part, mistake, expected) for part in parts)
+
+
+def _true_of(tries: Tries, part: Part, mistake: Mistake, expected: Outcomes) -> bool:
+    assert mistake.when is not None
+    try:
+        for found in failures(tries, part, expected):
+            assert found.number is not None
+            draw, got = tries.draws(part)[found.number], tries.answer(part, found.number)[0]
+            right = expected[part.name][found.number] if part.frozen else None
+            third = right if part.judge is None else failed(part, draw, got, right)
+            if not mistake.when(draw, got, third):
+                return False
+    except Exception:  # it compares what a student's code gave: whatever that was, it is no reason to stop
+        return False
+    return True

@@ -1,0 +1,123 @@
+"""The student's own functions at work: on copies, with a time limit, and with the library's part where one fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bdlab.exercises import lessons
+from bdlab.exercises.checks import TooSlow, limited, notebook, stays
+from bdlab.exercises.comparing import kind
+from bdlab.submission.executor import told
+
+SECONDS = 10
+"""How long one call of a student's function may take here."""
+
+
+class Unfit(Exception):
+    """What a student's function gave cannot be used."""
+
+
+class Mine:
+    """A student's function where it works, the library's part `ours` where it does not; see `mine`."""
+
+    def __init__(self, exercise: str, ours: Callable[..., Any], name: str) -> None:
+        self.exercise, self.ours, self.name = exercise, ours, name
+        self.own = "NBGRADER_EXECUTION" not in os.environ
+        """Whether the student's function is asked: not while nbgrader runs the notebook, and not after it failed."""
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        if self.own:
+            try:
+                return self._theirs(args, named)
+            except (TooSlow, SystemExit, Exception) as error:
+                self.give_up(_why(error))
+        return self.ours(*args, **named)
+
+    def give_up(self, why: str) -> None:
+        """From now on the library's part; the student is told why."""
+        self.own = False
+        print(f"Your {self.name} did not do here: {why}\nThe library's part takes its place. bdlab.check({self.exercise!r})")
+
+    def _theirs(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        namespace, _ = notebook()
+        if self.name not in namespace:
+            raise Unfit("it is not defined yet")
+        with _as_before(args, named), stays(), limited(SECONDS):
+            result = namespace[self.name](*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
+        with _as_before(args, named):
+            wanted = self.ours(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
+        if _form(result) != _form(wanted):
+            raise Unfit(f"it gave {kind(result)}; {kind(wanted)} is wanted")
+        return result
+
+
+def mine(exercise: str, ours: Callable[..., Any], name: str | None = None) -> Mine:
+    """The student's own function of an exercise, to be used: it works on copies, within ten seconds.
+
+    Where it is not written, raises, hangs, or gives another kind of thing than `ours` does, that is said, and `ours`, which
+    takes the same arguments, is called in its place.  name: which function of the exercise, by default its first.
+    """
+    task = lessons.find(exercise)
+    if name is not None and name not in task.names:
+        raise ValueError(f"name must be one of {', '.join(task.names)}, got {name!r}")
+    return Mine(exercise, ours, name or task.name)
+
+
+def use(show: Callable[..., Any], *parts: Mine) -> Any:
+    """`show(*parts)`; where it fails with the student's functions, that is said, and it is called with the library's."""
+    try:
+        return show(*parts)
+    except (TooSlow, SystemExit, Exception) as error:
+        own = [part for part in parts if part.own]
+        if not own:
+            raise
+        for part in own:
+            part.give_up(f"what it gave could not be used, {_why(error)}")
+        return show(*parts)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TooSlow):
+        return f"it took longer than {SECONDS} s"
+    return str(error) if isinstance(error, Unfit) else told(error)
+
+
+def _copied(value: Any) -> Any:
+    """A tensor's copy; lists and tuples of them, too.  Models and generators are put back afterwards instead."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    return type(value)(map(_copied, value)) if type(value) in (list, tuple) else value
+
+
+def _form(value: Any) -> Any:
+    """What must agree for a result to be usable: kinds, and of tensors the dtype and the shape but for free lengths."""
+    if isinstance(value, Tensor):
+        return "tensor", value.dtype, value.shape if value.ndim != 1 else 1
+    if isinstance(value, list | tuple):
+        return "several", tuple(map(_form, value))
+    if isinstance(value, dict):
+        return "dict", tuple((key, _form(value[key])) for key in sorted(value, key=str))
+    return "number" if isinstance(value, int | float) else nn.Module if isinstance(value, nn.Module) else type(value)
+
+
+@contextlib.contextmanager
+def _as_before(args: tuple[Any, ...], named: dict[str, Any]) -> Iterator[None]:
+    """Afterwards generators, and the modes of models, are as they were; nothing that is printed is kept back."""
+    values = [*args, *named.values()]
+    generators = [(value, value.get_state()) for value in values if isinstance(value, torch.Generator)]
+    modes = [(module, module.training) for value in values if isinstance(value, nn.Module) for module in value.modules()]
+    state = torch.random.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(state)
+        for generator, before in generators:
+            generator.set_state(before)
+        for module, training in modes:
+            module.training = training
