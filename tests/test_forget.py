@@ -13,7 +13,8 @@ import pytest
 from autograder.commands.forget import forget as command
 from autograder.course import secret
 from autograder.course.folder import closed
-from autograder.forget import forget, person
+from autograder.forget import forget
+from autograder.gradebook import remove
 from autograder.verdict.journal import CellGrade, Journal, Record
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has other rights, and links for few")
@@ -152,7 +153,7 @@ def test_no_byte_of_the_name_is_left_in_the_gradebook(root):
         book.execute("DELETE FROM comment WHERE id = 'x'")
     book.close()
     assert b"zzada" in path.read_bytes() and b"well done, bela!" in path.read_bytes()
-    person.remove_rows(path, "bela")
+    remove.remove_rows(path, "bela")
     data = path.read_bytes()
     assert b"bela" not in data and b"zzada" not in data and b"well done, ada_b!" in data
     assert not list(root.glob("gradebook.db-*"))
@@ -213,7 +214,7 @@ def test_a_link_in_place_of_a_folder_is_removed_and_not_followed(root, tmp_path)
 
 
 def test_a_gradebook_in_use_is_told(root, monkeypatch):
-    monkeypatch.setattr(person, "_compact", lambda path: (_ for _ in ()).throw(sqlite3.OperationalError("locked")))
+    monkeypatch.setattr(remove, "_compact", lambda path: (_ for _ in ()).throw(sqlite3.OperationalError("locked")))
     with pytest.raises(RuntimeError, match=r"cannot be written \(locked\); close formgrader"):
         forget.forget(root, "ada")
     monkeypatch.undo()

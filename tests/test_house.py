@@ -3,7 +3,6 @@
 import ast
 import dataclasses
 import functools
-import graphlib
 import importlib
 import inspect
 import io
@@ -14,17 +13,15 @@ import tokenize
 import types
 from pathlib import Path
 
+import imports
 import pytest
 
 import bdlab
 from bdlab.registry import HOMES, register, registered
 
 ROOT = Path(bdlab.__file__).parent
-FILES = {
-    ".".join(("bdlab", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
-    for path in sorted(ROOT.rglob("*.py"))
-}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+FILES = imports.modules(ROOT)
+TREES = imports.trees(FILES)
 METHOD = (types.FunctionType, property, functools.cached_property, classmethod, staticmethod)
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -45,18 +42,12 @@ LAYERS = (  # a module may import from the layers before its own, and from its o
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
+HANDED_ON = {f"bdlab.{name}": f"bdlab.{home}" for name, home in bdlab._HOMES.items()}
+
+
 def _imports(name, tree):
     """Modules that `tree` imports at any depth; `from bdlab import load` counts as an import of bdlab.data."""
-    package = name if FILES.get(name, Path()).name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*parents, *([node.module] if node.module else [])])
-            for alias in node.names:
-                home = f"bdlab.{bdlab._HOMES[alias.name]}" if base == "bdlab" and alias.name in bdlab._HOMES else base
-                yield f"{base}.{alias.name}" if f"{base}.{alias.name}" in FILES else home
+    return imports.imported(name, tree, FILES, HANDED_ON)
 
 
 def _wrong(name, tree):
@@ -95,8 +86,7 @@ def test_a_violation_of_the_layers_is_seen(name, source):
 
 
 def test_imports_are_acyclic():
-    graph = {name: {t for t in _imports(name, tree) if t in FILES and t != name} for name, tree in TREES.items()}
-    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(FILES)
+    assert len(imports.in_order({name: list(_imports(name, tree)) for name, tree in TREES.items()})) == len(FILES)
 
 
 def test_import_bdlab_imports_torch_and_numpy_only():

@@ -9,6 +9,7 @@ from autograder.authoring.build import source_notebook, stale, student_folder, s
 from autograder.authoring.sources import homes
 from autograder.course.folder import PRIVATE, ROOT
 from autograder.course.nbgrader import nbgrader
+from autograder.gradebook import read
 from bdlab.exercises import lessons
 
 PUBLIC = (
@@ -48,19 +49,12 @@ def release(home: Path, name: str | None = None, root: Path = PRIVATE) -> Path:
 
 def _refuse_changes(home: Path, name: str, root: Path) -> None:
     """Raise a `ValueError` when the gradebook holds hand-ins of this lesson whose graded cells were others."""
-    from nbgrader.api import Gradebook, MissingEntry
-
-    if not (root / "gradebook.db").exists():
+    handed_in, cells = read.handed_in(root / "gradebook.db", home.name, name)
+    if not handed_in:
         return
-    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as book:
-        try:
-            handed_in = len(book.assignment_submissions(name))
-            cells = {cell.name: float(cell.max_score) for cell in book.find_notebook(home.name, name).grade_cells}
-        except MissingEntry:
-            return
     marks = [cell.metadata.get("nbgrader", {}) for cell in source_notebook(home).cells]
     now = {mark["grade_id"]: float(mark["points"]) for mark in marks if mark.get("grade")}
-    if handed_in and cells != now:
+    if cells != now:
         changed = ", ".join(sorted(key for key in cells.keys() | now.keys() if cells.get(key) != now.get(key)))
         raise ValueError(
             f"{name} has {handed_in} hand-ins and its graded cells or points changed ({changed}); release it beside the old "

@@ -106,22 +106,16 @@ def explain(
 
 def entered_points(work: Assignment) -> dict[str, dict[str, float]]:
     """Student -> exercise -> the automatic points that stand in the gradebook."""
-    from nbgrader.api import Gradebook
+    from autograder.gradebook.read import scores
 
     path = work.root / "gradebook.db"
     if not path.exists():
         return {}
     exercises = {task.id for task in work.master.lesson.exercises}
-    with Gradebook(f"sqlite:///{path}") as book:
-        return {
-            submission.student_id: {
-                grade.cell.name: float(grade.auto_score)
-                for notebook in submission.notebooks
-                for grade in notebook.grades
-                if grade.cell.name in exercises and grade.auto_score is not None
-            }
-            for submission in book.assignment_submissions(work.name)
-        }
+    return {
+        student: {cell: float(score) for cell, (score, _) in cells.items() if cell in exercises and score is not None}
+        for student, cells in scores(path, work.name).items()
+    }
 
 
 def _imports() -> None:

@@ -22,7 +22,7 @@ from autograder.exchange.matching import HandIn
 from autograder.exchange.platforms import moodle
 from autograder.exchange.roster import Student
 from autograder.exchange.sorting import Collected, Plan, sort_out
-from autograder.gradebook.read import together
+from autograder.gradebook import read
 
 
 def collect(plan: Plan) -> Collected:
@@ -73,22 +73,13 @@ def _gradebook(
     result: Collected,
 ) -> Iterator[_Entered]:
     """Roster, due date and extensions into the gradebook, when the body has ended well."""
-    from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment
-
-    with Gradebook(f"sqlite:///{plan.gradebook}") as book, together(book) as session:
-        try:
-            assignment = book.find_assignment(plan.name)
-        except MissingEntry:
-            raise ValueError(
-                f"the gradebook has no {plan.name}; run `autograder release {plan.lesson}` first"
-            ) from None
+    with read.opened(plan.gradebook) as book, read.together(book) as session:
+        assignment = read.assignment(book, plan.name, plan.lesson)
         result.enrolled = rosters.enter(book, students.values())
         session.flush()
         if plan.due is not None:
             assignment.duedate = plan.due
-        rows = {
-            row.student_id: row for row in session.query(SubmittedAssignment).filter_by(assignment_id=assignment.id)
-        }
+        rows = read.submissions(book, assignment)
         there = {one.student for one in hand_ins} | set(_folders(plan))
         for student, span in longer.items():
             if student not in rows and student in there and span:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from autograder.gradebook import read
 
 
 @dataclass(frozen=True)
@@ -49,20 +52,14 @@ class Book:
 
 def book(root: Path, lesson: str, name: str) -> Book:
     """The marks as they stand in the gradebook, in one look.  Raises: `ValueError` where there is no such assignment."""
-    from nbgrader.api import Gradebook, MissingEntry
-    from nbgrader.api import Student as Row
-
     path = root / "gradebook.db"
     if not path.is_file():
         raise ValueError(f"{root} has no gradebook; run `autograder release {lesson}` first")
-    with Gradebook(f"sqlite:///{path}") as gradebook:
-        try:
-            assignment = gradebook.find_assignment(name)
-        except MissingEntry:
-            raise ValueError(f"the gradebook has no {name}; run `autograder release {lesson}` first") from None
-        marks = _marks(gradebook, assignment, _order(root / "release" / name / f"{lesson}.ipynb"))
-        enrolled = [row.id for row in gradebook.db.query(Row.id).order_by(Row.id)]
-        return Book(name, float(assignment.max_score), marks, enrolled)
+    with read.opened(path) as gradebook:
+        assignment = read.assignment(gradebook, name, lesson)
+        rows = read.submissions(gradebook, assignment, whole=True)
+        marks = _marks(rows.values(), _order(root / "release" / name / f"{lesson}.ipynb"))
+        return Book(name, float(assignment.max_score), marks, sorted(read.students(gradebook)))
 
 
 def _order(release: Path) -> list[str]:
@@ -75,16 +72,7 @@ def _order(release: Path) -> list[str]:
     return [mark["grade_id"] for mark in marks if mark.get("grade")]
 
 
-def _marks(gradebook: object, assignment: object, order: Sequence[str]) -> list[Mark]:
-    from nbgrader.api import Grade, SubmittedAssignment, SubmittedNotebook
-    from sqlalchemy.orm import joinedload, selectinload
-
-    grades = selectinload(SubmittedAssignment.notebooks).selectinload(SubmittedNotebook.grades).joinedload(Grade.cell)
-    rows = (
-        gradebook.db.query(SubmittedAssignment)  # type: ignore[attr-defined]
-        .options(joinedload(SubmittedAssignment.student), grades)
-        .filter_by(assignment_id=assignment.id)  # type: ignore[attr-defined]
-    )
+def _marks(rows: Iterable[Any], order: Sequence[str]) -> list[Mark]:
     found = []
     for row in sorted(rows, key=lambda row: row.student_id):
         cells = {grade.cell.name: grade for notebook in row.notebooks for grade in notebook.grades}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.exchange.tables import Table, plain, read
+from autograder.gradebook.read import students as students_of
 from autograder.handin.sanitize import is_student
 
 LONGEST = 128
@@ -154,8 +155,7 @@ def enter(book: Any, students: Iterable[Student]) -> int:
     """
     from nbgrader.api import Student as Row
 
-    rows = {row.id: row for row in book.db.query(Row)}
-    new = 0
+    rows, new = students_of(book), 0
     for one in students:
         if one.student not in rows:
             rows[one.student] = Row(id=one.student)

@@ -16,7 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from autograder.forget import files
-from autograder.forget.person import Person, difficulty, person, remove_rows, rows
+from autograder.forget.person import Person, difficulty, person
+from autograder.gradebook.read import count
+from autograder.gradebook.remove import remove_rows
 
 OWN = ("submitted", "autograded", "feedback", "repaired")
 """Folders of the course folder with a folder for each student."""
@@ -95,9 +97,9 @@ def _found(root: Path, one: Person) -> Iterator[Finding]:
             for path in _files(top):
                 yield from (_made(path, one, top.name, lessons) if top.name in MADE else _file(path, one, root))
         elif top.name == "gradebook.db":
-            count = rows(top, one.id)
-            if count:
-                yield Finding(top, f"rows: {count}", partial(remove_rows, top, one.id), sure=True)
+            rows = count(top, one.id)
+            if rows:
+                yield Finding(top, f"rows: {rows}", partial(remove_rows, top, one.id), sure=True)
         else:
             yield from _file(top, one, root)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course.nbgrader import CONFIG
+from autograder.gradebook import read
 from autograder.gradebook.pages import flagged, handed_in_at, marked, put_beside, text
-from autograder.gradebook.read import together
 from autograder.handin import sanitize
 from autograder.verdict.assignment import Assignment
 from autograder.verdict.journal import Record
@@ -52,7 +52,7 @@ def write(work: Assignment, records: Sequence[Record]) -> list[str]:
         rows = _Rows(book, work, course.config)
         while some := list(islice(todo, TOGETHER)):
             found = [_Verdict(work, record) for record in some]
-            with together(book):
+            with read.together(book):
                 rows.enter(found)
             for verdict in found:  # after the rows: a folder without rows would be passed over by nbgrader
                 _file(work, verdict)
@@ -114,19 +114,14 @@ class _Rows:
 
     def _submissions(self, verdicts: Sequence[_Verdict]) -> dict[str, Any]:
         """Student -> the row that their hand-in has, or a new one; new students too."""
-        from nbgrader.api import Student, SubmittedAssignment, SubmittedNotebook
-        from sqlalchemy.orm import selectinload
+        from nbgrader.api import Student
 
         session, names = self.gradebook.db, [verdict.student for verdict in verdicts]
-        known = {row.id for row in session.query(Student.id).filter(Student.id.in_(names))}
+        known = read.students(self.gradebook)
         session.add_all(Student(id=name) for name in names if name not in known)
         session.flush()
-        parts = selectinload(SubmittedAssignment.notebooks)
-        found = session.query(SubmittedAssignment).options(
-            parts.selectinload(SubmittedNotebook.grades), parts.selectinload(SubmittedNotebook.comments)
-        )
-        own = SubmittedAssignment.assignment_id == self.gradebook.find_assignment(self.work.name).id
-        rows = {row.student_id: row for row in found.filter(own, SubmittedAssignment.student_id.in_(names))}
+        assignment = self.gradebook.find_assignment(self.work.name)
+        rows = read.submissions(self.gradebook, assignment, names, whole=True)
         rows |= {name: self.gradebook.add_submission(self.work.name, name) for name in names if name not in rows}
         session.flush()
         return rows

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autograder.gradebook.read import standing
 from autograder.handin.runnable import python
 from autograder.handin.sanitize import is_student
 from autograder.reports.people import Person
@@ -56,7 +56,9 @@ def hand_ins(root: Path, lesson: str, name: str) -> HandIns:
     stubs = _answers(release, {})
     graded = {student: root / "autograded" / student / name / f"{lesson}.ipynb" for student in records}
     answers = {student: _answers(path, stubs) for student, path in graded.items() if path.is_file()}
-    known, waiting = _gradebook(root, name)
+    path = root / "gradebook.db"
+    named, waiting = standing(path, name) if path.is_file() else ([], None)
+    known = [Person(student, called) for student, called in named]
     known += [Person(student) for student in {*there, *found} - {person.id for person in known}]
     waiting = None if waiting is None else [(student, cell) for student, cell in waiting if student in records]
     return HandIns(
@@ -76,31 +78,3 @@ def _answers(path: Path, stubs: Mapping[str, str]) -> dict[str, str]:
             if source.strip() not in ("", stubs.get(about["exercise"], "").strip()):
                 found[about["exercise"]] = python(source)
     return found
-
-
-def _gradebook(root: Path, name: str) -> tuple[list[Person], list[tuple[str, str]] | None]:
-    """Everyone that it knows, and (student, cell) that wait for a human; None where it does not know the assignment."""
-    from nbgrader.api import Assignment, BaseCell, Grade, Student, SubmittedAssignment, SubmittedNotebook
-    from sqlalchemy import create_engine
-    from sqlalchemy.orm import Session
-
-    path = root / "gradebook.db"
-    if not path.is_file():
-        return [], None
-    # nbgrader's own Gradebook would enter a course where it finds none
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True))
-    with Session(engine) as book:
-        rows = book.query(Student.id, Student.first_name, Student.last_name, Student.email, Student.lms_user_id)
-        known = [Person(row[0], tuple(text for text in row[1:] if text)) for row in rows]
-        if not book.query(Assignment.id).filter(Assignment.name == name).all():
-            return known, None
-        cells = (
-            book.query(SubmittedAssignment.student_id, BaseCell.name)
-            .select_from(Grade)
-            .join(BaseCell, Grade.cell_id == BaseCell.id)
-            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
-            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-            .filter(Assignment.name == name, Grade.needs_manual_grade)
-        )
-        return known, [(student, cell) for student, cell in cells]

@@ -13,6 +13,7 @@ from typing import Any
 from autograder.authoring.sources import folder
 from autograder.course import secret
 from autograder.course.terminal import table
+from autograder.gradebook.read import scores
 from autograder.reports.hand_ins import hand_ins
 from autograder.reports.people import people, words
 from autograder.reports.report import report
@@ -49,9 +50,9 @@ def compare(root: Path, name: str | None = None) -> Compared:
         raise ValueError(f"{root} must hold a drawn class; `autograder sample-class LESSON --students 300` makes one")
     key: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     name = name or key["lesson"]
-    scores = samples.scores(root, name)
+    given = scores(root / "gradebook.db", name)
     wrong = [
-        line for student, about in key["students"].items() for line in _wrong(student, about, scores.get(student, {}))
+        line for student, about in key["students"].items() for line in _wrong(student, about, given.get(student, {}))
     ]
     planted = [(one["exercise"], one["mistake"]) for one in key["planted"]]
     return Compared(len(key["students"]), wrong, _reported(root, key["lesson"], name), planted)

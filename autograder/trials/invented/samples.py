@@ -17,6 +17,7 @@ from autograder.authoring.build import write_source
 from autograder.authoring.sources import alternatives, mistakes, references
 from autograder.course.folder import PRIVATE
 from autograder.course.nbgrader import nbgrader
+from autograder.gradebook.read import scores
 from autograder.handin.read import contents, read
 from autograder.handin.repair import repair
 from bdlab.exercises import lessons
@@ -190,29 +191,9 @@ def _graded(home: Path, root: Path) -> list[Graded]:
 def points(root: Path, lesson: str) -> dict[str, tuple[float | None, bool]]:
     """Student -> (automatic points, whether the essay waits for a human), from the gradebook below `root`."""
     found: dict[str, tuple[float | None, bool]] = {}
-    for student, cells in scores(root, lesson).items():
+    for student, cells in scores(root / "gradebook.db", lesson).items():
         automatic = [score for name, (score, _) in cells.items() if not name.endswith("_essay")]
         essay = any(waits for name, (_, waits) in cells.items() if name.endswith("_essay"))
         given = [score for score in automatic if score is not None]
         found[student] = (float(sum(given)) if len(given) == len(automatic) else None, essay)
-    return found
-
-
-def scores(root: Path, lesson: str) -> dict[str, dict[str, tuple[float | None, bool]]]:
-    """Student -> graded cell -> (automatic points, whether it waits for a human), from the gradebook below `root`."""
-    from nbgrader.api import Assignment, BaseCell, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
-
-    found: dict[str, dict[str, tuple[float | None, bool]]] = {}
-    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as book:
-        rows = (
-            book.db.query(SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score, Grade.needs_manual_grade)
-            .select_from(Grade)
-            .join(BaseCell, Grade.cell_id == BaseCell.id)
-            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
-            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-            .filter(Assignment.name == lesson)
-        )
-        for student, cell, score, waits in rows:
-            found.setdefault(student, {})[cell] = score, bool(waits)
     return found
