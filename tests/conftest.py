@@ -5,16 +5,19 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
+import throwaway
 import torch
 from attack_bands import BANDS
 
 import bdlab
+from autograder.authoring import sources
 from bdlab.contracts import Recipe, Split
 from bdlab.experiments.attacks import attempt, twin
 from bdlab.nets import build
 from bdlab.registry import registered
 from bdlab.training import fit
 
+throwaway.install()
 SEED = 100
 """Seed of the shared models; the slow tests take all of 100-104."""
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -136,3 +139,10 @@ def noise():
         return Split(x, torch.arange(n) % classes, classes, name="noise")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def probe():
+    """The home of the throw-away lesson 99_probe, built; 97_open lies beside it."""
+    throwaway.made()
+    return sources.folder(throwaway.PROBE)

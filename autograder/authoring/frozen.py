@@ -7,7 +7,7 @@ from pathlib import Path
 from autograder.authoring.sources import Answer, mistakes, references
 from bdlab.exercises import lessons
 from bdlab.exercises.comparing import difference
-from bdlab.exercises.frozen import Answered, content, freeze, frozen
+from bdlab.exercises.frozen import Answered, Content, content, freeze, frozen
 from bdlab.exercises.specification import Exercise
 from bdlab.exercises.verdict import Outcomes, Tries, judge, outcomes
 from bdlab.lessons import demos
@@ -38,21 +38,26 @@ def refresh(home: Path, everything: bool = False) -> list[Path]:
     wrong = [line for task in lesson.exercises for line in costs_otherwise(home, task)]
     if wrong:
         raise ValueError("\n".join(wrong))
-    return [freeze(lesson, _answered(home)), *written] if everything or stale(home) else written
+    contents = {task.id: content(task, _answered(home)) for task in lesson.exercises}
+    changed = everything or any(_differs(name, new) for name, new in contents.items())
+    return [freeze(lesson, contents), *written] if changed else written
 
 
 def stale(home: Path) -> list[str]:
-    """Exercises whose frozen outcomes are not what the reference and the wrong answers answer now."""
-    found = []
-    for task in lessons.lesson(home.name).exercises:
-        try:
-            old = frozen(task.id)
-        except (OSError, KeyError):
-            old = ({}, {})
-        new = content(task, _answered(home))
-        if difference(list(old), list(new)) is not None or list(old[1]) != list(new[1]):
-            found.append(f"{task.id}: its frozen outcomes are not what its reference and wrong answers answer")
-    return found
+    """Exercises whose frozen outcomes are not what the references and the wrong answers answer now."""
+    return [
+        f"{task.id}: its frozen outcomes are not what its reference and wrong answers answer"
+        for task in lessons.lesson(home.name).exercises
+        if _differs(task.id, content(task, _answered(home)))
+    ]
+
+
+def _differs(exercise: str, new: Content) -> bool:
+    try:
+        old = frozen(exercise)
+    except (OSError, KeyError):
+        return True
+    return difference(list(old), list(new)) is not None or list(old[1]) != list(new[1])
 
 
 def costs_otherwise(home: Path, task: Exercise) -> list[str]:

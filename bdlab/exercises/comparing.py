@@ -144,7 +144,7 @@ def kind(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"a {type(value).__name__} of {len(value)}"
     if value is None or isinstance(value, bool | int | float | str):
-        return f"{value!r:.60}"
+        return f"{value:.6g}" if isinstance(value, float) else f"{value!r:.60}"
     return f"a {type(value).__name__}"
 
 

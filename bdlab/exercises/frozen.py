@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from bdlab.submission.frames import decode, encode
 
 Answered = Callable[[Exercise, str], Submission]
 """Exercise, name of a mistake ('' for the reference) -> that answer, loaded."""
+Content = tuple[Outcomes, dict[str, Fingerprint]]
+"""The reference's outcomes, and mistake -> its fingerprint."""
 LIMIT = 256 * 1024
 """Bytes of one lesson's file."""
 
@@ -30,16 +33,16 @@ def place(lesson: Lesson) -> Path:
 
 
 @cache
-def frozen(exercise: str) -> tuple[Outcomes, dict[str, Fingerprint]]:
+def frozen(exercise: str) -> Content:
     """The reference's outcomes where they are needed, and every mistake's fingerprint, for the exercise with this id."""
     with np.load(place(lessons.lesson(exercise.partition("_")[0]))) as stored:
         expected, edits = decode(stored[exercise].tobytes())
     return expected, edits
 
 
-def freeze(lesson: Lesson, answered: Answered) -> Path:
-    """Run the references and the wrong answers on the public draws and write what they answer."""
-    arrays = {task.id: np.frombuffer(encode(content(task, answered)), np.uint8) for task in lesson.exercises}
+def freeze(lesson: Lesson, contents: Mapping[str, Content]) -> Path:
+    """Write exercise -> its `content`."""
+    arrays = {name: np.frombuffer(encode(new), np.uint8) for name, new in contents.items()}
     memory = io.BytesIO()
     np.savez_compressed(memory, allow_pickle=False, **arrays)
     if memory.tell() > LIMIT:
@@ -54,7 +57,7 @@ def freeze(lesson: Lesson, answered: Answered) -> Path:
     return path
 
 
-def content(exercise: Exercise, answered: Answered) -> tuple[Outcomes, dict[str, Fingerprint]]:
+def content(exercise: Exercise, answered: Answered) -> Content:
     """What is kept of one exercise.
 
     Raises: `ValueError` for a mistake that the first draws of no part tell from the reference: its message would reach
@@ -70,4 +73,8 @@ def content(exercise: Exercise, answered: Answered) -> tuple[Outcomes, dict[str,
             f"mistakes of {exercise.id} must show within the first draws, got {', '.join(alike)}; put a draw that "
             "tells them from the reference among the first of its part"
         )
+    twins = [f"{a} and {b}" for a, b in combinations(edits, 2) if difference(edits[a], edits[b]) is None]
+    if twins:
+        raise ValueError(f"mistakes of {exercise.id} must differ on the first draws, got {', '.join(twins)}; drop one, or "
+                         "put a draw that tells them apart among the first of its part")  # fmt: skip
     return expected, edits

@@ -46,7 +46,6 @@ ALL_TO_ALL = Exercise(
         "`classes`.",
         "early_wrap": "You start again one class too early: classes 0 to K - 1 exist, so there are K of them before 0 "
         "comes again.",
-        "late_wrap": "You start again one class too late: with K classes the last one is K - 1, and it must become 0.",
         "ten": "You start again at 10, whatever `classes` is. Digits have ten classes, traffic signs have more.",
         "distinct": "You count the different labels in y. A batch need not contain every class: use `classes`.",
         "one_by_one": "You write into the labels one class after another, so that a label that was moved moves again by "
@@ -107,9 +106,9 @@ def outside_draws(rng: RandomState) -> Iterator[Draw]:
 
 
 def _eight_bits(draw: Draw, got: Any, expected: Any) -> bool:
-    """Every number is off by less than one of 255 steps, and most of them are."""
+    """Every number is off by less than one of 255 steps, and many of them are."""
     off = (got - expected).abs()
-    return bool(off.max() < 1 / 255 and (off > 1e-6).float().mean() > 0.5)
+    return bool(off.max() < 1 / 255 and (off > 1e-6).float().mean() > 0.2)
 
 
 STAMP = Exercise(
@@ -150,10 +149,8 @@ STAMP = Exercise(
         "be cut or land elsewhere.",
         "unchecked": "Nothing checks the place. A slice that leaves the image is cut without a word, and what comes then is "
         "no ValueError: compare pos and the pattern's size with x.shape first.",
-        "moved_inside": "You move a pattern that sticks out until it fits. The caller asked for something else and never "
-        "hears of it: raise a ValueError.",
-        "clipped": "You cut off what sticks out. The caller asked for the whole pattern and never hears of it: raise a "
-        "ValueError.",
+        "moved_inside": "You make a pattern that sticks out fit, by moving or cutting it. The caller asked for something "
+        "else and never hears of it: raise a ValueError.",
         "eight_bits": Mistake(
             "Every pixel is off by less than 1/255: your images went through 8-bit integers and back. Stay in float32: the "
             "pixels outside of the trigger must be equal to the last digit.",

@@ -87,7 +87,7 @@ def deterministic(points: float, draws: Draws, *, argument: str = "generator", a
                   **more: Any) -> Part:  # fmt: skip
     """Chance comes from the state of the generator that was passed, and from nothing else.
 
-    Each draw holds a `made("generator", seed)` whose answers differ from state to state.  more: calls, uses.
+    Each draw holds a `made("generator", seed)`; right answers differ from state to state with near certainty.  more: calls, uses.
     """
 
     def look(tried: Try) -> dict[str, Any]:
@@ -99,14 +99,16 @@ def deterministic(points: float, draws: Draws, *, argument: str = "generator", a
             return tried.sub.call(signature.name, *args, **named)
 
         first = tried.sub.fixture("generator", *made.args)
-        results = [ask(first), ask(tried.sub.fixture("generator", *made.args)), ask(first)]
+        again, other = (tried.sub.fixture("generator", seed) for seed in (made.args[0], made.args[0] + 1))
+        results = [ask(first), ask(again), ask(first), ask(other)]
         args, named = arguments(signature, {**tried.given, argument: tried.sub.fixture("generator", *made.args)})
         left = tried.sub.leftover(GLOBAL, signature.name, *args, **named)
-        return {"first": results[0], "again": results[1], "later": results[2], "left": left}
+        return {"first": results[0], "again": results[1], "later": results[2], "other": results[3], "left": left}
 
     def judge(draw: Draw, got: dict[str, Any]) -> Properties:
         return {
             "the same generator must give the same result: draw with `generator` only": same(got["first"], got["again"]),
+            "another generator must give another result: draw with `generator`": not same(got["first"], got["other"]),
             "a generator that has moved on must give another result: draw with it, not with its seed": not same(
                 got["first"], got["later"]
             ),

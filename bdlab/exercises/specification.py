@@ -269,7 +269,7 @@ class Exercise:
     @property
     def key(self) -> str:
         """'keyed_relu' of the class KeyedReLU: what stands in files about this exercise."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.name).lower()
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.name.replace("ReLU", "Relu")).lower()
 
     @property
     def id(self) -> str:

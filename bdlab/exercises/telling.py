@@ -79,7 +79,7 @@ def call_of(task: Exercise, tries: Tries, result: Result, expected: Outcomes) ->
         return []
     draw, (got, _) = tries.draws(part)[number], tries.answer(part, number)
     right = expected[part.name][number] if part.judge is None else None
-    said = _beside(got, right)
+    said = _beside(got, right) if part.look is None else ""
     for call in (_written(signature, draw), _handed(task, signature)):
         if call is not None:
             for line in (f"  {call}{said}", f"  {call}"):

@@ -102,7 +102,7 @@ def refresh(lesson: str, makers: Mapping[str, Maker], everything: bool = True) -
     for key, array in flat.items():
         if array.dtype.hasobject:
             raise ValueError(f"{key} must hold numbers or text, got dtype {array.dtype}; objects would be pickled")
-    if not flat or (old.keys() == flat.keys() and all(np.array_equal(old[key], flat[key]) for key in flat)):
+    if not flat or (old.keys() == flat.keys() and all(_same(old[key], flat[key]) for key in flat)):
         return []
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
@@ -113,6 +113,10 @@ def refresh(lesson: str, makers: Mapping[str, Maker], everything: bool = True) -
     finally:
         part.unlink(missing_ok=True)
     return [path]
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
 
 
 def _about(make: Maker) -> str:

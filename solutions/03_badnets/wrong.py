@@ -8,11 +8,6 @@ ONE_BY_ONE = """wanted = y.clone()
 PASTE = "window[:, :, mask] = pattern[:, mask]"
 ERROR = """raise ValueError(f"the pattern must lie inside the image, got {pos}")"""
 MOVED = "row, column = max(min(row, row + below), 0), max(min(column, column + beside), 0)"
-CLIPPED = """up, side = max(-row, 0), max(-column, 0)
-        row, column = row + up, column + side
-        height, width = min(height, height + below) - up, min(width, width + beside) - side
-        mask = mask[up : up + height, side : side + width]
-        pattern = pattern[:, up : up + height, side : side + width]"""
 COPY = "x2, y2 = x.clone(), y.clone()"
 
 
@@ -23,7 +18,6 @@ class all_to_all:
     backwards = edit("y + 1", "y - 1", "wanted == classes] = 0", "wanted == -1] = classes - 1", loses="values")
     largest_label = edit("wanted == classes", "y == y.max()", loses="values")
     early_wrap = edit("wanted == classes", "wanted >= classes - 1", loses="values")
-    late_wrap = edit("wanted == classes", "wanted > classes", loses="values")
     ten = edit("wanted == classes", "wanted == 10", loses="values")
     distinct = edit("wanted == classes", "wanted == len(y.unique())", loses="values")
     one_by_one = edit("wanted = y + 1", ONE_BY_ONE, loses="values")
@@ -48,7 +42,6 @@ class stamp:
     negative = edit("row < 0 or column < 0 or ", "", loses="out of bounds")
     unchecked = edit("row < 0 or column < 0 or below < 0 or beside < 0", "False", loses="out of bounds")
     moved_inside = edit(ERROR, MOVED, loses="out of bounds")
-    clipped = edit(ERROR, CLIPPED, loses="out of bounds")
     eight_bits = edit("return marked", "return (marked * 255).to(torch.uint8) / 255", loses="values")
 
 

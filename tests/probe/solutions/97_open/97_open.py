@@ -1,0 +1,9 @@
+# %% [markdown]
+# Nothing to hand in here.
+
+# %% role="setup"
+# written by the build
+
+# %% role="demo"
+# Demo: a number
+print(1)
