@@ -29,7 +29,7 @@ METHOD = (types.FunctionType, property, functools.cached_property, classmethod, 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 LAYERS = (  # a module may import from the layers before its own, and from its own package
-    {"contracts", "registry", "bars"},
+    {"contracts", "registry", "bars", "boxes", "student"},
     {"relabel"},
     {"data", "nets", "metrics"},
     {"training", "triggers", "channels", "submission"},
@@ -39,6 +39,7 @@ LAYERS = (  # a module may import from the layers before its own, and from its o
     {"experiments"},
     {"widgets"},
     {"exercises"},
+    {"awards"},
     {"settings", "doctor", "report", "listing"},
     {"cli"},
 )
