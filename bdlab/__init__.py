@@ -33,6 +33,9 @@ _HOMES = {
     "check": "exercises",
     "check_all": "exercises",
     "hint": "exercises",
+    "trophy": "awards",
+    "trophies": "awards",
+    "flag": "awards",
 }
 _MODULES = {
     "attacks",

@@ -10,6 +10,7 @@ import torch
 from numpy.random import RandomState
 from torch import Tensor
 
+from bdlab.boxes import Box
 from bdlab.submission import Submission
 
 Draw = dict[str, Any]
@@ -75,13 +76,14 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson.  id: '03_badnets', the name of its folder; essay: points that a human gives."""
+    """One lesson.  id: '03_badnets', the name of its folder; essay: points that a human gives; box: its mystery box."""
 
     id: str
     title: str
     minutes: int
     exercises: Sequence[Exercise] = field(repr=False)
     essay: float = 5.0
+    box: Box | None = None
 
     @property
     def points(self) -> float:
