@@ -41,7 +41,7 @@ def track(steps: Sequence[T], label: str) -> Iterator[T]:
     line = lines.setdefault(depth, _Line())
     line.busy = True
     try:
-        yield from tqdm(steps, desc=label, file=line, position=0, ncols=79, ascii=False)
+        yield from tqdm(steps, desc=label, file=line, position=0, ncols=66, ascii=False)
     finally:
         line.busy = False
 
