@@ -26,16 +26,18 @@ METHOD = (types.FunctionType, property, functools.cached_property, classmethod, 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 LAYERS = (  # a module may import from the layers before its own, and from its own package
-    {"contracts", "registry", "bars"},
+    {"contracts", "registry", "bars", "boxes", "student"},
     {"relabel"},
     {"data", "nets", "metrics"},
     {"training", "triggers", "channels", "submission"},
     {"availability", "evasion", "inversion", "views"},
     {"attacks", "defenses"},
-    {"plots", "demos"},
+    {"plots"},
     {"experiments"},
     {"widgets"},
+    {"lessons"},
     {"exercises"},
+    {"awards"},
     {"settings", "doctor", "report", "listing"},
     {"cli"},
 )
