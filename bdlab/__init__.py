@@ -37,6 +37,9 @@ _HOMES = {
     "mine": "exercises",
     "use": "exercises",
     "quiz": "exercises",
+    "trophy": "awards",
+    "trophies": "awards",
+    "flag": "awards",
 }
 _MODULES = {
     "attacks",

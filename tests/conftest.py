@@ -25,8 +25,9 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory):
-    """Data sets are built once a run, and never in the user's own cache."""
+    """Data sets are built once a run, never in the user's own cache; nobody's own trophies are touched."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BDLAB_HOME", str(tmp_path_factory.mktemp("student")))
         patch.setenv("BDLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -174,7 +174,7 @@ def test_the_painter_paints(page):
 def test_a_quiz_explains_the_choice(page):
     cell = page.locator(f"{VISIBLE} .jp-CodeCell").filter(has_text="Quiz 3 of 4").first
     before = cell.inner_text()
-    cell.locator("input[type=radio]").first.click()
+    cell.locator(".jp-OutputArea button.jupyter-button").first.click()
     _wait(lambda: cell.inner_text() != before)
     _shot(page, cell, "quiz")
 

@@ -26,7 +26,7 @@ METHOD = (types.FunctionType, property, functools.cached_property, classmethod, 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 LAYERS = (  # a module may import from the layers before its own, and from its own package
-    {"contracts", "registry", "bars"},
+    {"contracts", "registry", "bars", "boxes", "student"},
     {"relabel"},
     {"data", "nets", "metrics"},
     {"training", "triggers", "channels", "submission"},
@@ -37,6 +37,7 @@ LAYERS = (  # a module may import from the layers before its own, and from its o
     {"widgets"},
     {"lessons"},
     {"exercises"},
+    {"awards"},
     {"settings", "doctor", "report", "listing"},
     {"cli"},
 )

@@ -13,6 +13,7 @@ import torch
 from numpy.random import RandomState
 from torch import Tensor
 
+from bdlab.boxes import Box
 from bdlab.submission import FIXTURES, Ref, Submission
 
 Draw = dict[str, Any]
@@ -315,7 +316,7 @@ class Lesson:
     """One lesson.  id: '03_badnets', the name of its folder; essay: points that a human gives, 0 for none.
 
     questions: 'q1' -> question; a cell asks it by `bdlab.quiz("l03_q1")`.  imports: lines that the setup cell runs after
-    its own, and that answers may count on.  needs: lessons that come before it.
+    its own, and that answers may count on.  needs: lessons that come before it.  box: its mystery box.
     """
 
     id: str
@@ -326,6 +327,7 @@ class Lesson:
     essay: float = 5.0
     imports: tuple[str, ...] = ("import torch", "from torch import Tensor")
     needs: tuple[str, ...] = ()
+    box: Box | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exercises", tuple(one.within(self.short) for one in self.exercises))
