@@ -22,8 +22,8 @@ app = typer.Typer(
 )
 for _command in (
     grading.init, exchange.collect, repair.repair, grading.grade, grading.regrade, grading.explain, report.report,
-    exchange.export, forget.forget, sample_class.sample_class, lessons.build, lessons.release, lessons.publish,
-    doctor.doctor,
+    exchange.export, forget.forget, sample_class.sample_class, lessons.new_lesson, lessons.build, lessons.release,
+    lessons.publish, doctor.doctor,
 ):  # fmt: skip
     app.command(_command.__name__.replace("_", "-"))(_command)
 

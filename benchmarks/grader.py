@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from autograder.authoring.sources import SETUP, folder, references
+from autograder.authoring.folders import folder
+from autograder.authoring.sources import SETUP, references
 from autograder.course import secret as secrets
 from autograder.course.nbgrader import nbgrader
 from autograder.course.terminal import table

@@ -10,7 +10,7 @@ import torch
 from attack_bands import BANDS
 
 import bdlab
-from autograder.authoring import sources
+from autograder.authoring import folders
 from bdlab.contracts import Recipe, Split
 from bdlab.experiments.attacks import attempt, twin
 from bdlab.nets import build
@@ -146,4 +146,4 @@ def noise():
 def probe():
     """The home of the throw-away lesson 99_probe, built; 97_open lies beside it."""
     throwaway.made()
-    return sources.folder(throwaway.PROBE)
+    return folders.folder(throwaway.PROBE)

@@ -4,7 +4,7 @@ import json
 
 import nbformat
 
-from autograder.authoring.sources import folder
+from autograder.authoring.folders import folder
 from autograder.course import secret
 from autograder.trials.invented import samples
 from autograder.warden.tiers import A, B

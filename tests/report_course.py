@@ -4,7 +4,8 @@ import copy
 import json
 import random
 
-from autograder.authoring.sources import folder, others, references
+from autograder.authoring.folders import folder
+from autograder.authoring.sources import others, references
 from autograder.course import secret
 from autograder.course.folder import ROOT
 from autograder.verdict.grade import ENDED, unwritten

@@ -15,7 +15,8 @@ import nbformat
 import pytest
 
 from autograder.authoring import build, editing, release
-from autograder.authoring.sources import folder, notebook, others, references
+from autograder.authoring.folders import folder
+from autograder.authoring.sources import notebook, others, references
 from autograder.course.folder import ROOT
 from autograder.course.settings import Course, course
 from bdlab.exercises import lessons

@@ -25,7 +25,7 @@ MOMENTS = 20
 RUN = f"""
 import sys
 from pathlib import Path
-from autograder.authoring.sources import folder
+from autograder.authoring.folders import folder
 from autograder.verdict import assignment
 from autograder.warden.pool import Warden
 work = assignment.assignment(Path(sys.argv[1]), folder({HOME.name!r}))

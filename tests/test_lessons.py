@@ -8,7 +8,8 @@ import throwaway
 
 import bdlab
 from autograder.authoring import frozen as freezing
-from autograder.authoring.sources import Answer, alternatives, folder, mistakes, references, tasks
+from autograder.authoring.folders import folder
+from autograder.authoring.sources import Answer, alternatives, mistakes, references, tasks
 from bdlab.exercises import lessons
 from bdlab.exercises.frozen import LIMIT, frozen, place
 from bdlab.exercises.recognising import recognise
@@ -282,7 +283,7 @@ def test_costs_that_are_not_as_wrong_py_says_stop_the_build(tmp_path):
     other.mkdir()
     for path in home.glob("*.py"):
         text = path.read_text()
-        text = text.replace('"log", loses="values"', '"log", loses="unchanged"').replace("    zeros = edit", "    noughts = edit")
+        text = text.replace('"log", loses="values"', '"log", loses="unchanged"').replace("zeros = edit", "noughts = edit")
         (other / path.name).write_text(text)
     assert freezing.costs_otherwise(other, task) == [
         "l99_entropy: zeros has words and no edit in wrong.py",
@@ -295,7 +296,7 @@ def test_costs_that_are_not_as_wrong_py_says_stop_the_build(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('edit("log2", "log"', 'edit("log10", "log"'), "'log10' must occur 1 times in the reference's solution, not 0 times"),
+        (('edit("log2", "log"', 'edit("log10", "log"'), "'log10' must occur 1 times in the reference's solution, not 0"),
         (('edit("log2", "log"', 'edit("log2", "log2"'), "must change the reference, but leaves it as it is"),
         (('edit("log2", "log"', 'edit("log2", "log("'), "l99_entropy, nats: "),
         (('"log", loses="values"', '"log", loses="speed"'), "loses must name parts of it, got speed"),

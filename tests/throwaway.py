@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bdlab.exercises
 import bdlab.lessons
-from autograder.authoring import build, frozen, sources
+from autograder.authoring import build, folders, frozen
 
 PROBE, OPEN = "99_probe", "97_open"
 HERE = Path(__file__).with_name("probe")
@@ -21,12 +21,12 @@ def install():
     shutil.copytree(HERE, HOME, dirs_exist_ok=True)
     atexit.register(shutil.rmtree, HOME, ignore_errors=True)
     bdlab.exercises.__path__.append(str(HOME / "exercises"))
-    sources.HOMES.append(HOME / "solutions")
+    folders.HOMES.append(HOME / "solutions")
 
 
 @cache
 def made():
     """Their frozen outcomes and student notebooks, made once a process."""
     for name in (OPEN, PROBE):
-        frozen.refresh(sources.folder(name))
-        build.build(sources.folder(name))
+        frozen.refresh(folders.folder(name))
+        build.build(folders.folder(name))

@@ -16,7 +16,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.authoring.sources import homes, notebook, tasks
+from autograder.authoring.folders import homes
+from autograder.authoring.sources import notebook, tasks
 from autograder.authoring.wrong import REGION
 from autograder.course.nbgrader import nbgrader
 from autograder.course.settings import Course, course

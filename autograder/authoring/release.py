@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from autograder.authoring.build import source_notebook, stale, student_folder, student_text, write_source
-from autograder.authoring.sources import homes
+from autograder.authoring.folders import homes
 from autograder.course.folder import PRIVATE, ROOT
 from autograder.course.nbgrader import nbgrader
 from autograder.gradebook import read

@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.authoring.wrong import Edit
-from autograder.course.folder import ROOT
 from bdlab.exercises import lessons
 from bdlab.exercises.specification import Exercise
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-HOMES = [ROOT / "solutions"]
-"""Folders that hold lessons' sources; tests add one."""
 MARKERS = re.compile(r"^ *### (?:BEGIN|END) SOLUTION\n?", re.M)
 
 
@@ -51,20 +48,6 @@ class Answer:
         """What it deserves."""
         task = lessons.find(self.exercise)
         return float(sum(part.points for part in task.parts if part.name not in self.lost))
-
-
-def homes() -> list[Path]:
-    """The folders of all lessons, in their order."""
-    found = (path for root in HOMES for path in root.glob("[0-9][0-9]_*") if path.is_dir())
-    return sorted(found, key=lambda path: path.name)
-
-
-def folder(lesson: str) -> Path:
-    """solutions/03_badnets of the lesson '03_badnets', '03' or 'l03'.  Raises: `ValueError` where there is none."""
-    for home in homes():
-        if lesson in (home.name, home.name[:2], f"l{home.name[:2]}"):
-            return home
-    raise ValueError(f"lesson must be one of {', '.join(home.name for home in homes())}; got {lesson!r}")
 
 
 def notebook(home: Path) -> NotebookNode:

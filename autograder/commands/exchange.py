@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.authoring.sources import folder
+from autograder.authoring.folders import folder
 from autograder.commands.options import CourseOption, LessonArgument, NameOption
 from autograder.course.folder import PRIVATE, alone, closed, place
 from autograder.course.terminal import listed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from autograder.authoring.sources import folder
+from autograder.authoring.folders import folder
 from autograder.commands.options import CourseOption, JobsOption, LessonArgument, NameOption, PolicyOption, TrustOption
 from autograder.course import secret as secrets
 from autograder.course.folder import PRIVATE, alone, closed

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.authoring.sources import folder, homes
+from autograder.authoring.folders import folder, homes
 from autograder.commands.options import LessonArgument
 from autograder.course.folder import ROOT
 
@@ -52,6 +52,24 @@ def build(
             print(f"Wrote {path.relative_to(ROOT)}")
         print(f"Wrote {building.build(home).relative_to(ROOT)}")
     print(f"Wrote {pages.write().relative_to(ROOT)}")
+
+
+def new_lesson(
+    number: Annotated[str, typer.Argument(help="Two digits, as in 98.")],
+    topic: Annotated[str, typer.Argument(help="Lower-case letters, as in entropy.")],
+) -> None:
+    """Write a lesson that builds, grades and passes its tests, and build it; then write over it.
+
+    Example: `autograder new-lesson 98 entropy`
+    """
+    from autograder.authoring import build as building
+    from autograder.authoring import frozen, pages, skeleton
+
+    written = skeleton.new_lesson(number, topic)
+    home = folder(number)
+    for path in (*written, *frozen.refresh(home), building.build(home), pages.write()):
+        print(f"Wrote {path.relative_to(ROOT)}")
+    print("How to go on: docs/teach/new-lesson.md")
 
 
 def release(

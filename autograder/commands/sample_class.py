@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.authoring.sources import folder
+from autograder.authoring.folders import folder
 from autograder.commands.options import LessonArgument
 from autograder.course.folder import PRIVATE
 

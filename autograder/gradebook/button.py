@@ -21,7 +21,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Unicode
 
-from autograder.authoring.sources import folder
+from autograder.authoring.folders import folder
 from autograder.course.secret import NAME
 from autograder.gradebook.pages import flagged, handed_in_at, marked, put_beside
 from autograder.handin import sanitize

@@ -87,7 +87,8 @@ def deterministic(points: float, draws: Draws, *, argument: str = "generator", a
                   **more: Any) -> Part:  # fmt: skip
     """Chance comes from the state of the generator that was passed, and from nothing else.
 
-    Each draw holds a `made("generator", seed)`; right answers differ from state to state with near certainty.  more: calls, uses.
+    Each draw holds a `made("generator", seed)`; right answers differ from state to state with near certainty.
+    more: calls, uses.
     """
 
     def look(tried: Try) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from autograder.authoring.sources import folder
+from autograder.authoring.folders import folder
 from autograder.trials.hostile import table
 from autograder.trials.hostile.case import Material
 from autograder.trials.hostile.cases import cases, in_turn

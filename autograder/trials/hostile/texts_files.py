@@ -73,7 +73,8 @@ LIBRARY = {
     """,
     "the lecturer's package": """
         from pathlib import Path
-        from autograder.authoring.sources import folder, references
+        from autograder.authoring.folders import folder
+        from autograder.authoring.sources import references
         for home in (folder(TASK[1:3]),):
             exec(references(home)[TASK].source, globals())
             return globals()[NAME](*args, **named)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.authoring.sources import folder
+from autograder.authoring.folders import folder
 from autograder.course import secret
 from autograder.course.terminal import table
 from autograder.gradebook.read import scores
