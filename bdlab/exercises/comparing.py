@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,6 +115,11 @@ class _Comparison:
         return None if got == expected else f"{what} is {kind(got)}, expected {kind(expected)}"
 
 
+def vague(complaint: str) -> bool:
+    """Whether a complaint names two numbers and no reason."""
+    return complaint.endswith("values differ)") or bool(re.search(r" is [-\d.e+naif]+, expected [-\d.e+naif]+$", complaint))
+
+
 def _raised(outcome: Any) -> str | None:
     return outcome["raised"] if isinstance(outcome, dict) and set(outcome) == {"raised"} else None
 
@@ -127,9 +133,10 @@ def _thrown(theirs: str | None, ours: str | None) -> str | None:
 
 
 def _another_kind(got: Any, expected: Any, what: str) -> str:
-    forgotten = "; is a return missing?" if got is None and "result" in what else ""
+    if got is None and "result" in what:
+        return f"{what} is None; is a return missing? Wanted is {kind(expected)}"
     item = "; .item() gives it" if isinstance(got, ARRAYS) and got.ndim == 0 and isinstance(expected, float | int) else ""
-    return f"{what} is {kind(got)}, expected {kind(expected)}{forgotten}{item}"
+    return f"{what} is {kind(got)}, expected {kind(expected)}{item}"
 
 
 def kind(value: Any) -> str:
