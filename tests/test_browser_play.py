@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from test_browser import ARGUMENTS, CHROMIUM, TRACEBACK, VISIBLE, _run_all, _shot, _wait, serve
+from test_browser import ARGUMENTS, CHROMIUM, CONNECTED, TRACEBACK, VISIBLE, _run_all, _shot, _wait, serve
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,7 +27,6 @@ bdlab.widgets.scrub([f"step {5 * n}: ASR {20 * n} %" for n in range(5)], show, "
 """
 TROPHY = 'bdlab.trophy("l03", torch.rand(3, 8, 8), {"ASR": "99.8 %"}, 13)'
 BARS = "from bdlab.bars import track\nwith bdlab.progress():\n    list(track(range(3), 'steps'))"
-CONNECTED = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.connectionStatus === 'connected'"
 CONTRAST = """element => {
   const numbers = text => text.match(/[0-9.]+/g).map(Number);
   let ground = null;
@@ -60,7 +59,7 @@ def page(tmp_path_factory):
         page.on("dialog", lambda dialog: dialog.accept())
         page.goto(f"{base}/lab/workspaces/play/tree/play.ipynb?reset")
         page.wait_for_selector(f"{VISIBLE} .jp-Cell", timeout=60_000)
-        page.wait_for_function(CONNECTED, timeout=60_000)  # else JupyterLab asks which kernel shall run the cells
+        page.wait_for_function(CONNECTED, timeout=60_000)
         _run_all(page)
         _command(page, "application:toggle-left-area")
         yield page

@@ -19,6 +19,7 @@ STYLE = """<style>
 .bdlab-panel .widget-html { height: auto; }
 .bdlab-panel .widget-html-content { white-space: normal; overflow-wrap: break-word; width: 100%; }
 .bdlab-panel p { margin: 2px 0; }
+.bdlab-panel .widget-hbox, .bdlab-panel .widget-vbox { overflow: visible; }
 .bdlab-panel img { max-width: 100%; height: auto; border-radius: 6px; vertical-align: top; }
 body[data-jp-theme-light="false"] .bdlab-panel img { filter: brightness(0.86); }
 .bdlab-panel button.jupyter-button { height: auto; min-height: 34px; line-height: 1.35; padding: 6px 12px;
