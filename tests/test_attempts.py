@@ -12,7 +12,8 @@ import bdlab
 from bdlab.exercises import lessons
 from bdlab.exercises.telling import LOST
 
-TABLES = {one.name: importlib.import_module(f"attempts.{one.name}").ATTEMPTS for one in pkgutil.iter_modules(attempts.__path__)}
+NAMES = [one.name for one in pkgutil.iter_modules(attempts.__path__)]
+TABLES = {name: importlib.import_module(f"attempts.{name}").ATTEMPTS for name in NAMES}
 ROWS = [(name.partition("_")[0], *row) for name, table in TABLES.items() for row in table]
 
 

@@ -12,7 +12,7 @@ HIDDEN = (
     "attacks", "defenses", "triggers", "evasion", "views", "exercises", "metrics", "availability", "inversion", "relabel",
 )  # fmt: skip
 """Modules whose names raise `HiddenWhileGrading` when they are called."""
-SILENT = ("plots", "widgets", "lessons")
+SILENT = ("plots", "widgets", "lessons", "awards", "student", "boxes")
 """Modules whose names do nothing, however they are used."""
 LEFT_OUT = ("experiments", "cli.py", "doctor.py", "report.py", "listing.py")
 """What a lesson has no business with."""
