@@ -22,6 +22,7 @@ from autograder.course import secret as secrets
 from autograder.course.nbgrader import nbgrader
 from autograder.course.terminal import table
 from autograder.handin.runnable import Answers
+from autograder.trials import STOCK
 from autograder.trials.invented import samples
 from autograder.verdict import assignment
 from autograder.verdict.grade import grade
@@ -86,7 +87,7 @@ def stock(root: Path, students: int) -> list[float]:
 
 
 def _stock(root: Path, students: str) -> None:
-    nbgrader(root, "autograde", HOME.name, f"--student={students}", "--force", stock=True)
+    nbgrader(root, "autograde", HOME.name, f"--student={students}", "--force", settings=STOCK)
 
 
 def main() -> None:

@@ -117,19 +117,6 @@ def gradebook(who, title="Lesson 3 (881)", maximum="20"):
     return table(heads, [top, *rows])
 
 
-def moodle_import(text, people_by, maximum=20):
-    """What Moodle's grade import makes of a file: it stops at a person whom it does not know.  value -> points."""
-    found = {}
-    heads, *rows = csv.reader(io.StringIO(text))
-    assert len(heads) == 2 and all(len(row) == 2 for row in rows)
-    for who, points in rows:
-        if who not in people_by:
-            raise LookupError(f"user mapping error: {who}")
-        assert float(points) <= 100
-        found[people_by[who]] = float(points)
-    return found
-
-
 def worksheet_import(text, participants):
     """What the upload of a worksheet makes of one: number -> points, without empty ones and those above the maximum."""
     found = {}

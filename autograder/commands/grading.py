@@ -16,6 +16,7 @@ from autograder.commands.options import CourseOption, JobsOption, LessonArgument
 from autograder.course import secret as secrets
 from autograder.course.folder import PRIVATE, alone, closed
 from autograder.course.terminal import listed, table
+from autograder.gradebook import read
 
 if TYPE_CHECKING:
     from autograder.verdict.assignment import Assignment
@@ -106,15 +107,10 @@ def explain(
 
 def entered_points(work: Assignment) -> dict[str, dict[str, float]]:
     """Student -> exercise -> the automatic points that stand in the gradebook."""
-    from autograder.gradebook.read import scores
-
-    path = work.root / "gradebook.db"
-    if not path.exists():
-        return {}
     exercises = {task.id for task in work.master.lesson.exercises}
     return {
         student: {cell: float(score) for cell, (score, _) in cells.items() if cell in exercises and score is not None}
-        for student, cells in scores(path, work.name).items()
+        for student, cells in read.scores(work.root / "gradebook.db", work.name).items()
     }
 
 
@@ -134,6 +130,7 @@ def _graded(
         from autograder.verdict.assignment import assignment, run
 
         work = assignment(course.resolve(), home, name)
+        read.required(work.root, home.name, work.name)
         students = _students(work)
         with tqdm(total=len(students), unit="hand-in", disable=None) as bar:
             return work, run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)

@@ -10,20 +10,15 @@ from pathlib import Path
 from autograder.course.folder import ROOT
 
 CONFIG = ROOT / "nbgrader_config.py"
-STOCK = Path(__file__).resolve().parents[1] / "trials" / "stock"
-"""Where the settings lie by which nbgrader runs students' code itself."""
 
 
-def nbgrader(root: Path, *arguments: str | Path, stock: bool = False) -> None:
-    """Run `nbgrader ARGUMENTS` on the course folder `root` with the settings of nbgrader_config.py.
-
-    stock: with nbgrader's own executor, which runs what students wrote with our rights; for our own samples only.
+def nbgrader(root: Path, *arguments: str | Path, settings: Path = CONFIG.parent) -> None:
+    """Run `nbgrader ARGUMENTS` on the course folder `root`.  settings: the folder of the nbgrader_config.py that counts.
 
     Raises: `RuntimeError` with what it said when it fails.
     """
     command = [sys.executable, "-m", "nbgrader", *map(str, arguments), f"--CourseDirectory.root={root}"]
-    folder = STOCK if stock else CONFIG.parent
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment(root), cwd=folder)
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment(root), cwd=settings)
     if done.returncode:
         raise RuntimeError(f"nbgrader {arguments[0]} failed:\n{_last(done.stderr or done.stdout)}")
 

@@ -27,8 +27,9 @@ from autograder.gradebook import read
 
 def collect(plan: Plan) -> Collected:
     """Collect.  Raises: `ValueError`, one line, for what cannot be read or is refused; then nothing was written."""
-    if not (plan.root / "release" / plan.name / f"{plan.lesson}.ipynb").is_file() or not plan.gradebook.is_file():
+    if not (plan.root / "release" / plan.name / f"{plan.lesson}.ipynb").is_file():
         raise ValueError(f"{plan.name} is not released in {plan.root}; run `autograder release {plan.lesson}` first")
+    read.required(plan.root, plan.lesson, plan.name)
     students = rosters.roster(plan.roster)
     unused = rosters.unused(plan.roster)
     participants = moodle.worksheet(plan.worksheet) if plan.worksheet else {}
@@ -73,8 +74,8 @@ def _gradebook(
     result: Collected,
 ) -> Iterator[_Entered]:
     """Roster, due date and extensions into the gradebook, when the body has ended well."""
-    with read.opened(plan.gradebook) as book, read.together(book) as session:
-        assignment = read.assignment(book, plan.name, plan.lesson)
+    with read.opened(plan.root / "gradebook.db") as book, read.together(book) as session:
+        assignment = book.find_assignment(plan.name)
         result.enrolled = rosters.enter(book, students.values())
         session.flush()
         if plan.due is not None:

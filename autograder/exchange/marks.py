@@ -52,11 +52,8 @@ class Book:
 
 def book(root: Path, lesson: str, name: str) -> Book:
     """The marks as they stand in the gradebook, in one look.  Raises: `ValueError` where there is no such assignment."""
-    path = root / "gradebook.db"
-    if not path.is_file():
-        raise ValueError(f"{root} has no gradebook; run `autograder release {lesson}` first")
-    with read.opened(path) as gradebook:
-        assignment = read.assignment(gradebook, name, lesson)
+    with read.opened(read.required(root, lesson, name)) as gradebook:
+        assignment = gradebook.find_assignment(name)
         rows = read.submissions(gradebook, assignment, whole=True)
         marks = _marks(rows.values(), _order(root / "release" / name / f"{lesson}.ipynb"))
         return Book(name, float(assignment.max_score), marks, sorted(read.students(gradebook)))

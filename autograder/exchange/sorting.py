@@ -35,11 +35,6 @@ class Plan:
     zone: ZoneInfo | None = None
     leave_out: bool = False
 
-    @property
-    def gradebook(self) -> Path:
-        """nbgrader's."""
-        return self.root / "gradebook.db"
-
 
 @dataclass
 class Collected:

@@ -43,12 +43,10 @@ def write(work: Assignment, records: Sequence[Record]) -> list[str]:
     from nbgrader.coursedir import CourseDirectory
 
     course = CourseDirectory(config=settings(work.root))
-    if not (work.root / "gradebook.db").exists():
-        raise ValueError(f"{work.root} has no gradebook; run `autograder release {work.home.name}` first")
+    read.required(work.root, work.home.name, work.name)
     refused = [f"{record.student!r} is no name for a student" for record in records if not _named(record)]
     todo = (record for record in records if _named(record))
     with Gradebook(course.db_url, course.course_id) as book:
-        book.find_notebook(work.home.name, work.name)
         rows = _Rows(book, work, course.config)
         while some := list(islice(todo, TOGETHER)):
             found = [_Verdict(work, record) for record in some]
