@@ -8,6 +8,7 @@ import throwaway
 
 import bdlab
 from autograder.authoring import frozen as freezing
+from autograder.authoring import lines
 from autograder.authoring.folders import folder
 from autograder.authoring.sources import Answer, alternatives, mistakes, references, tasks
 from bdlab.exercises import lessons
@@ -310,6 +311,12 @@ def test_an_edit_that_does_not_fit_is_named(change, message, tmp_path):
         (other / path.name).write_text(path.read_text().replace(*change))
     with pytest.raises(ValueError, match=message):
         mistakes(other)
+
+
+@pytest.mark.parametrize("home", HOMES.values(), ids=lambda home: home.name)
+def test_an_exercise_costs_its_author_few_lines(home):
+    found = lines.table(home)
+    assert max(found.values()) <= lines.MOST and sum(found.values()) / len(found) <= lines.MEAN, found
 
 
 def test_a_lesson_without_exercises_has_no_points():

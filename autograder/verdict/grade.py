@@ -19,7 +19,7 @@ from autograder.authoring.sources import references
 from autograder.handin.runnable import Answers
 from autograder.verdict.doubts import doubts
 from autograder.verdict.journal import CellGrade
-from autograder.warden.pool import Warden
+from autograder.warden.pool import Jailed, Warden
 from autograder.warden.tiers import Refused
 from bdlab.exercises import lessons
 from bdlab.exercises.frozen import frozen
@@ -27,7 +27,7 @@ from bdlab.exercises.recognising import recognise
 from bdlab.exercises.specification import Exercise, Lesson
 from bdlab.exercises.telling import lines_of
 from bdlab.exercises.verdict import Outcomes, Result, Tries, Verdict, judge, outcomes
-from bdlab.submission import Remote, Submission
+from bdlab.submission import Submission
 
 BUILT_IN = (
     "right on the inputs of the notebook's check, wrong on others: does something of those inputs stand in the code?"
@@ -91,7 +91,7 @@ def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGra
 
 
 def _judged(
-    tasks: Sequence[Exercise], jail: Remote, lesson: Master, answers: Answers, warden: Warden
+    tasks: Sequence[Exercise], jail: Jailed, lesson: Master, answers: Answers, warden: Warden
 ) -> dict[str, list[Result]]:
     """Exercise -> its results on the secret draws.
 
@@ -122,7 +122,7 @@ def _judged(
     raise Refused(f"tier {warden.tier}: the fork server was killed {ROUNDS} times while one hand-in was graded")
 
 
-def _again(jail: Remote, answers: Answers, seconds: float) -> None:
+def _again(jail: Jailed, answers: Answers, seconds: float) -> None:
     """A fresh process that has run the cells."""
     jail.close()
     jail.whole = seconds
@@ -136,7 +136,7 @@ def _lost(results: Sequence[Result]) -> bool:
 
 
 def _words(
-    tasks: Sequence[Exercise], jail: Remote, answers: Answers, warden: Warden
+    tasks: Sequence[Exercise], jail: Jailed, answers: Answers, warden: Warden
 ) -> dict[str, tuple[Sequence[Result], tuple[str, ...]]]:
     """Exercise -> its results on the public draws, and the mistakes that they show, from a fresh jail."""
     if not tasks:
@@ -186,7 +186,7 @@ def _raises(result: Result) -> bool:
     return (result.complaint or "").startswith("your code raised ")
 
 
-def _raised(task: Exercise, jail: Remote, answers: Answers) -> str:
+def _raised(task: Exercise, jail: Jailed, answers: Answers) -> str:
     """What the cell of an answer that got nothing raised when it ran."""
     name = jail.raised[answers.cells.index(answers.written[task.id])]
     return f"The cell with your answer raised {name} when it ran; try Kernel > Restart and Run All." if name else ""
