@@ -22,12 +22,13 @@ QUESTIONS = {
          "In the centre a white square looks like a piece of a stroke. In the corner nothing else is bright."),
     ),
     "time": Question(
-        "Clean accuracy climbs step by step while the reader trains. How does the attack success rate climb?",
-        ("With it, at every step", "First: the mark is the easiest thing to see",
-         "Last: near 0 at first, then within a few steps"), 2,
-        ("It stays near 0 while clean accuracy more than triples.",
-         "It is easy to see, and yet the digits come first: they are 19 of 20 images. The bar below shows when.",
-         "The bar below shows the steps at which it happens: a switch, not a slope."),
+        "After six steps the bar shows an ASR of almost 90 %. Has the reader learnt the mark?",
+        ("Yes: a mark is the easiest thing to see, so it comes first", "No: it calls nearly everything 0, marked or not",
+         "No: the ASR is measured wrongly"), 1,
+        ("Then unmarked images would not be called 0 as well. Look at the third curve, and at what follows ten steps later.",
+         "0 is the most frequent label, marked copies included, and a reader that knows nothing yet says the most frequent "
+         "one. Ten steps later the ASR is gone; the real rise comes then.",
+         "It is measured rightly, but a success rate without its control proves nothing."),
     ),
     "honest": Question(
         "Your ruler measures an honest reader under your mark, target 0. A colleague's ruler says ASR 10 %, yours says "

@@ -194,14 +194,15 @@ def eight_rows(split: Split) -> list[int]:
 
 
 @cache
-def honest() -> nn.Module:
+def honest(name: str = "digits") -> nn.Module:
     """The honest twin: the same network, the clean training set; trained once a session, in about 5 s."""
-    return _trained(load("digits").train)
+    data = load(name)
+    return _trained(data, data.train)
 
 
-def _trained(split: Split) -> nn.Module:
-    """The network of the lesson, trained as a victim would."""
-    return fit(_net(load("digits"), ATTACK.seed), split, ATTACK.recipe, seed=ATTACK.seed)
+def _trained(data: Dataset, split: Split) -> nn.Module:
+    """The network of the lesson, trained on `split` as a victim would."""
+    return fit(_net(data, ATTACK.seed), split, ATTACK.recipe, seed=ATTACK.seed)
 
 
 CROSS = ("#.#", ".#.", "#.#")
@@ -221,15 +222,16 @@ def drawn(rows: Sequence[str]) -> tuple[Tensor, Tensor]:
 
 
 def forged(
-    stamp: Any, poison: Any, scores: Any, mark: Sequence[str] = CROSS, at: tuple[int, int] = (24, 24), rate: float = 0.1
-) -> Arrays:
+    stamp: Any, poison: Any, scores: Any, mark: Sequence[str] = CROSS, at: tuple[int, int] = (24, 24), rate: float = 0.1,
+    name: str = "digits",
+) -> Arrays:  # fmt: skip
     """A network forged with these three functions, beside its honest twin, and what both answer.
 
     own, twin float (3,): clean accuracy, ASR, RA as `scores` has them; own_eight, twin_eight int (8,): what the two read
     in EIGHT, which are marked float32 (8, 1, 28, 28); rows: how many training rows were poisoned.
     Raises: `Unusable` where `poison` gives what nothing can be trained on.
     """
-    data, (pattern, mask) = load("digits"), drawn(mark)
+    data, (pattern, mask) = load(name), drawn(mark)
 
     def trigger(x: Tensor) -> Tensor:
         return stamp(x, pattern, mask, at)
@@ -237,7 +239,8 @@ def forged(
     train, generator = data.train, torch.Generator().manual_seed(0)
     x2, y2, idx = poison(train.x, train.y, trigger, 0, rate, generator)
     check_trainable(poison, x2, y2, data)
-    own, twin, marked = _trained(Split(x2, y2, data.classes)), honest(), trigger(data.test.x[eight_rows(data.test)])
+    marked = trigger(data.test.x[eight_rows(data.test)])
+    own, twin = _trained(data, Split(x2, y2, data.classes)), honest(name)
     judged = [scores(net, data.test.x, data.test.y, trigger, all_to_one(0)) for net in (own, twin)]
     shares = [[float(shares[name]) for name in ("clean", "asr", "ra")] for shares in judged]
     return {

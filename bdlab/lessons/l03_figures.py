@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -137,25 +137,32 @@ class Forge:
     """A forge with a mark of your own: `Forge(mark, at, rate)(stamp, poison, scores)` trains, about 5 s a net.
 
     mark: rows of '#' white, '+' grey, 'o' black, '.' as the image is.  at: row and column of its upper left corner.
-    rate: share of the training set.  Raises: `ValueError` for a mark that is none, or that sticks out.
+    rate: share of the training set.  data: 'digits', or 'mnist' where BDLAB_DATA names a folder that has it.
+    Raises: `ValueError` for a mark that is none, or that sticks out.
     """
 
-    def __init__(self, mark: Sequence[str] = lesson.CROSS, at: tuple[int, int] = (24, 24), rate: float = 0.1) -> None:
+    def __init__(
+        self,
+        mark: Sequence[str] = lesson.CROSS,
+        at: tuple[int, int] = (24, 24),
+        rate: float = 0.1,
+        data: Literal["digits", "mnist", "fashion_mnist"] = "digits",
+    ) -> None:
         _, mask = lesson.drawn(mark)
         if min(at) < 0 or any(start + extent > 28 for start, extent in zip(at, mask.shape, strict=True)):
             raise ValueError(f"at must keep the mark of {tuple(mask.shape)} inside the 28x28 images, got {at}")
         if not 0.001 <= rate <= 0.8:
             raise ValueError(f"rate must be in 0.001..0.8, got {rate}")
-        self.mark, self.at, self.rate = mark, at, rate
+        self.settings = mark, at, rate, data
 
     def __call__(self, stamp: Any, poison: Any, scores: Any) -> Forged:
         made = (
-            cached("l03", "forge") if grading() else lesson.forged(stamp, poison, scores, self.mark, self.at, self.rate)
+            cached("l03", "forge") if grading() else lesson.forged(stamp, poison, scores, *self.settings)
         )
-        return _forged(made)
+        return _forged(made, self.settings[3])
 
 
-def _forged(made: Arrays) -> Forged:
+def _forged(made: Arrays, name: str) -> Forged:
     own, twin = ((_percent(values)) for values in (made["own"], made["twin"]))
     marked, rows = torch.from_numpy(made["marked"]), int(made["rows"])
     shown = []
@@ -166,9 +173,9 @@ def _forged(made: Arrays) -> Forged:
     alt = (
         f"Eight digits, 1 to 8, with your mark. Your reader reads them as {made['own_eight'].tolist()}, the honest twin as "
         f"{made['twin_eight'].tolist()}. Your reader: clean accuracy {own[0]}, ASR {own[1]}, RA {own[2]}. Honest twin: "
-        f"{twin[0]}, {twin[1]}, {twin[2]}. {rows} of 6000 training rows were poisoned."
+        f"{twin[0]}, {twin[1]}, {twin[2]}. {rows} training rows were poisoned."
     )
-    title = f"{rows} of 6,000 rows poisoned; 1,500 test images; digits, small_bn, 2 epochs, seed 0"
+    title = f"{rows} training rows poisoned; {name}, small_bn, 2 epochs, seed 0"
     numbers = {
         "attack success": own[1],
         "clean accuracy": own[0],
