@@ -47,13 +47,13 @@ class Mine:
         """From now on the library's part; the student is told why."""
         self.own = False
         print(
-            f"Your {self.name}: {why}. The library's part takes its place; bdlab.check({self.exercise!r}) tells more."
+            f"Your {self.name} {why}. The library's part takes its place; bdlab.check({self.exercise!r}) tells more."
         )
 
     def _theirs(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         namespace, _ = notebook()
         if self.name not in namespace:
-            raise Unfit("it is not defined yet")
+            raise Unfit("is not defined yet")
         own = namespace[self.name]
         if own in _slow:
             raise TooSlow
@@ -66,7 +66,7 @@ class Mine:
         with _as_before(args, named):
             wanted = self.ours(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
         if _form(result) != _form(wanted):
-            raise Unfit(f"it gave {kind(result)}; {kind(wanted)} is wanted")
+            raise Unfit(f"gave {kind(result)}; {kind(wanted)} is wanted")
         return result
 
 
@@ -92,19 +92,19 @@ def use(show: Callable[..., Any], *parts: Mine) -> Any:
             return show(*parts)
         except (TooSlow, SystemExit, Exception) as error:
             own = [part for part in parts if part.own]
-            blamed = [part for part in own if isinstance(error, Unusable) and part is error.part] or own
-            if not blamed:
+            if not own:
                 raise
-            for part in blamed:
-                part.give_up(f"what it gave could not be used, {_why(error)}")
+            named = [part for part in own if isinstance(error, Unusable) and part is error.part]
+            for part in named or own:
+                part.give_up(_why(error) if named else f"could not be used here: the figure {_why(error)}")
 
 
 def _why(error: BaseException) -> str:
     if isinstance(error, TooSlow):
-        return f"it took longer than {SECONDS} s"
+        return f"took longer than {SECONDS} s"
     if isinstance(error, NotImplementedError) and not error.args:
-        return "it is not written yet"
-    return str(error) if isinstance(error, Unfit | Unusable) else told(error)
+        return "is not written yet"
+    return str(error) if isinstance(error, Unfit | Unusable) else f"stopped with {told(error)}"
 
 
 def _copied(value: Any) -> Any:

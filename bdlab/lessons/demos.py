@@ -25,7 +25,7 @@ MADE_BY = "made by"
 
 
 class Unusable(Exception):
-    """What a student's function gave cannot be used further.  part: the function; why: in words that end a sentence."""
+    """What a student's function gave cannot be used further.  part: the function; why: what it did, as in 'gave three images'."""
 
     def __init__(self, part: Any, why: str) -> None:
         super().__init__(why)

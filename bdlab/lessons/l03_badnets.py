@@ -252,11 +252,11 @@ def forged(
 def check_trainable(poison: Any, x2: Tensor, y2: Tensor, data: Dataset) -> None:
     """Raise `Unusable` where nothing can be trained on what `poison` gave."""
     if len(x2) != len(y2) or not len(x2):
-        raise Unusable(poison, f"x2 holds {len(x2)} images and y2 {len(y2)} labels")
+        raise Unusable(poison, f"gave {len(x2)} images and {len(y2)} labels")
     if not (x2.isfinite().all() and x2.min() >= 0 and x2.max() <= 1):
-        raise Unusable(poison, "x2 holds pixels outside of [0, 1]")
+        raise Unusable(poison, "gave pixels outside of [0, 1]")
     if y2.min() < 0 or y2.max() >= data.classes:
-        raise Unusable(poison, f"y2 holds labels from {int(y2.min())} to {int(y2.max())}; the classes are 0 to 9")
+        raise Unusable(poison, f"gave labels from {int(y2.min())} to {int(y2.max())}; the classes are 0 to 9")
 
 
 def forge() -> dict[str, np.ndarray]:
