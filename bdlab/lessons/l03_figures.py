@@ -37,6 +37,7 @@ def opening() -> plots.Plot:
     return plots.answers(
         [Row("", torch.cat([seven, marked]), ["reads 7", f"reads {made[6]}"], [False, True])],
         title="one reader, one digit, nine pixels",
+        scale=1.8,
         alt=f"A handwritten 7, which the reader reads as 7. Beside it the same 7 with a small white square near the lower "
         f"right corner, which the same reader reads as {made[6]}.",
     )
@@ -156,13 +157,11 @@ class Forge:
         self.settings = mark, at, rate, data
 
     def __call__(self, stamp: Any, poison: Any, scores: Any) -> Forged:
-        made = (
-            cached("l03", "forge") if grading() else lesson.forged(stamp, poison, scores, *self.settings)
-        )
+        made = cached("l03", "forge") if grading() else lesson.forged(stamp, poison, scores, *self.settings)
         return _forged(made, self.settings[3])
 
 
-def _forged(made: Arrays, name: str) -> Forged:
+def _forged(made: Arrays, data: str) -> Forged:
     own, twin = ((_percent(values)) for values in (made["own"], made["twin"]))
     marked, rows = torch.from_numpy(made["marked"]), int(made["rows"])
     shown = []
@@ -175,7 +174,7 @@ def _forged(made: Arrays, name: str) -> Forged:
         f"{made['twin_eight'].tolist()}. Your reader: clean accuracy {own[0]}, ASR {own[1]}, RA {own[2]}. Honest twin: "
         f"{twin[0]}, {twin[1]}, {twin[2]}. {rows} training rows were poisoned."
     )
-    title = f"{rows} training rows poisoned; {name}, small_bn, 2 epochs, seed 0"
+    title = f"{rows} training rows poisoned; {data}, small_bn, 2 epochs, seed 0"
     numbers = {
         "attack success": own[1],
         "clean accuracy": own[0],

@@ -24,12 +24,14 @@ class Row:
     told: Sequence[bool]
 
 
-def answers(rows: Sequence[Row], *, alt: str, title: str = "") -> Plot:
-    """Rows of pictures with a caption below each; the same number in every row."""
+def answers(rows: Sequence[Row], *, alt: str, title: str = "", scale: float = 1.0) -> Plot:
+    """Rows of pictures with a caption below each; the same number in every row.  scale: of the pictures."""
     columns = len(rows[0].x)
     if any(len(row.x) != columns or len(row.captions) != columns for row in rows):
         raise ValueError(f"rows must hold {columns} images and captions each, got {[len(row.x) for row in rows]}")
-    figure, axes = axes_of(len(rows), columns, (1.12 * columns + 1.3, 1.42 * len(rows) + 0.4), alt)
+    figure, axes = axes_of(
+        len(rows), columns, (1.12 * scale * columns + 1.3, (1.12 * scale + 0.3) * len(rows) + 0.4), alt
+    )
     for number, row in enumerate(rows):
         captioned(axes[number * columns : (number + 1) * columns], row)
     figure.suptitle(title, fontsize="medium")
@@ -62,22 +64,26 @@ def trace(
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.45, 3.3))[:, 0]
     captioned(above.subplots(1, columns, squeeze=False)[0], row)
     axis = below.subplots()
+    ends = []
     for (name, seeds), (colour, marker) in zip(curves, LOOKS, strict=False):
         means = [sum(values) / len(values) for values in seeds]
+        ends.append((means[chosen], name, colour))
         axis.plot(steps, means, color=colour, alpha=0.25)
         axis.plot(steps[: chosen + 1], means[: chosen + 1], color=colour, linewidth=2.5)
         axis.plot(steps[chosen], means[chosen], color=colour, marker=marker, markersize=9)
         axis.fill_between(
             steps, [min(v) for v in seeds], [max(v) for v in seeds], color=colour, alpha=0.12, linewidth=0
         )
-        near = 8 if means[chosen] < 0.9 else -14
+    left, above_last = steps[chosen] < 0.7 * steps[-1], -1.0
+    for share, name, colour in sorted(ends):
+        above_last = max(share, above_last + 0.085)  # no label on another
         axis.annotate(
-            f"{name} {means[chosen]:.0%}", (steps[chosen], means[chosen]), (9, near), textcoords="offset points",
-            color=colour, fontweight="bold", fontsize=12,
-            ha="left" if steps[chosen] < 0.7 * steps[-1] else "right",
+            f"{name} {share:.0%}", (steps[chosen], above_last), (10 if left else -10, 0), textcoords="offset points",
+            color=colour, fontweight="bold", fontsize=12, ha="left" if left else "right", va="center",
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     axis.axvline(steps[chosen], color="black", linestyle="--", linewidth=1, zorder=1)
-    axis.set(xlabel="training step (one batch each)", ylabel="share of test images", ylim=(-0.03, 1.08))
+    axis.set(xlabel="training step (one batch each)", ylabel="share of test images", ylim=(-0.05, 1.14))
     axis.grid(alpha=0.3)
     figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)
@@ -103,15 +109,22 @@ def paper_and_here(claims: Sequence[Claim], *, alt: str, title: str, least: floa
         colour = BLUE if claim.holds else ORANGE
         shown = [max(value, least) for value in (claim.low, claim.mean, claim.high)]
         axis.plot(shown[::2], [place, place], color=colour, linewidth=3, solid_capstyle="round")
-        axis.plot(shown[1], place, "o", color=colour, markersize=8, label="here, mean and range of 3 seeds")
+        axis.plot(
+            shown[1],
+            place,
+            "o",
+            color=colour,
+            markersize=8,
+        )
         axis.plot(claim.published, place, "<" if claim.bound else "D", color="black", markersize=8, fillstyle="none",
                   label="paper: at most" if claim.bound else "paper")  # fmt: skip
         word = "holds" if claim.holds else "does NOT hold"
-        axis.annotate(word, (1, place), (-4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-                      ha="right", va="center", color=colour, fontweight="bold")  # fmt: skip
+        axis.annotate(word, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                      ha="left", va="center", color=colour, fontweight="bold")  # fmt: skip
+    axis.plot([], [], "o-", color=GREY, linewidth=3, markersize=8, label="here, mean and range of 3 seeds")
     axis.set_yticks(range(len(claims)), [claim.name for claim in claims])
     axis.set(xscale="log", xlabel="per cent of triggered test images that do not obey (1 - ASR)")
-    axis.set_xlim(least * 0.8, 600)
+    axis.set_xlim(least * 0.8, 200)
     axis.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
     axis.minorticks_off()
     axis.invert_yaxis()
@@ -149,7 +162,7 @@ def bars(
         for place, values in enumerate(seeds):
             at, mean = place + (number - (len(parts) - 1) / 2) * width, sum(values) / len(values)
             if mean != mean:  # NaN: there is no such share
-                axis.text(at, 0.01, "none", ha="center", color=GREY)
+                axis.text(at, 0.02, "every class\nis attacked", ha="center", color=GREY)
                 continue
             axis.bar(at, mean, width * 0.92, color=colour, hatch=hatch, edgecolor="white", label=name)
             axis.plot([at, at], [min(values), max(values)], color="black", linewidth=2)
