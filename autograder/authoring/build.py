@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+import bdlab
 from autograder.authoring.folders import homes
 from autograder.authoring.sources import notebook, tasks
 from autograder.authoring.wrong import REGION
@@ -139,10 +140,15 @@ def _links(home: Path) -> str:
 
 
 def setup_cell(settings: Course, lesson: Lesson) -> str:
-    """The setup cell: the course's wheel filled in, and what this lesson imports."""
+    """The setup cell: version, repository and wheel of the course filled in, and what this lesson imports."""
     text = SETUP.read_text(encoding="utf-8").rstrip("\n")
-    wheel = f"WHEEL, SHA256 = {json.dumps(settings.wheel)}, {json.dumps(settings.sha256)}"
-    text = re.sub(r"^WHEEL, SHA256 = .*?(?=  #|$)", lambda _: wheel, text, flags=re.M)
+    source = f"git+https://github.com/{settings.repository}@{settings.ref}" if settings.repository else ""
+    for names, values in (
+        ("LEAST, SOURCE", (bdlab.__version__, source)),
+        ("WHEEL, SHA256", (settings.wheel, settings.sha256)),
+    ):
+        filled = f"{names} = {', '.join(map(json.dumps, values))}"
+        text = re.sub(rf"^{names} = .*?(?=  #|$)", filled.replace("\\", r"\\"), text, flags=re.M)
     return text.replace("IMPORTS", "\n".join(lesson.imports))
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -169,7 +170,10 @@ class TooSlow(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise `TooSlow` inside after `seconds`, and every second again; no limit where the system has no such timer."""
+    """Raise `TooSlow` inside after `seconds`, and every second again; no limit where the system has no such timer.
+
+    One limit may stand inside another: afterwards what is left of the outer one counts.
+    """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -177,13 +181,15 @@ def limited(seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise TooSlow
 
-    before = signal.signal(signal.SIGALRM, stop)
+    before, started = signal.signal(signal.SIGALRM, stop), time.monotonic()
+    outer, again = signal.setitimer(signal.ITIMER_REAL, seconds, 1)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds, 1)
         yield
     finally:
+        left = max(outer - (time.monotonic() - started), 0.01) if outer else 0
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left, again)
 
 
 def _undefined(name: str, namespace: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from numpy.random import RandomState
 from torch import Tensor
 
 from bdlab.exercises.l03_poison import POISON
+from bdlab.exercises.l03_questions import BOX, QUESTIONS
 from bdlab.exercises.l03_scores import SCORES
 from bdlab.exercises.parts import raises, unchanged, values
 from bdlab.exercises.specification import Draw, Exercise, Lesson, Mistake, images
@@ -178,4 +179,4 @@ STAMP = Exercise(
     onward="paint triggers, then poison a training set with one",
 )  # fmt: skip
 
-LESSON = Lesson("03_badnets", "BadNets: the forge", 90, (ALL_TO_ALL, STAMP, POISON, SCORES))
+LESSON = Lesson("03_badnets", "BadNets: the forge", 90, (ALL_TO_ALL, STAMP, POISON, SCORES), QUESTIONS, box=BOX)
