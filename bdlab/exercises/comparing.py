@@ -127,9 +127,9 @@ def _thrown(theirs: str | None, ours: str | None) -> str | None:
 
 
 def _another_kind(got: Any, expected: Any, what: str) -> str:
-    forgotten = "; is a return missing?" if got is None and "result" in what else ""
+    forgotten = " (is a return missing?)" if got is None and "result" in what else ""
     item = "; .item() gives it" if isinstance(got, ARRAYS) and got.ndim == 0 and isinstance(expected, float | int) else ""
-    return f"{what} is {kind(got)}, expected {kind(expected)}{forgotten}{item}"
+    return f"{what} is {kind(got)}{forgotten}, expected {kind(expected)}{item}"
 
 
 def kind(value: Any) -> str:
@@ -144,8 +144,14 @@ def kind(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"a {type(value).__name__} of {len(value)}"
     if value is None or isinstance(value, bool | int | float | str):
-        return f"{value:.6g}" if isinstance(value, float) else f"{value!r:.60}"
+        return _float(value) if isinstance(value, float) else f"{value!r:.60}"
     return f"a {type(value).__name__}"
+
+
+def _float(value: float) -> str:
+    """Six digits, and a point where a whole number would be read as an int."""
+    text = f"{value:.6g}"
+    return f"{text}.0" if text.lstrip("-").isdigit() else text
 
 
 def _listed(names: Any) -> str:
