@@ -44,8 +44,9 @@ grading-day: $(VENV)/.stamp  ## 300 invented students from the learning platform
 bench-grader: $(VENV)/.stamp  ## times of grading beside those of stock nbgrader
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.grader
 
-lint: $(VENV)/.stamp  ## ruff
+lint: $(VENV)/.stamp  ## ruff, and the rules of the house that a reader of source can hold
 	$(VENV)/bin/ruff check
+	$(VENV)/bin/python tests/lint_house.py
 
 types: $(VENV)/.stamp  ## mypy
 	$(VENV)/bin/mypy bdlab autograder

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autograder.authoring.folders import folder
-from autograder.authoring.sources import SETUP, references
+from autograder.authoring.sources import references
 from autograder.course import secret as secrets
 from autograder.course.nbgrader import nbgrader
 from autograder.course.terminal import table
@@ -28,6 +28,7 @@ from autograder.verdict import assignment
 from autograder.verdict.grade import grade
 from autograder.warden.pool import Warden
 from autograder.warden.tiers import A, B
+from bdlab.exercises import lessons
 
 HOME = folder("03")
 
@@ -103,7 +104,7 @@ def main() -> None:
             answers = [small.rebuilt(student).answers for student in small.students()]
             grade(answers[0], small.master, warden)
             one = [timed(lambda a=a: grade(a, small.master, warden), 1)[0] for a in answers]
-            right = Answers((SETUP, *(r.source for r in references(HOME).values())), _written())
+            right = Answers((lessons.lesson(HOME.name).setup, *(r.source for r in references(HOME).values())), _written())
             real = timed(lambda: grade(right, small.master, warden), asked.runs)
         ours = statistics.median(one)
         theirs = stock(small.root, 6)

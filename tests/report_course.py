@@ -5,7 +5,7 @@ import json
 import random
 
 from autograder.authoring.folders import folder
-from autograder.authoring.sources import others, references
+from autograder.authoring.sources import alternatives, mistakes, references
 from autograder.course import secret
 from autograder.course.folder import ROOT
 from autograder.verdict.grade import ENDED, unwritten
@@ -16,7 +16,7 @@ HOME = folder("03")
 LESSON = lessons.lesson(HOME.name)
 TASKS = {task.id: task for task in LESSON.exercises}
 RELEASE = json.loads((ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb").read_text(encoding="utf-8"))
-RIGHT, (ALTERNATIVES, MUTANTS) = references(HOME), others(HOME)
+RIGHT, ALTERNATIVES, MUTANTS = references(HOME), alternatives(HOME), mistakes(HOME)
 
 
 def write(root, hand_ins, name=HOME.name):
@@ -57,19 +57,21 @@ def record(student, cells, **about):
 
 def right(name):
     """All points of an exercise."""
-    return CellGrade(TASKS[name].points, TASKS[name].points, (f"{name}: all points", "  ok   values: 20 draws"))
+    reasons = (f"{name}: all points", "  ok   values: 20 draws")
+    return CellGrade(TASKS[name].points, TASKS[name].points, reasons, cause="right")
 
 
 def wrong(mutant):
     """What an answer gets that behaves like `mutant`."""
     message = TASKS[mutant.exercise].messages[mutant.name]
     return CellGrade(mutant.points, TASKS[mutant.exercise].points, ("  no   values: 2, expected 3", f"  {message}"),
-                     mistake=mutant.name)  # fmt: skip
+                     mistakes=(mutant.name,), cause="in part" if mutant.points else "wrong")  # fmt: skip
 
 
 def lost(name, why="your code raised NameError"):
     """No points, by an exception or an end of the process."""
-    return CellGrade(0.0, TASKS[name].points, (f"{name}: 0 points", f"  no   values: {why} (with x (2,))"))
+    cause = "ended its process" if why == ENDED else "raised an error"
+    return CellGrade(0.0, TASKS[name].points, (f"{name}: 0 points", f"  no   values: {why} (with x (2,))"), cause=cause)
 
 
 def drawn(students, seed, common=()):

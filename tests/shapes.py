@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from bdlab.exercises import Exercise, Part, Wrong
+from bdlab.exercises.parts import values
+from bdlab.exercises.specification import Exercise, Wrong
 from bdlab.submission import Ref
 from bdlab.submission.fixtures import model
 
@@ -60,6 +61,13 @@ def _state(rng, kind, shape):
     return state
 
 
+def _exercise(signature, uses, parts, hints, mistakes):
+    """uses: fixtures that the parts ask for.  parts: name, points, draws, what asks, what a pass has shown."""
+    made = [values(points, draws, told, name=name, run=run, uses=uses) for name, points, draws, run, told in parts]
+    about = {"minutes": 10, "difficulty": 3, "importance": 3, "onward": "the next"}
+    return Exercise(signature, parts=made, hints=hints, mistakes=mistakes, **about).within("t01")
+
+
 SIZES = ((1, 4, 4), (3, 3, 5), (2, 5, 3))
 KINDS = ("tiny_bn", "tiny")
 
@@ -102,15 +110,14 @@ def _train(sub, draw):
     return sub.call("train_epoch", net, loader, optimiser), sub.state(net)
 
 
-TRAIN = Exercise(
-    "t01_train", "train_epoch", 10, 2, 3,
-    (Part("the loss", 1.0, _epochs, lambda sub, draw: {"the mean loss": _train(sub, draw)[0]}, "weighted by size"),
-     Part("the weights", 2.0, _epochs, lambda sub, draw: _train(sub, draw)[1], "one step a batch, in train mode")),
+TRAIN = _exercise(
+    "train_epoch(model, batches, optimiser)", ("model", "batches", "sgd"),
+    (("the loss", 1.0, _epochs, lambda sub, draw: {"the mean loss": _train(sub, draw)[0]}, "weighted by size"),
+     ("the weights", 2.0, _epochs, lambda sub, draw: _train(sub, draw)[1], "one step a batch, in train mode")),
     ("Which mode?", "Zero, backward, step.", "optimiser.zero_grad()"),
     {"unweighted": "The last batch is shorter.", "stale": "Gradients add up.", "eval_mode": "Batch norm must train.",
      "zeroed_late": "zero_grad comes before backward.", "summed": "The loss of a batch is a mean.",
      "last_loss": "Every batch counts.", "first_batch": "The loop ends too early."},
-    "prune", ("model", "batches", "sgd"),
 )  # fmt: skip
 TRAINED = """
 def train_epoch(model, batches, optimiser) -> float:
@@ -140,7 +147,7 @@ def train_epoch(model, batches, optimiser):
         losses += rows.tolist()
     return sum(losses) / len(losses)
 '''),
-    Answer(TRAIN.id, "a_tensor", '''
+    Answer(TRAIN.id, "summed_tensors", '''
 def train_epoch(model, batches, optimiser):
     criterion, batches = nn.CrossEntropyLoss(reduction="sum"), list(batches)
     n, summed = sum(len(y) for _, y in batches), torch.zeros(())
@@ -151,7 +158,7 @@ def train_epoch(model, batches, optimiser):
         (loss / y.numel()).backward()
         optimiser.step()
         summed = summed + loss.detach()
-    return summed / n
+    return (summed / n).item()
 '''),
 ]  # fmt: skip
 TRAINS += [
@@ -185,15 +192,14 @@ def _both_stages(rng):
     return [{**draw, "stage": ("conv", "normalize")[number == 2]} for number, draw in enumerate(_nets(4)(rng))]
 
 
-MEANS = Exercise(
-    "t01_means", "channel_means", 10, 3, 3,
-    (Part("values", 2.0, _both_stages, _means, "in eval mode, over images and positions"),
-     Part("left as it was", 1.0, _nets(3), _means_and_after, "same answers, mode and statistics afterwards")),
+MEANS = _exercise(
+    "channel_means(model, stage, x)", ("model",),
+    (("values", 2.0, _both_stages, _means, "in eval mode, over images and positions"),
+     ("left as it was", 1.0, _nets(3), _means_and_after, "same answers, mode and statistics afterwards")),
     ("What runs?", "A hook.", "register_forward_hook"),
     {"stays_in_eval": "Put the mode back.", "stays_in_train": "Put back the mode it had.", "train_mode": "eval first.",
      "summed": "The mean over positions too.", "first_image": "All images.", "hook_left": "Remove your hook.",
      "detached": "A hook that returns something changes the model."},
-    "prune", ("model",),
 )  # fmt: skip
 MEANT = """
 def channel_means(model, stage, x):
@@ -294,14 +300,13 @@ def _prune_and_after(sub, draw):
     return {"outputs of the model, changed by": after - before, "outputs of the copy, changed by": again - first}
 
 
-PRUNE = Exercise(
-    "t01_prune", "prune", 10, 3, 3,
-    (Part("outputs", 2.0, _prunings(4), _prune, "on fresh images"),
-     Part("a copy", 1.0, _prunings(3), _prune_and_after, "it shares nothing with the model")),
+PRUNE = _exercise(
+    "prune(model, stage, channels)", ("model", "sgd"),
+    (("outputs", 2.0, _prunings(4), _prune, "on fresh images"),
+     ("a copy", 1.0, _prunings(3), _prune_and_after, "it shares nothing with the model")),
     ("What is a channel?", "A mask.", "index_fill"),
     {"in_place": "Copy the model.", "inverted": "These go, the others stay.", "one_less": "The last one too.",
      "weights_only": "A bias remains.", "conv_only": "Batch norm adds its own bias.", "shared": "Copy the weights too."},
-    "grad_cam", ("model", "sgd"),
 )  # fmt: skip
 PRUNED = """
 class Mask(nn.Module):
@@ -408,16 +413,15 @@ def _cam_and_after(sub, draw):
     return {**sub.state(net), "the model": sub.invoke(net, draw["fresh"])}
 
 
-CAM = Exercise(
-    "t01_cam", "grad_cam", 15, 4, 3,
-    (Part("maps", 2.0, _cams(4), _cam, "each image's largest value is 1"),
-     Part("empty maps", 1.0, _cams(3, zero=True), _cam, "0, not nan"),
-     Part("left as it was", 1.0, _labelled, _cam_and_after, "no gradient is left behind")),
+CAM = _exercise(
+    "grad_cam(model, stage, x, label)", ("model", "sgd"),
+    (("maps", 2.0, _cams(4), _cam, "each image's largest value is 1"),
+     ("empty maps", 1.0, _cams(3, zero=True), _cam, "0, not nan"),
+     ("left as it was", 1.0, _labelled, _cam_and_after, "no gradient is left behind")),
     ("Of what?", "Mean gradient.", "torch.autograd.grad"),
     {"no_relu": "Only what speaks for the class.", "raw": "Divide by the largest value.", "nan": "0 / 0 is nan.",
      "one_top": "Each image by its own largest value.", "gradients_left": "backward() leaves gradients.",
      "probability": "The logit, not the probability."},
-    "a class", ("model", "sgd"),
 )  # fmt: skip
 CAMMED = """
 def grad_cam(model, stage, x, label):
@@ -513,16 +517,15 @@ def _none(sub, draw):
     return sub.invoke(sub.make("RunningMean"), method="value")
 
 
-RUNNING = Exercise(
-    "t01_running", "RunningMean", 10, 2, 3,
-    (Part("value", 2.0, _streams, _once, "batches of different sizes"),
-     Part("goes on", 1.0, _streams, _each, "after every batch; the rows are as they were"),
-     Part("two of them", 1.0, _streams, _two, "they share nothing"),
-     Part("no rows yet", 1.0, lambda rng: [{}], _none, "a ValueError")),
+RUNNING = _exercise(
+    "class RunningMean()", ("tensor",),
+    (("value", 2.0, _streams, _once, "batches of different sizes"),
+     ("goes on", 1.0, _streams, _each, "after every batch; the rows are as they were"),
+     ("two of them", 1.0, _streams, _two, "they share nothing"),
+     ("no rows yet", 1.0, lambda rng: [{}], _none, "a ValueError")),
     ("What is kept?", "Sum and count.", "self.total"),
     {"last_only": "All batches.", "mean_of_means": "Larger batches weigh more.", "spoiled": "value() must change nothing.",
      "shared": "Keep it in self.", "nothing_raised": "Say that there is nothing yet.", "in_place": "That is not your x."},
-    "the end", ("tensor",),
 )  # fmt: skip
 RAN = """
 class RunningMean:

@@ -9,7 +9,7 @@ import time
 import pytest
 from grading_course import HOME, TASKS, course, released, strongest
 
-from autograder.authoring.sources import others, references
+from autograder.authoring.sources import alternatives, mistakes, references
 from autograder.jail.limits import Limits
 from autograder.trials.invented import samples
 from autograder.verdict import assignment
@@ -71,12 +71,12 @@ def test_given_is_deserved_and_a_second_run_does_nothing(work, warden):
 
 
 def test_every_mutant_and_alternative_gets_what_it_deserves(work, warden):
-    alternatives, mutants = others(HOME)
-    for answer in (*alternatives, *mutants):
+    for answer in (*alternatives(HOME), *mistakes(HOME)):
         cell = _cells(work, warden, {answer.exercise: answer.source})[answer.exercise]
         full = next(task for task in TASKS if task.id == answer.exercise)
-        assert cell.points == (full.points if answer.points is None else answer.points), answer.name
-        if answer.points is not None:
+        assert cell.points == answer.points, answer.name
+        if answer.lost:
+            assert cell.mistakes[0] == answer.name
             assert full.messages[answer.name][:30] in " ".join(" ".join(cell.reasons).split()), answer.name
 
 

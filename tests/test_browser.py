@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from test_build import HOME
 
-from autograder.authoring.sources import others
+from autograder.authoring.sources import alternatives, mistakes
 from autograder.course.folder import ROOT
 from bdlab.exercises import lessons
 
@@ -190,16 +190,15 @@ def _write(page, cell, source):
 
 @pytest.mark.parametrize("kind", ["mutant", "syntax", "right"])
 def test_a_check_names_the_mistake(kind, page):
-    alternatives, mutants = others(HOME)
     task = lessons.lesson(HOME.name).exercises[0]
-    wrong = next(answer for answer in mutants if answer.exercise == task.id)
-    right = next(answer for answer in alternatives if answer.exercise == task.id)
+    wrong = next(answer for answer in mistakes(HOME) if answer.exercise == task.id)
+    right = next(answer for answer in alternatives(HOME) if answer.exercise == task.id)
     source, expected = {
         "mutant": (wrong.source, task.messages[wrong.name]),
-        "syntax": ("# [l03_stamp]\ndef stamp(x, pattern, mask, pos:\n    return x", None),
+        "syntax": (f"# [{task.id}]\ndef {task.name}(x:\n    return x", None),
         "right": (right.source, f"{task.points:g} of {task.points:g} points"),
     }[kind]
-    answer, check = _cell(page, "def stamp("), _cell(page, f'bdlab.check("{task.id}")')
+    answer, check = _cell(page, f"def {task.name}("), _cell(page, f'bdlab.check("{task.id}")')
     _write(page, answer, source)
     _wait(lambda: page.locator(IDLE).count() == 1)
     if kind == "syntax":

@@ -3,7 +3,6 @@
 import ast
 import json
 import os
-import re
 import shutil
 import stat
 import subprocess
@@ -16,52 +15,73 @@ import pytest
 
 from autograder.authoring import build, editing, release
 from autograder.authoring.folders import folder
-from autograder.authoring.sources import notebook, others, references
+from autograder.authoring.sources import alternatives, mistakes, notebook, references
 from autograder.course.folder import ROOT
 from autograder.course.settings import Course, course
-from bdlab.exercises import lessons
+from bdlab.exercises import frozen, lessons
 
-HOMES = [ROOT / "solutions" / one.id for one in lessons.all_lessons()]
+pytestmark = pytest.mark.usefixtures("probe")
+HOMES = [folder(one.id) for one in lessons.all_lessons()]
 HOME = HOMES[0]
-CANARY = re.compile(r"canary [\w-]+")
+GRADED = [home for home in HOMES if lessons.lesson(home.name).exercises]
 
 
-@pytest.fixture(scope="module")
-def book():
-    """The released lesson as it is committed."""
-    return nbformat.read(ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb", as_version=4)
+def _committed(home):
+    return build.student_folder(home) / f"{home.name}.ipynb"
 
 
 @pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name)
-def test_what_is_committed_is_what_the_build_makes(home, tmp_path):
+def test_what_is_committed_is_what_the_build_makes(home, tmp_path, monkeypatch):
+    made = build.released(home)  # once more
+    assert _committed(home).read_text(encoding="utf-8") == made
+    monkeypatch.setattr(build, "released", lambda home, settings=None: made)
     assert build.stale(home) == []
-    built = build.build(home, tmp_path)  # once more, into another folder
-    committed = (ROOT / "lessons" / home.name / f"{home.name}.ipynb").read_bytes()
-    assert (built / f"{home.name}.ipynb").read_bytes() == committed
+    built = build.build(home, tmp_path)
+    monkeypatch.setattr(build, "student_folder", lambda home: built)
+    assert build.stale(home) == []
     (built / "notes.txt").write_text("left")
-    (built / f"{home.name}.ipynb").write_bytes(committed + b" ")
-    assert [line.partition(": ")[2] for line in build.stale(home, tmp_path)] == [
+    (built / f"{home.name}.ipynb").write_text(f"{made} ", encoding="utf-8")
+    assert [line.partition(": ")[2] for line in build.stale(home)] == [
         "the build does not make it", "is not what its source makes"
     ]  # fmt: skip
+    (built / f"{home.name}.ipynb").unlink()
+    assert [line.partition(": ")[2] for line in build.stale(home)] == ["the build does not make it", "is missing"]
 
 
-def test_the_cells_of_a_lesson(book):
-    ids = [cell["id"] for cell in book.cells]
-    assert len(set(ids)) == len(ids) and 45 <= len(ids) <= 75
-    marks = {cell["id"]: cell.metadata.nbgrader for cell in book.cells if "nbgrader" in cell.metadata}
-    for task in lessons.lesson(HOME.name).exercises:
+@pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name)
+def test_the_cells_of_a_lesson(home):
+    lesson, cells = lessons.lesson(home.name), nbformat.read(_committed(home), as_version=4).cells
+    ids = [cell["id"] for cell in cells]
+    assert len(set(ids)) == len(ids) <= 75
+    marks = {cell["id"]: cell.metadata.nbgrader for cell in cells if "nbgrader" in cell.metadata}
+    answers = [cell for cell in cells if cell.metadata.get("bdlab", {}).get("role") == "answer"]
+    assert [cell.metadata.bdlab.exercise for cell in answers] == [task.id for task in lesson.exercises]
+    for task in lesson.exercises:
         assert marks[task.id].points == task.points and marks[task.id].locked and not marks[task.id].solution
         assert marks[f"{task.id}_answer"].solution and not marks[f"{task.id}_answer"].grade
     points = sum(mark.points for mark in marks.values() if mark.grade)
-    assert points == lessons.lesson(HOME.name).points == 20
-    for cell in book.cells:
+    assert points == lesson.points == (20 if lesson.exercises else 0)
+    for cell in answers:
+        lines = cell.source.splitlines()
+        assert lines[0] == f"# [{cell.metadata.bdlab.exercise}]" and "raise NotImplementedError" in lines[-1]
+    for cell in cells:
         lines = cell.source.splitlines()
         prose = " ".join(line for line in lines if not line.startswith("|")) if cell.cell_type == "markdown" else ""
         assert len(lines) <= 40 and len(prose.split()) <= 90, cell.source
-        if cell.metadata.get("bdlab", {}).get("role") == "answer":
-            assert (
-                lines[0] == f"# [{cell.metadata.bdlab.exercise}]" and lines[-1].strip() == "raise NotImplementedError"
-            )
+
+
+def test_an_exercise_is_numbered_and_told_with_its_points():
+    (cell,) = [c for c in build.source_notebook(folder("99")).cells if c.source.startswith("### Exercise 6: ")]
+    assert cell.source.splitlines() == [
+        "### Exercise 6: a choice", "", "Difficulty 3 of 5 · importance 4 of 5 · 10 minutes · 2 points", "",
+        "Which pixels?", "", 'Points: how many 1, at random 1. Stuck? `bdlab.hint("l99_sparse")`',
+    ]  # fmt: skip
+
+
+def test_links_lead_to_the_lessons_that_are_there():
+    first, last = (build.source_notebook(folder(name)).cells[-1].source for name in ("97", "99"))
+    assert first == "Next: [99 One of each](../99_probe/99_probe.ipynb) · [all lessons](../README.md)"
+    assert last == "Before: [97 Nothing to hand in](../97_open/97_open.ipynb) · [all lessons](../README.md)"
 
 
 def _statements(source):
@@ -77,17 +97,21 @@ def _statements(source):
 def _secrets():
     """(canaries, bodies) of everything under solutions/."""
     canaries, bodies = set(), set()
-    for home in HOMES:
-        canaries |= set(CANARY.findall((home / f"{home.name}.py").read_text(encoding="utf-8")))
-        for answer in (*references(home).values(), *others(home)[0], *others(home)[1]):
+    for home in GRADED:
+        canaries |= {build.canary(task) for task in lessons.lesson(home.name).exercises}
+        for answer in (*references(home).values(), *alternatives(home), *mistakes(home)):
             bodies |= set(_statements(answer.source))
     return canaries, bodies
 
 
 def test_every_solution_holds_a_canary_of_its_own():
-    for home in HOMES:
-        found = [CANARY.search(answer.source)[0] for answer in references(home).values()]
-        assert len(set(found)) == len(found) == len(lessons.lesson(home.name).exercises)
+    tasks = [task for home in GRADED for task in lessons.lesson(home.name).exercises]
+    assert len({build.canary(task) for task in tasks}) == len(tasks)
+    for home in GRADED:
+        cells = {cell["id"]: cell.source for cell in build.source_notebook(home).cells}
+        for task in lessons.lesson(home.name).exercises:
+            source = cells[f"{task.id}_answer"]
+            assert source.count(build.canary(task)) == source.count("### BEGIN SOLUTION") >= 1
 
 
 def test_nothing_of_the_solutions_is_in_what_students_get(tmp_path):
@@ -100,9 +124,12 @@ def test_nothing_of_the_solutions_is_in_what_students_get(tmp_path):
     (wheel,) = tmp_path.glob("bdlab-*.whl")
     packed = zipfile.ZipFile(wheel)
     texts = {name: packed.read(name) for name in packed.namelist()}
-    for place in ("lessons", "docs"):
-        texts |= {str(path): path.read_bytes() for path in (ROOT / place).rglob("*") if path.is_file()}
-    assert any(name.endswith("exercises/frozen/l03.npz") for name in texts)
+    for place in (ROOT / "lessons", ROOT / "docs", *{build.student_folder(home).parent for home in HOMES}):
+        texts |= {str(path): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    for home in GRADED:
+        assert str(_committed(home)) in texts
+        own = frozen.place(lessons.lesson(home.name)).name
+        assert home.parents[1] != ROOT or f"bdlab/exercises/frozen/{own}" in texts
     for name, content in texts.items():
         assert not any(canary.encode() in content for canary in canaries), name
         assert b"END SOLUTION" not in content or name.startswith("autograder/"), name
@@ -117,7 +144,9 @@ def test_nothing_of_the_solutions_is_in_what_students_get(tmp_path):
 def test_the_students_edition_has_no_solutions(tmp_path):
     edition = release.publish(tmp_path / "students")
     names = {str(path.relative_to(edition)) for path in edition.rglob("*")}
-    assert f"lessons/{HOME.name}/{HOME.name}.ipynb" in names and "bdlab/exercises/frozen/l03.npz" in names
+    for home in HOMES:
+        assert home.parents[1] != ROOT or f"lessons/{home.name}/{home.name}.ipynb" in names
+    assert f"bdlab/exercises/frozen/{frozen.place(lessons.lesson(HOME.name)).name}" in names
     assert not any(name.split("/")[0] in ("solutions", "autograder", "private", "tests") for name in names)
     assert "docs/grading.md" in names and not any("teach" in name or "day_" in name for name in names)
     with pytest.raises(ValueError, match="target must be a new or an empty folder"):
@@ -125,24 +154,35 @@ def test_the_students_edition_has_no_solutions(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader and its SQLAlchemy
-def test_a_release_is_refused_once_graded_cells_changed_under_hand_ins(tmp_path, monkeypatch):
+@pytest.mark.parametrize("home", GRADED, ids=lambda home: home.name)
+def test_a_release_is_refused_once_graded_cells_changed_under_hand_ins(home, tmp_path, monkeypatch):
     from nbgrader.api import Gradebook
 
-    root = tmp_path / "private"
-    target = release.release(HOME, root=root)
-    assert build.student_text(target) == (ROOT / "lessons" / HOME.name / target.name).read_text(encoding="utf-8")
-    assert stat.S_IMODE(root.stat().st_mode) == 0o700
-    changed = build.source_notebook(HOME)
-    next(cell for cell in changed.cells if cell["id"] == "l03_poison").metadata.nbgrader.points = 7
-    monkeypatch.setattr(release, "source_notebook", lambda home: changed)
+    root, changed_task = tmp_path / "private", lessons.lesson(home.name).exercises[1].id
     monkeypatch.setattr(release, "stale", lambda home: [])
+    target = release.release(home, root=root)
+    assert build.student_text(target) == _committed(home).read_text(encoding="utf-8")
+    assert stat.S_IMODE(root.stat().st_mode) == 0o700
+    changed = build.source_notebook(home)
+    next(cell for cell in changed.cells if cell["id"] == changed_task).metadata.nbgrader.points = 7
+    monkeypatch.setattr(release, "source_notebook", lambda home: changed)
     monkeypatch.setattr(release, "nbgrader", lambda *_: pytest.fail("nothing may be generated"))
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
         gradebook.update_or_create_student("ada")
-        gradebook.add_submission(HOME.name, "ada")
-    with pytest.raises(ValueError, match=rf"1 hand-ins .* \(l03_poison\); release it .* --as {HOME.name}_v2"):
-        release.release(HOME, root=root)
+        gradebook.add_submission(home.name, "ada")
+    with pytest.raises(ValueError, match=rf"1 hand-ins .* \({changed_task}\); release it .* --as {home.name}_v2"):
+        release.release(home, root=root)
     assert target.exists()
+
+
+def test_a_stale_lesson_and_one_without_exercises_are_not_released(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="97_open has no exercises: there is nothing to grade, and students take it from"):
+        release.release(folder("97"), root=tmp_path / "private")
+    monkeypatch.setattr(release, "stale", lambda home: ["x.ipynb: is missing"])
+    for refused in (lambda: release.release(HOME, root=tmp_path / "private"), lambda: release.publish(tmp_path / "new")):
+        with pytest.raises(ValueError, match="is missing; run `autograder build` first"):
+            refused()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
@@ -194,9 +234,9 @@ def test_badge_and_setup_cell_come_from_course_toml(tmp_path):
 @pytest.fixture
 def copied(tmp_path):
     """A copy of the lesson's folder that a test may change."""
-    home = tmp_path / HOME.name
+    home, source = tmp_path / "99_probe", folder("99") / "99_probe.py"
     home.mkdir()
-    (home / f"{HOME.name}.py").write_text((HOME / f"{HOME.name}.py").read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copy(source, home)
     return home
 
 
@@ -204,13 +244,17 @@ def copied(tmp_path):
     ("old", "new", "message"),
     [
         ('role="quiz"', 'role="quizz"', "role of cell .* must be one of setup, demo, .*, got 'quizz'"),
-        ("# [l03_stamp]\n", "# l03_stamp\n", r"must begin with the line '# \[l03_stamp\]'"),
+        ('exercise="entropy"', 'exercise="entropie"', "exercise of cell .* must be one of entropy, .*, got 'entropie'"),
         ("### BEGIN SOLUTION", "### BEGIN", "must have its solution between"),
-        ("# Demo", "# Example", "a demo cell, and no other, begins with '# Demo'"),
+        ('"use"\n# Use', '"use"\n# Example', "a demo cell, and no other, begins with '# Demo', a use cell with '# Use'"),
+        ('bdlab.quiz("l99_q1")', 'bdlab.quiz("l99_q9")', "question must be one of .*l99_q1; got 'l99_q9'"),
+        ('bdlab.quiz("l99_q1")', "bdlab.quiz", "a quiz is one line"),
+        ('# %% [markdown] role="essay"\n', "# %% [markdown]\n", "must have 1 essay cells, got 0"),
+        ("bdlab.mine(", f"bdlab.mine({'x' * 60}", "a line of code must have at most 79 characters"),
     ],
 )
 def test_a_wrong_source_is_refused(old, new, message, copied):
-    path = copied / f"{HOME.name}.py"
+    path = copied / f"{copied.name}.py"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -219,7 +263,7 @@ def test_a_wrong_source_is_refused(old, new, message, copied):
 
 
 def test_editing_as_a_notebook_and_back(copied):
-    path = copied / f"{HOME.name}.py"
+    path = copied / f"{copied.name}.py"
     before = notebook(copied)
     edited = editing.write(copied)
     with pytest.raises(ValueError, match="exists already"):
@@ -240,5 +284,5 @@ def test_editing_as_a_notebook_and_back(copied):
 
 
 def test_an_unknown_lesson_is_named():
-    with pytest.raises(ValueError, match=rf"lesson must be one of {HOME.name}.*; got '99'"):
-        folder("99")
+    with pytest.raises(ValueError, match=rf"lesson must be one of {HOME.name}.*; got '96'"):
+        folder("96")

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from bdlab import demos
 from bdlab.attacks import BadNets
 from bdlab.contracts import Recipe
-from bdlab.experiments import lesson03
+from bdlab.lessons import demos, l03_badnets
 from bdlab.relabel import all_to_one
 from bdlab.training import Scores
 from bdlab.triggers import Patch
@@ -18,15 +17,19 @@ def _never():
     raise AssertionError("computed although it is cached")
 
 
+def _three():
+    return {"x": np.arange(3)}
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(demos, "FOLDER", tmp_path / "cache")
-    return demos.FOLDER
+    monkeypatch.setattr(demos, "home", lambda lesson: tmp_path)
+    return tmp_path / "cache"
 
 
 def test_arrays_and_scores_come_back(folder, monkeypatch):
     made = {"asr": np.array([[0.1, 0.9]]), "shape": np.array(["pixel", "square"])}
-    assert demos.refresh("l42", {"grid": lambda: made, "grid2": lambda: SCORES}) == folder / "l42.npz"
+    assert demos.refresh("l42", {"grid": lambda: made, "grid2": lambda: SCORES}) == [folder / "l42.npz"]
     stored = demos.cached("l42", "grid")
     assert stored.keys() == made.keys() and all(np.array_equal(stored[key], made[key]) for key in made)
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
@@ -46,13 +49,28 @@ def test_a_person_gets_what_is_computed(folder, monkeypatch, execution):
 
 def test_equal_arrays_give_equal_bytes_in_whatever_order(folder):
     a, b = (lambda: {"x": np.arange(3), "y": np.ones(2)}), (lambda: {"y": np.ones(2), "x": np.arange(3)})
-    first = demos.refresh("l42", {"a": a, "b": b}).read_bytes()
-    assert demos.refresh("l42", {"b": a, "a": b}).read_bytes() == first
+    (path,) = demos.refresh("l42", {"a": a, "b": b})
+    first = path.read_bytes()
+    path.unlink()
+    demos.refresh("l42", {"b": a, "a": b})
+    assert path.read_bytes() == first and demos.refresh("l42", {"a": a, "b": b}, everything=False) == []
+
+
+def test_only_a_demo_whose_maker_changed_is_made_anew(folder, monkeypatch):
+    demos.refresh("l42", {"a": lambda: {"x": np.arange(3)}, "b": lambda: {"x": np.arange(3)}})
+    monkeypatch.setattr(demos, "_about", lambda make: make.__name__)
+    demos.refresh("l42", {"a": _three, "b": _three})
+    assert demos.refresh("l42", {"a": _three, "b": _three}, everything=False) == []
+    with pytest.raises(AssertionError, match="computed although it is cached"):
+        demos.refresh("l42", {"a": _three, "b": _never}, everything=False)
+    monkeypatch.setattr(demos, "_about", lambda make: "_three")
+    assert demos.refresh("l42", {"a": _never, "b": _never}, everything=False) == []
 
 
 @pytest.mark.parametrize("fail", ["make", "write"])
 def test_a_refresh_that_fails_leaves_the_old_file_alone(folder, monkeypatch, fail):
-    before = demos.refresh("l42", {"a": lambda: {"x": np.arange(3)}}).read_bytes()
+    (path,) = demos.refresh("l42", {"a": lambda: {"x": np.arange(3)}})
+    before = path.read_bytes()
 
     def savez(file, **arrays):
         file.write(b"half")
@@ -63,7 +81,7 @@ def test_a_refresh_that_fails_leaves_the_old_file_alone(folder, monkeypatch, fai
     with pytest.raises(AssertionError):
         demos.refresh("l42", {"a": _never if fail == "make" else lambda: {"x": np.arange(4)}})
     assert [path.name for path in folder.iterdir()] == ["l42.npz"]
-    assert (folder / "l42.npz").read_bytes() == before
+    assert path.read_bytes() == before
 
 
 def test_what_is_absent_is_named(folder, monkeypatch):
@@ -95,23 +113,24 @@ def test_what_cannot_be_stored_is_refused(folder, lesson, makers, message):
 
 def test_the_file_of_lesson_3_fits_its_makers():
     """The grid holds the lesson's own attack; the file is small; ASR rises with the rate and needs a visible trigger."""
-    assert (demos.FOLDER / "l03.npz").stat().st_size < 64 * 1024
+    lesson = l03_badnets
+    assert (demos.home("l03") / "cache" / "l03.npz").stat().st_size < 64 * 1024
     demonstrated = BadNets(trigger=Patch(), relabel=all_to_one(0), rate=0.1, recipe=Recipe(epochs=2), seed=0)
-    assert demonstrated == lesson03.ATTACK
-    grid, curve, first = (demos.cached("l03", name) for name in lesson03.MAKERS)
-    assert {name: tuple(grid[name].tolist()) for name in lesson03.GRID} == lesson03.GRID
-    assert tuple(curve["rate"].tolist()) == lesson03.RATES and tuple(curve["seed"].tolist()) == lesson03.SEEDS
-    assert grid["asr"].shape == grid["clean"].shape == tuple(map(len, lesson03.GRID.values()))
-    assert grid["asr"][2, 0, 1, -1] == curve["asr"][lesson03.RATES.index(0.1), 0] == first["asr"]
+    assert demonstrated == lesson.ATTACK
+    grid, curve, first = (demos.cached("l03", name) for name in ("painter", "curve", "first_attack"))
+    assert {name: tuple(grid[name].tolist()) for name in lesson.GRID} == lesson.GRID
+    assert tuple(curve["rate"].tolist()) == lesson.RATES and tuple(curve["seed"].tolist()) == lesson.SEEDS
+    assert grid["asr"].shape == grid["clean"].shape == tuple(map(len, lesson.GRID.values()))
+    assert grid["asr"][2, 0, 1, -1] == curve["asr"][lesson.RATES.index(0.1), 0] == first["asr"]
     assert (grid["asr"][:, 0, :, -1] > 0.97).all() and (grid["asr"][..., 0] < 0.02).all()
     assert (grid["asr"][:, 1, 1, -1] < 0.5).all()  # white on white strokes
     assert (abs(curve["clean"] - grid["baseline"]) < 0.02).all()
 
 
 def test_the_painter_s_patches():
-    assert lesson03.patch("square", "corner", 1.0) == Patch()
+    assert l03_badnets.patch("square", "corner", 1.0) == Patch()
     for shape, side in (("pixel", 1), ("pattern", 3), ("square", 3)):
-        rows = lesson03.patch(shape, "centre", 0.5).mask(28, 28).nonzero()
+        rows = l03_badnets.patch(shape, "centre", 0.5).mask(28, 28).nonzero()
         assert (
             rows.float().mean(0).round().tolist() in ([13, 13], [14, 14]) and int(rows.max() - rows.min()) == side - 1
         )

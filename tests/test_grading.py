@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from test_build import CANARY, HOME
 
-from autograder.authoring.sources import others, references
+from autograder.authoring.sources import alternatives, mistakes, references
 from autograder.course.nbgrader import nbgrader
 from autograder.trials.invented import mishaps, samples
 from bdlab.exercises import lessons
@@ -21,15 +21,12 @@ DAMAGED = ("colab", "lost_all", "duplicated", "deleted")
 def _mutant_students():
     """Hand-ins that together hold every mutant and every alternative: student -> (answers, deserved points)."""
     right = {name: answer.source for name, answer in references(HOME).items()}
-    alternatives, mutants = others(HOME)
     table = {}
-    for kind, answers in (("mutant", mutants), ("style", alternatives)):
+    for kind, answers in (("mutant", mistakes(HOME)), ("style", alternatives(HOME))):
         per_task = {task.id: [a for a in answers if a.exercise == task.id] for task in TASKS}
         for number in range(max(map(len, per_task.values()))):
             chosen = {name: own[number] for name, own in per_task.items() if number < len(own)}
-            deserved = sum(
-                chosen[t.id].points if t.id in chosen and kind == "mutant" else t.points for t in TASKS
-            )  # fmt: skip
+            deserved = sum(chosen[t.id].points if t.id in chosen else t.points for t in TASKS)
             table[f"{kind}{number}"] = ({**right, **{k: a.source for k, a in chosen.items()}}, deserved)
     return table
 
@@ -90,7 +87,7 @@ def test_a_damaged_hand_in_gets_its_points_and_its_remark(others_course):
 def test_the_feedback_says_why(course):
     root, _ = course
     page = (root / "feedback" / "dora" / HOME.name / f"{HOME.name}.html").read_text(encoding="utf-8")
-    wrong = next(answer for answer in others(HOME)[1] if answer.exercise == TASKS[0].id)
+    wrong = next(answer for answer in mistakes(HOME) if answer.exercise == TASKS[0].id)
     assert TASKS[0].messages[wrong.name][:40] in page.replace("&#39;", "'").replace("&quot;", '"')
 
 

@@ -9,11 +9,12 @@ import pytest
 from autograder.course import secret
 from autograder.verdict.journal import CellGrade, Journal, Record
 
-CELL = CellGrade(2.5, 4.0, ("l03_stamp: 2.5 of 4 points", "  no   values: é \u2028"), ("needs a human: eval",))
+REASONS = ("l03_stamp: 2.5 of 4 points", "  no   values: é \u2028")
+CELL = CellGrade(2.5, 4.0, REASONS, ("needs a human: eval",), ("in_place",), "in part")
 
 
 def _record(student, key="k", points=2.5):
-    cells = {"l03_stamp": CellGrade(points, 4.0, CELL.reasons, CELL.doubts)}
+    cells = {"l03_stamp": CellGrade(points, 4.0, CELL.reasons, CELL.doubts, CELL.mistakes, CELL.cause)}
     return Record(
         student, "03_badnets", key, "A", "f" * 12, cells, ("a remark",), "", 0.25, "2026-01-01T00:00:00+00:00"
     )

@@ -12,9 +12,10 @@ from autograder.authoring import lines
 from autograder.authoring.folders import folder
 from autograder.authoring.sources import Answer, alternatives, mistakes, references, tasks
 from bdlab.exercises import lessons
+from bdlab.exercises.draws import Signature
 from bdlab.exercises.frozen import LIMIT, frozen, place
 from bdlab.exercises.recognising import recognise
-from bdlab.exercises.specification import Exercise, Signature, kinds_of
+from bdlab.exercises.specification import Exercise, kinds_of
 from bdlab.exercises.telling import CALL, ECHO, LINES, WIDTH
 from bdlab.exercises.verdict import PUBLIC, Chance, Tries, Verdict, chance, judge, outcomes
 from bdlab.submission import FIXTURES, Piped, Submission

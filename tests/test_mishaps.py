@@ -35,7 +35,7 @@ TOLD = {
     "deleted": r"marks were missing or changed on: .*l03_stamp",
     "split": r"l03_stamp_answer: it was split over 2 cells",
     "split_unmarked": r"l03_stamp_answer: it was split over 2 cells",
-    "merged": r"l03_rate_curve_answer: the answer stood in another cell",
+    "merged": r"l03_scores_answer: the answer stood in another cell",
     "below": r"l03_stamp_answer: the answer stood in another cell",
     "in_check": r"l03_stamp_answer: the answer stood in another cell",
     "markdown": r"l03_stamp_answer: it had been turned into a cell of another kind",

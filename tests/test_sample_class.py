@@ -13,7 +13,7 @@ import pytest
 from grading_course import HOME, TASKS
 
 from autograder.authoring.frozen import submission
-from autograder.authoring.sources import others, references
+from autograder.authoring.sources import alternatives, mistakes, references
 from autograder.commands.sample_class import sample_class as command
 from autograder.course.folder import ROOT, place
 from autograder.exchange.matching import of_canvas, of_moodle, of_plain
@@ -23,11 +23,11 @@ from autograder.reports import similar
 from autograder.trials.invented import mishaps, sample_class, sample_files, sample_report, samples
 from autograder.trials.invented.variation import fuss, vary
 from bdlab.exercises.frozen import frozen
-from bdlab.exercises.verdict import Tries, Verdict, judge, recognise
+from bdlab.exercises.recognising import recognise
+from bdlab.exercises.verdict import Tries, Verdict, judge
 
 LESSON = HOME.name
-ALTERNATIVES, MUTANTS = others(HOME)
-ANSWERS = [*references(HOME).values(), *ALTERNATIVES, *MUTANTS]
+ANSWERS = [*references(HOME).values(), *alternatives(HOME), *mistakes(HOME)]
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,10 @@ def release():
 
 def _mutants(drawn):
     return Counter(
-        (exercise, name.removeprefix("mutant "))
+        (exercise, name.removeprefix("mistake "))
         for one in drawn.hand_ins
         for exercise, name in one.names.items()
-        if name.startswith("mutant ")
+        if name.startswith("mistake ")
     )
 
 
@@ -78,13 +78,13 @@ def test_the_shares_are_what_they_should_be(drawn):
 
 def test_what_is_deserved_follows_from_what_was_handed_in(drawn):
     full = {task.id: task.points for task in TASKS}
-    wrong = {(mutant.exercise, mutant.name): mutant.points for mutant in MUTANTS}
+    wrong = {(mutant.exercise, mutant.name): mutant.points for mutant in mistakes(HOME)}
     for one in drawn.hand_ins:
         for task, name in one.names.items():
-            due = {"": 0.0, "mutant": wrong.get((task, name.removeprefix("mutant ")))}.get(
+            due = {"": 0.0, "mistake": wrong.get((task, name.removeprefix("mistake ")))}.get(
                 name.partition(" ")[0], full[task]
             )
-            broken = task in one.answers and "((" in one.answers[task].split("\n")[1] and one.kind == "syntax error"
+            broken = task in one.answers and not _parses(one.answers[task])
             assert one.deserved[task] == (0.0 if broken or one.kind == "unreadable" else due), one
         assert bool(one.names[TASKS[0].id]) == (TASKS[0].id in one.answers)
     assert sum(one.total for one in drawn.hand_ins if one.kind in ("blank", "only the essay", "unreadable")) == 0
@@ -110,9 +110,9 @@ def test_another_hand_gets_the_same_points_for_the_same_mistake(answer):
     assert source != answer.source
     tries = Tries(task, submission(dataclasses.replace(answer, source=source)))
     expected, known = frozen(task.id)
-    assert Verdict(task, judge(tries, expected)).points == (task.points if answer.points is None else answer.points)
-    if answer.points is not None:
-        assert recognise(tries, known) == answer.name
+    assert Verdict(task, judge(tries, expected)).points == answer.points
+    if answer.lost:
+        assert recognise(tries, expected, known)[0] == answer.name
 
 
 def test_variety_is_harmless_for_what_looks_at_names():

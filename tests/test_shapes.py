@@ -6,7 +6,8 @@ from shapes import ANSWERS, EXERCISES
 
 from bdlab.exercises.comparing import difference
 from bdlab.exercises.frozen import content
-from bdlab.exercises.verdict import PUBLIC, Tries, judge, outcomes, recognise
+from bdlab.exercises.recognising import recognise
+from bdlab.exercises.verdict import PUBLIC, Tries, judge, outcomes
 from bdlab.submission import Local, Piped, Submission
 from bdlab.submission.frames import decode, encode
 
@@ -49,11 +50,7 @@ def both(pipe):
 def stored():
     """Exercise -> what its lesson's file would hold."""
     return {
-        name: content(
-            task,
-            lambda exercise: _local(BY_NAME[exercise, "reference"]),
-            lambda exercise, mutant: _local(BY_NAME[exercise, mutant]),
-        )
+        name: content(task, lambda task, mistake: _local(BY_NAME[task.id, mistake or "reference"]))
         for name, task in TASKS.items()
     }
 
@@ -91,7 +88,7 @@ def test_every_mutant_gets_what_it_deserves_and_is_recognised(answer, both, froz
         for secret in (PUBLIC, SECRET):
             points, complaints = _points(answer, sub, expected, secret)
             assert points == answer.points < TASKS[answer.exercise].points, complaints
-        assert recognise(Tries(TASKS[answer.exercise], sub), frozen[answer.exercise][1]) == answer.name
+        assert recognise(Tries(TASKS[answer.exercise], sub), *frozen[answer.exercise])[0] == answer.name
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=_name)
@@ -101,8 +98,7 @@ def test_other_names_and_another_order_change_nothing(answer, frozen, expected):
     sub = _local(answer, source)
     points, complaints = _points(answer, sub, expected)
     assert points == (task.points if answer.points is None else answer.points), complaints
-    mistake = recognise(Tries(task, sub), frozen[task.id][1])
-    assert mistake == (None if answer.points is None else answer.name)
+    assert recognise(Tries(task, sub), *frozen[task.id])[:1] == (() if answer.points is None else (answer.name,))
 
 
 def test_rewriting_renames_reorders_and_keeps_what_is_passed_by_name():
@@ -125,6 +121,6 @@ def test_what_is_stored_comes_back_as_it_was(task, stored, frozen):
     assert difference(frozen[task.id], stored[task.id]) is None
     assert encode(frozen[task.id]) == encode(stored[task.id])
     _, mutants = frozen[task.id]
-    assert sorted(mutants) == sorted(task.messages) and len(mutants) >= 4
+    assert sorted(mutants) == sorted(task.mistakes) and len(mutants) >= 4
     for one in mutants:
         assert [other for other in mutants if difference(mutants[one], mutants[other]) is None] == [one]

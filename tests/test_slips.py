@@ -1,15 +1,12 @@
 """What a check says of slips that are no mutants: wrong order, no return, a loop that never ends."""
 
-import inspect
 import signal
 
 import pytest
 import torch
 
 import bdlab
-from autograder.authoring.sources import references
-from autograder.course.folder import ROOT
-from bdlab.exercises import checks, lessons
+from bdlab.exercises import checks
 
 
 def _printed(capsys, source, exercise="l03_stamp"):
@@ -32,12 +29,12 @@ WRITE = "    out = x.clone()\n    out[:, :, r:r + h, c:c + w][:, :, mask] = patt
     [
         ("def stamp(x, pattern, mask, pos):\n    raise NotImplementedError()", "stamp is not written yet"),
         (STAMP + "    return pattern & mask", "NotImplementedError: "),  # torch's own has a text
-        (STAMP + BOUNDS + WRITE.replace("return out", "out"), "the result is None, expected a torch tensor; is a return"),
+        (STAMP + BOUNDS + WRITE.replace("return out", "out"), "the result is None (is a return missing?)"),
         ("def stamp(pattern, x, mask, pos):\n    h, w = mask.shape\n    r, c = pos\n" + BOUNDS + WRITE,
          "The arguments come in this order: x, pattern, mask, pos. Yours are pattern, x, mask, pos."),
-        (STAMP + BOUNDS.replace("raise ", "return ") + WRITE, "an error must be raised, not returned"),
-        (STAMP + BOUNDS.replace("r < 0 or c < 0 or ", "") + WRITE, "pos (-1, 0)"),
-        (STAMP + BOUNDS + WRITE.replace("return", "mask[:] = True; return"), "mask after the call has"),
+        (STAMP + BOUNDS.replace("raise ", "return ") + WRITE, "expected a ValueError, but nothing was raised"),
+        (STAMP + BOUNDS.replace("r < 0 or c < 0 or ", "") + WRITE, "args = bdlab.failing('l03_stamp'); stamp(*args)"),
+        (STAMP + BOUNDS + WRITE.replace("return", "mask[:] = True; return"), "your function changed its input mask"),
         (STAMP + BOUNDS + "    out = x.clone()\n    part = out[:, :, r:r + h, c:c + w]\n    p = pattern * mask\n"
          "    part[:] = torch.where(p > 0, p, part)\n    return out\n", "no   values"),
         ("class Out(ValueError): pass\n" + STAMP + BOUNDS.replace("ValueError", "Out") + WRITE, "4 of 4 points"),
@@ -48,28 +45,24 @@ def test_what_a_check_says_of_slips(source, said, capsys):
     assert said in _printed(capsys, source)
 
 
-CURVE = """def rate_curve(rates, run, enough=0.9):
-    got = [run(r) for r in rates]
-    clean, asr = (torch.tensor([getattr(g, n) for g in got], dtype=torch.float64) for n in ("clean_accuracy", "asr"))
-    good = [r for r in rates if all(a >= enough for q, a in zip(rates, asr) if q >= r)]
-    return clean, asr, SMALLEST
+SCORES = """def scores(model, x, y, trigger, relabel):
+    was = model.training
+    model.eval()
+    with torch.no_grad():
+        clean, marked = model(x).argmax(1), model(trigger(x)).argmax(1)
+        again = model(trigger(x)).argmax(1)
+    model.train(was)
+    hit = relabel(y) != y
+    return {"clean": (clean == y).float().mean().item(), "asr": ASR, "ra": (marked[hit] == y[hit]).float().mean().item()}
 """
 
 
-@pytest.mark.parametrize("smallest", ["min(good)", "min(good, default=0.0)", "min(good, default=float('nan'))"])
-def test_no_remark_of_another_mistake_where_no_rate_is_enough(smallest, capsys):
-    said = _printed(capsys, CURVE.replace("SMALLEST", smallest), "l03_rate_curve")
-    assert ("2 of 4 points" in said) == ("default" in smallest)
-    assert "You compare with 0.9" not in said and "no   smallest rate" in said
-
-
-def test_a_rate_is_asked_for_once(capsys):
-    twice = CURVE.replace("got = [", "[run(r) for r in rates]\n    got = [").replace(
-        "SMALLEST", "min(good, default=None)"
-    )
-    said = _printed(capsys, twice, "l03_rate_curve")
-    assert "0 of 4 points" in said and "called twice" in said
-    assert "4 of 4" in _printed(capsys, CURVE.replace("SMALLEST", "min(good, default=None)"), "l03_rate_curve")
+def test_a_draw_that_tells_a_random_trigger_drawn_twice(capsys):
+    right = SCORES.replace("ASR", "(marked[hit] == relabel(y)[hit]).float().mean().item()")
+    assert "4 of 4 points" in _printed(capsys, right, "l03_scores")
+    twice = SCORES.replace("ASR", "(again[hit] == relabel(y)[hit]).float().mean().item()")
+    said = _printed(capsys, twice, "l03_scores")
+    assert "4 of 4 points" not in said and "no   one draw" in said
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer here")
@@ -96,12 +89,3 @@ def test_a_misspelt_name_is_guessed(capsys, monkeypatch):
     assert (
         "stamp is not defined: run the cell that holds your answer first; you defined stmap" in capsys.readouterr().out
     )
-
-
-def test_the_declared_arguments_are_those_of_the_reference():
-    for lesson in lessons.all_lessons():
-        for exercise, answer in references(ROOT / "solutions" / lesson.id).items():
-            namespace, task = {}, lessons.find(exercise)
-            for cell in answer.cells:
-                exec(cell, namespace)
-            assert tuple(inspect.signature(namespace[task.name]).parameters) == task.arguments

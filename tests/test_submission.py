@@ -369,7 +369,7 @@ def test_an_exception_is_told_by_its_class_and_in_the_notebook_by_its_line(sub):
         sub.call("fail", 1)
     line = CODE.splitlines().index('    raise KeyError("this must stay here")') + 1
     told = 'raise KeyError("this must stay here")'
-    detail = f"KeyError: 'this must stay here', line {line} of its cell: {told}"
+    detail = f"KeyError: 'this must stay here' (line {line} of its cell: {told})"
     assert caught.value.name == "KeyError"
     assert caught.value.detail == (detail if isinstance(sub.transport, Local) else "")
     for ask, name in (
@@ -434,11 +434,14 @@ BROKEN = ["def f(:", "x = 1", "1 / 0", "exit_code = 3; raise SystemExit", "y = x
 def _exercise(expected):
     """A part that compares with `expected`, one that judges it."""
     draws = lambda rng: [{}]  # noqa: E731
-    compared = Part("compared", 1.0, draws, lambda sub, draw: sub.call("answers", expected), "")
-    judged = Part(
-        "judged", 1.0, draws, compared.run, "", lambda draw, got: {"not half": got == 0.5, "no mean": got.mean() == 0.5}
-    )
-    return Exercise("t02_any", "answers", 1, 1, 1, (compared, judged), ("", "", ""), {}, "")
+    compared = Part("compared", 1.0, draws, "", lambda sub, draw: sub.call("answers", expected))
+    judge = lambda draw, got: {"not half": got == 0.5, "no mean": got.mean() == 0.5}  # noqa: E731
+    return _of(compared, Part("judged", 1.0, draws, "", compared.run, judge=judge))
+
+
+def _of(*parts):
+    about = {"minutes": 1, "difficulty": 1, "importance": 1, "hints": ("", "", ""), "mistakes": {}, "onward": ""}
+    return Exercise("answers(which)", parts=parts, **about).within("t02")
 
 
 LIES = (
@@ -483,11 +486,15 @@ def test_no_lie_gains_a_point(which, sub):
         (1, 1.0, None),
         (True, 1.0, "the result is True, expected 1.0"),
         (1.0, 1, "the result is 1.0, expected 1"),
-        (torch.tensor(0.1), 0.1, None),
+        (np.float64(0.1), 0.1, None),
+        (torch.tensor(0.1), 0.1, r"is a torch tensor of shape \(\), float32, expected 0.1; .item\(\) gives it"),
+        (None, 0.1, r"the result is None \(is a return missing\?\), expected 0.1"),
+        (0.1, 9e-6, "the result is 0.1, expected 9e-06"),
+        (0.0, 9e-6, "the result is 0, expected 9e-06"),
         ("a" * 10**5, "b", "the result is 'a{59}, expected 'b'"),
         (torch.tensor([10**7]), torch.tensor([10**7 + 1]), r"has at \[0\] 10000000, expected 10000001"),
         (torch.tensor([float("nan")]), torch.tensor([0.5]), r"has at \[0\] nan, expected 0.5"),
-        (torch.tensor([1.5]), torch.tensor([0.5]), r"goes from 1.5 to 1.5; expected values lie in \[0, 1\]"),
+        (torch.tensor([1.5]), torch.tensor([0.5]), r"has at \[0\] 1.5, expected 0.5"),
         (torch.tensor([float("inf")]), torch.tensor([float("inf")]), None),
         (torch.zeros(0), torch.zeros(0), None),
         (Ref(1), torch.zeros(0), r"is an object that is no value \(other\), expected a torch tensor"),
@@ -499,15 +506,19 @@ def test_two_outcomes_differ_in_one_sentence(got, expected, said):
     assert found is None if said is None else re.search(said, found)
 
 
+def test_a_range_is_told_where_the_exercise_has_one():
+    said = difference(torch.tensor([1.5, 0.2]), torch.tensor([0.5, 0.2]), bounds=(0, 1))
+    assert said == "the result goes from 0.2 to 1.5; right values lie in [0, 1]"
+
+
 def test_objects_are_no_outcome_and_an_unexpected_value_is_a_complaint():
     sub = Submission(Local({}))
     sub.load(["QUIET = False", CODE])
-    with pytest.raises(TypeError, match="t02_any, compared: run returned a Ref; look at it by invoke, state or value"):
+    with pytest.raises(TypeError, match="t02_answers, compared: run returned a Ref; look at it by invoke, state or value"):
         outcomes(_exercise("anything"), sub)
-    mean = Part("mean", 1.0, lambda rng: [{}], lambda sub, draw: sub.call("answers", "keys").mean(), "")
-    silent = Part("silent", 1.0, lambda rng: [{}], lambda sub, draw: _wrong(), "")
-    task = Exercise("t02_mean", "answers", 1, 1, 1, (mean, silent), ("", "", ""), {}, "")
-    results = judge(Tries(task, sub), {"mean": [0.5], "silent": [0.5]})
+    mean = Part("mean", 1.0, lambda rng: [{}], "", lambda sub, draw: sub.call("answers", "keys").mean())
+    silent = Part("silent", 1.0, lambda rng: [{}], "", lambda sub, draw: _wrong())
+    results = judge(Tries(_of(mean, silent), sub), {"mean": [0.5], "silent": [0.5]})
     assert [result.points for result in results] == [0, 0]
     assert results[0].complaint.startswith("the result is not of the kind that was asked for")
 
@@ -520,8 +531,8 @@ def test_a_draw_is_tried_once_and_a_long_answer_is_not_kept():
         seen.append(draw["size"])
         return sub.call("answers", draw["size"])
 
-    part = Part("any", 1.0, lambda rng: [{"size": 3}, {"size": KEPT - 99}, {"size": KEPT}], run, "")
-    tries = Tries(Exercise("t02_long", "answers", 1, 1, 1, (part,), ("", "", ""), {}, ""), sub)
+    part = Part("any", 1.0, lambda rng: [{"size": 3}, {"size": KEPT - 99}, {"size": KEPT}], "", run)
+    tries = Tries(_of(part), sub)
     for number, once in ((0, True), (1, True), (2, False)):
         seen.clear()
         assert all(tries.answer(part, number)[0].size for _ in range(2)) and len(seen) == (1 if once else 2)
@@ -533,8 +544,8 @@ def test_where_no_process_can_be_had_no_answer_is_wrong():
 
     sub = Submission(Local({}))
     sub.transport.renew = refuse
-    part = Part("any", 1.0, lambda rng: [{}], lambda s, d: s.call("answers"), "")
-    tries = Tries(Exercise("t02_any", "answers", 1, 1, 1, (part,), ("", "", ""), {}, ""), sub)
+    part = Part("any", 1.0, lambda rng: [{}], "", lambda s, d: s.call("answers"))
+    tries = Tries(_of(part), sub)
     with pytest.raises(RuntimeError, match="no process"):
         judge(tries, {"any": [1.0]})
 

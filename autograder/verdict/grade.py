@@ -206,9 +206,9 @@ def _specification(lesson: Lesson) -> str:
     """Changes when the exercises do, or what their draws and judges are."""
     import inspect
 
-    from bdlab.exercises import comparing, specification, verdict
+    from bdlab.exercises import comparing, draws, specification, verdict
 
     functions = {f for task in lesson.exercises for p in task.parts for f in (p.draws, p.run, p.look, p.judge) if f}
-    modules = {inspect.getmodule(function) for function in functions} | {comparing, specification, verdict}
+    modules = {inspect.getmodule(function) for function in functions} | {comparing, draws, specification, verdict}
     sources = sorted(inspect.getsource(module) for module in modules if module)
     return hashlib.sha256("".join(sources).encode()).hexdigest()

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from bdlab.exercises import lessons
+from bdlab.exercises.draws import Signature, arguments, inputs
 from bdlab.exercises.frozen import frozen
 from bdlab.exercises.names import broken, objection, outdated
 from bdlab.exercises.parts import built
 from bdlab.exercises.recognising import recognise
-from bdlab.exercises.specification import Draw, Exercise, Signature, arguments, inputs
+from bdlab.exercises.specification import Draw, Exercise
 from bdlab.exercises.telling import WIDTH, call_of, echo_of, lines_of, smallest_failure, wrapped
 from bdlab.exercises.verdict import Result, Tries, Verdict, judge
 from bdlab.submission import Local, Submission

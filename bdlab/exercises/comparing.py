@@ -151,8 +151,14 @@ def kind(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"a {type(value).__name__} of {len(value)}"
     if value is None or isinstance(value, bool | int | float | str):
-        return f"{value:.6g}" if isinstance(value, float) else f"{value!r:.60}"
+        return _float(value) if isinstance(value, float) else f"{value!r:.60}"
     return f"a {type(value).__name__}"
+
+
+def _float(value: float) -> str:
+    """Six digits, and a point where a whole number would be read as an int."""
+    text = f"{value:.6g}"
+    return f"{text}.0" if text.lstrip("-").isdigit() else text
 
 
 def _listed(names: Any) -> str:

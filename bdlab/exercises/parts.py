@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bdlab.exercises.specification import Draw, Draws, Made, Part, Properties, Try, Wrong, arguments
+from bdlab.exercises.draws import arguments
+from bdlab.exercises.specification import Draw, Draws, Made, Part, Properties, Try, Wrong
 from bdlab.submission import FIXTURES, Ref
 
 

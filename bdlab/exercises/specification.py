@@ -7,17 +7,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from numpy.random import RandomState
 from torch import Tensor
 
 from bdlab.boxes import Box
+from bdlab.exercises.draws import Draw, Made, Signature, arguments, inputs, kinds_of
 from bdlab.submission import FIXTURES, Ref, Submission
 
-Draw = dict[str, Any]
-"""The inputs of one try: argument -> plain value or `made(...)`; what is no argument is for `run` and `judge`."""
 Draws = Callable[[RandomState], Iterable[Draw]]
 """Inputs from a source of chance, odd shapes among them."""
 Properties = dict[str, bool]
@@ -33,15 +32,6 @@ def images(rng: RandomState, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(rng.rand(*shape).astype("float32"))
 
 
-@dataclass(frozen=True, eq=False)
-class Made:
-    """A thing that never crosses to the student's side but is built there; see `made`."""
-
-    kind: str
-    args: tuple[Any, ...]
-    named: Mapping[str, Any]
-
-
 def made(kind: str, /, *args: Any, **named: Any) -> Made:
     """A fixture of `bdlab.submission.fixtures` as a value of a draw.  Its arguments may be made, too.
 
@@ -50,35 +40,6 @@ def made(kind: str, /, *args: Any, **named: Any) -> Made:
     if kind not in FIXTURES:
         raise ValueError(f"kind must be one of {', '.join(FIXTURES)}, got {kind!r}; add it to bdlab.submission.fixtures")
     return Made(kind, args, named)
-
-
-def kinds_of(value: Any) -> set[str]:
-    """The kinds of fixtures that a draw, or a value in it, asks for."""
-    if isinstance(value, Made):
-        return {value.kind}.union(*map(kinds_of, (*value.args, *value.named.values())))
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return set[str]().union(*map(kinds_of, inner))
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What the student defines: a function, a class or a plain value.  arguments: the names of its parameters."""
-
-    kind: Literal["function", "class", "value"]
-    name: str
-    arguments: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, text: str) -> Signature:
-        """From 'entropy(probs)', 'class KeyedReLU(key, delta)' or 'threat_table'.  Raises: `ValueError` for other forms."""
-        found = re.fullmatch(r"(class )?([A-Za-z_]\w*)(?:\(((?:\w+(?:, )?)*)\))?", text)
-        if not found or (found[1] and found[3] is None):
-            raise ValueError(
-                f"signature must read 'name(a, b)', 'class Name(a, b)' or 'name', got {text!r}; leave types out"
-            )
-        if found[3] is None:
-            return cls("value", found[2])
-        return cls("class" if found[1] else "function", found[2], tuple(filter(None, found[3].split(", "))))
 
 
 @dataclass(frozen=True)
@@ -172,19 +133,6 @@ class Try:
             return self.sub.call(signature.name, *args, **named)
         made = self.sub.make(signature.name, *args, **named)
         return self.sub.invoke(made, *inputs(signature, self.given))
-
-
-def arguments(signature: Signature, draw: Draw) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of a call, by place up to the first that the draw leaves out, which keeps its default."""
-    there = [name in draw for name in (*signature.arguments, "")]
-    first = there.index(False)
-    named = {name: draw[name] for name in signature.arguments[first:] if name in draw}
-    return [draw[name] for name in signature.arguments[:first]], named
-
-
-def inputs(signature: Signature, draw: Draw) -> list[Any]:
-    """What an instance of a class is called with: the rest of the draw, but for names that begin with '_'."""
-    return [value for name, value in draw.items() if name not in signature.arguments and not name.startswith("_")]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from bdlab.exercises.comparing import vague
-from bdlab.exercises.specification import Draw, Exercise, Made, Signature, arguments, inputs
+from bdlab.exercises.draws import Signature, arguments, inputs
+from bdlab.exercises.specification import Draw, Exercise, Made
 from bdlab.exercises.verdict import Outcomes, Result, Tries, Verdict, failures, marked
 
 WIDTH, LINES = 106, 6

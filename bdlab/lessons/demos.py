@@ -50,7 +50,7 @@ def cached(lesson: str, name: str) -> Arrays:
     """
     path = home(lesson) / "cache" / f"{lesson}.npz"
     if not path.exists():
-        there = sorted(other.stem for other in path.parent.glob("*.npz"))
+        there = sorted(other.stem for other in (home(lesson) / "cache").glob("*.npz"))
         raise FileNotFoundError(
             f"lesson must be one of {', '.join(there) or '(none)'}, which have cached demos, got {lesson!r}; "
             "make its file with `autograder build --refresh`"

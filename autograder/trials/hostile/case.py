@@ -112,6 +112,18 @@ class Material:
         }
         return "".join(made[one.kind].format(name=one.name, value=value) for one in task.signatures)
 
+    def answering(self, body: str) -> dict[str, str]:
+        """Answers that do `body`, statements over args and named, when they are asked; a plain value is asked at once.
+
+        NAME and TASK stand for what the exercise asks for, and for the exercise.
+        """
+        answers = {}
+        for task in self.tasks:
+            code = textwrap.indent(textwrap.dedent(body).strip(), "    ").replace("NAME", repr(task.name))
+            asked = f"def asked_{task.key}(*args, **named):\n{code.replace('TASK', repr(task.id))}\n"
+            answers[task.id] = f"# [{task.id}]\n{asked}{self._wrong(task, f'asked_{task.key}(*args, **named)')}"
+        return answers
+
     def mistakes(self, number: int = 0) -> tuple[dict[str, str], float]:
         """The `number`th mistake of every exercise, and what they deserve together."""
         answers, deserved = {}, 0.0

@@ -61,7 +61,7 @@ def _readable(of: Material) -> Iterator[Case]:
         "metadata": {"name": "x"},
         "worksheets": [{"cells": [_version_3(cell) for cell in good.cells], "metadata": {}}],
     }
-    damaged = plain.replace(b"Responsible use", b"Responsible \xff\xfe use", 1)
+    damaged = plain.replace(b"### Exercise", b"### Exercise \xff\xfe", 1)
     lists = edited(good, lambda book: [cell.update(source=cell.source.splitlines(True)) for cell in book.cells])
     crlf = edited(good, lambda book: [cell.update(source=cell.source.replace("\n", "\r\n")) for cell in book.cells])
     odd = json.loads(plain)

@@ -51,19 +51,16 @@ def reaching(of: Material) -> Iterator[Case]:
 
 def _pulled(of: Material) -> dict[str, str]:
     """Answers that call what the first answer cell may have found, which has the same name in `globals()`."""
-    return {task.id: f"# [{task.id}]\n{task.name} = globals().get('{task.name}')\n" for task in of.tasks[1:]}
+    return {
+        task.id: f"# [{task.id}]\n" + "".join(f"{name} = globals().get('{name}')\n" for name in task.names)
+        for task in of.tasks[1:]
+    }
 
 
 def _library(of: Material) -> Iterator[Case]:
     for name, code in LIBRARY.items():
-        answers = {}
-        for task in of.tasks:
-            body = textwrap.indent(textwrap.dedent(code).strip(), "    ")
-            body = body.replace("NAME", repr(task.name)).replace("TASK", repr(task.id))
-            answers[task.id] = f"# [{task.id}]\ndef {task.name}(*args, **named):\n{body}\n"
-        yield Case(
-            "library delegation", name, 0.0, notebook(of.book(answers)), walled=name.startswith(("another", "the l"))
-        )
+        book = of.book(of.answering(code))
+        yield Case("library delegation", name, 0.0, notebook(book), walled=name.startswith(("another", "the l")))
 
 
 def _frames(of: Material, least: str) -> Iterator[Case]:
@@ -71,11 +68,8 @@ def _frames(of: Material, least: str) -> Iterator[Case]:
         before = LINE + tried(code.replace("LEAST", least))
         yield Case("forged messages", name, 0.0, notebook(of.book(of.wrong(), before=before)))
     for name, code in WHEN_CALLED.items():
-        answers = {
-            task.id: f"# [{task.id}]\ndef {task.name}(*args, **named):\n    {code.replace('LEAST', least)}\n"
-            for task in of.tasks
-        }
-        yield Case("forged messages", name, 0.0, notebook(of.book(answers, before=LINE)))
+        book = of.book(of.answering(code.replace("LEAST", least)), before=LINE)
+        yield Case("forged messages", name, 0.0, notebook(book))
 
 
 def _pickles(of: Material) -> Iterator[Case]:

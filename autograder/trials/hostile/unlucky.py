@@ -55,6 +55,9 @@ WRAPS = {
     "def NAME(*args, **named):\n    return _old_NAME(*args, **named)",
     "its own source is read": "import inspect\n_read_NAME = NAME\ninspect.getsource(_read_NAME)",
 }
+CALLABLE, FUNCTIONS = ("function", "class"), ("function",)
+OF_FUNCTIONS = ("no_grad and inference_mode", "its own source is read")
+"""Of WRAPS, those that Python has for functions only."""
 Edit = Callable[[NotebookNode], None]
 
 
@@ -63,8 +66,7 @@ def unlucky(of: Material) -> Iterator[Case]:
     for name, code in BEFORE.items():
         yield _case(of, name, of.book({**of.right, of.first.id: f"{code}\n{of.right[of.first.id]}"}))
     for name, code in WRAPS.items():
-        answers = {task.id: f"{of.right[task.id]}\n{code.replace('NAME', task.name)}\n" for task in of.tasks}
-        yield _case(of, name, of.book(answers))
+        yield _case(of, name, of.book({task.id: _wrapped(of, task, name, code) for task in of.tasks}))
     yield from _own_cells(of)
     yield from _damaged(of)
 
@@ -73,15 +75,32 @@ def _case(of: Material, name: str, book: NotebookNode | bytes) -> Case:
     return Case("merely unlucky", name, of.full, notebook(book), exact=True)
 
 
+def _wrapped(of: Material, task: Exercise, name: str, code: str) -> str:
+    """The right answer, and what is done to its functions and classes; one that trains needs gradients."""
+    kinds = FUNCTIONS if name in OF_FUNCTIONS else CALLABLE
+    names = [one.name for one in task.signatures if one.kind in kinds]
+    names = [] if "sgd" in task.fixtures and "no_grad" in code else names
+    return "\n".join((of.right[task.id], *(code.replace("NAME", one) for one in names), ""))
+
+
+def _names(of: Material) -> list[str]:
+    """All that the lesson asks for."""
+    return [name for task in of.tasks for name in task.names]
+
+
 def _inner(of: Material, task: Exercise) -> str:
-    """The right answer under another name."""
-    return re.sub(rf"\b{task.name}\b", f"helper_{task.name}", of.right[task.id].replace(f"# [{task.id}]\n", ""))
+    """The right answer under other names."""
+    any_name = rf"\b({'|'.join(task.names)})\b"
+    return re.sub(any_name, r"helper_\1", of.right[task.id].replace(f"# [{task.id}]\n", ""))
 
 
 def _calls(of: Material, expression: str = "helper_NAME") -> dict[str, str]:
+    """Answers that leave all to helpers; a plain value is the helper."""
+    made = {"value": "NAME = {}\n"}
+    call = "def NAME(*args, **named):\n    return {}(*args, **named)\n"
     return {
-        task.id: f"# [{task.id}]\ndef {task.name}(*args, **named):\n"
-        f"    return {expression.replace('NAME', task.name)}(*args, **named)\n"
+        task.id: f"# [{task.id}]\n"
+        + "".join(made.get(one.kind, call).format(expression).replace("NAME", one.name) for one in task.signatures)
         for task in of.tasks
     }
 
@@ -89,10 +108,10 @@ def _calls(of: Material, expression: str = "helper_NAME") -> dict[str, str]:
 def _own_cells(of: Material) -> Iterator[Case]:
     helpers = [_inner(of, task) for task in of.tasks]
     indented = textwrap.indent("\n".join(helpers), "    ")
-    names = ", ".join(f"helper_{task.name}" for task in of.tasks)
-    filled = "".join(f"table['{task.name}'] = helper_{task.name}\n" for task in of.tasks)
-    appended = "".join(f"table.update({task.name}=helper_{task.name})\n" for task in of.tasks)
-    pairs = ", ".join(f"('{task.name}', helper_{task.name})" for task in of.tasks)
+    names = ", ".join(f"helper_{name}" for name in _names(of))
+    filled = "".join(f"table['{name}'] = helper_{name}\n" for name in _names(of))
+    appended = "".join(f"table.update({name}=helper_{name})\n" for name in _names(of))
+    pairs = ", ".join(f"('{name}', helper_{name})" for name in _names(of))
     looped = f"for name, helper in [{pairs}]:\n    table[name] = helper\n"
     from_table = _calls(of, "table['NAME']")
     yield _case(of, "helper functions in own cells", of.book(_calls(of), own=helpers))
@@ -108,11 +127,11 @@ def _own_cells(of: Material) -> Iterator[Case]:
         own = [*helpers, "table = {}", code]
         yield _case(of, f"a table that is filled by {name}", of.book(from_table, own=own))
     own = ["import functools as tools", "from math import *", "import torch.nn.functional as F", *helpers]
-    yield _case(of, "imports in own cells", of.book(_calls(of, "tools.partial(helper_NAME)"), own=own))
+    yield _case(of, "imports in own cells", of.book(_calls(of, "tools.reduce(max, [helper_NAME])"), own=own))
     classes = [
         "class Base:\n    factor = 1\n",
         "class Helper(Base):\n"
-        + "".join(f"    NAME = staticmethod(helper_{t.name})\n".replace("NAME", t.name) for t in of.tasks),
+        + "".join(f"    {name} = staticmethod(helper_{name})\n" for name in _names(of)),
     ]
     yield _case(of, "classes in own cells", of.book(_calls(of, "Helper.NAME"), own=[*helpers, *classes]))
     data = (
@@ -168,7 +187,7 @@ def _damaged(of: Material) -> Iterator[Case]:
         "answer cells that were split in two": (book, split),
         "copies of answer cells to try things in": (book, scratch),
         "an import was added to the setup cell": (
-            of.book(_calls(of, "tools.partial(helper_NAME)"), own=[_inner(of, t) for t in of.tasks]),
+            of.book(_calls(of, "tools.reduce(max, [helper_NAME])"), own=[_inner(of, t) for t in of.tasks]),
             setup,
         ),
         "helpers above the setup cell": (of.book(_calls(of)), first),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from autograder.authoring.sources import Answer, alternatives, mistakes, references
 from autograder.trials.invented.mishaps import NAMES
-from autograder.trials.invented.variation import fuss, vary
+from autograder.trials.invented.variation import broken, fuss, vary
 from bdlab.exercises import lessons
 
 FIRST = (
@@ -162,8 +162,8 @@ def _hand_in(
     answers = _tagged({name: vary(answer.source, chance) for name, answer in chosen.items()})
     deserved = {name: _points(chosen.get(name)) for name in full}
     if kind == "syntax error":
-        broken = chance.choice(list(answers))
-        answers[broken], deserved[broken] = answers[broken].replace("(", "((", 1), 0.0
+        slip = chance.choice(list(answers))
+        answers[slip], deserved[slip] = broken(answers[slip]), 0.0
     mishap = "truncated" if kind == "unreadable" else ""
     if kind in ("right", "with mistakes", "some left out") and chance.random() < MISHAPS:
         damaged.append(mishap := damaged.pop(0))

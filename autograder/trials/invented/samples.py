@@ -21,6 +21,7 @@ from autograder.gradebook.read import scores
 from autograder.handin.read import contents, read
 from autograder.handin.repair import repair
 from autograder.trials import STOCK
+from autograder.trials.invented.variation import broken
 from bdlab.exercises import lessons
 
 MARK = ".sample-class"
@@ -59,7 +60,6 @@ def samples(home: Path) -> list[Sample]:
     half = {name: right[name] if name in (first, second) else wrong[name].source for name in full}
     missing = sum(full[name] - wrong[name].points for name in rest)
     one, two = wrong[first], wrong[second]
-    broken = right[second].replace("(", "((", 1)
     return [
         Sample("ada", "all right", everything, right),
         Sample("bela", "all right, in another style", everything, {**right, **styles}),
@@ -69,7 +69,7 @@ def samples(home: Path) -> list[Sample]:
             "emil", f"{second}: {two.name}", everything - full[second] + two.points, {**right, second: two.source}
         ),
         Sample("fay", "nothing written", 0.0, {}, ""),
-        Sample("gus", f"{second} has a syntax error", everything - full[second], {**right, second: broken}),
+        Sample("gus", f"{second} has a syntax error", everything - full[second], {**right, second: broken(right[second])}),
         Sample("hana", "only the essay, for a human to read", 0.0, {}),
     ]
 

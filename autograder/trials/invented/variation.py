@@ -27,7 +27,7 @@ SCOPED = {"locals", "globals", "eval", "exec", "vars"}
 def vary(source: str, chance: random.Random, deep: bool = True) -> str:
     """`source` as another person might write it.  deep: not the names alone, also its steps."""
     tree = ast.parse(source)
-    for function in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
+    for function in _functions(tree):
         if deep:
             told = function.body[:1] if ast.get_docstring(function) else []
             steps = _steps(function.body[len(told) :], chance, _fresh(tree, chance))
@@ -46,7 +46,7 @@ FUSS = (
 def fuss(source: str, chance: random.Random) -> str:
     """`source` with a needless look at a parameter between most steps, by which one hand can be told from others."""
     tree = ast.parse(source)
-    for function in [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.args.args]:
+    for function in [node for node in _functions(tree) if node.args.args]:
         body = []
         for number, statement in enumerate(function.body):
             if chance.random() < 0.8 and not (number == 0 and ast.get_docstring(function)):
@@ -54,6 +54,17 @@ def fuss(source: str, chance: random.Random) -> str:
             body.append(statement)
         function.body = body
     return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def broken(source: str) -> str:
+    """`source` with a slip by which it is no Python any more."""
+    return f"{source}\nprint((1)\n"
+
+
+def _functions(tree: ast.Module) -> list[ast.FunctionDef]:
+    """Those of the answer, and the methods of its classes."""
+    owners: list[ast.Module | ast.ClassDef] = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
+    return [node for owner in owners for node in owner.body if isinstance(node, ast.FunctionDef)]
 
 
 def _used(tree: ast.AST) -> set[str]:
@@ -164,9 +175,9 @@ def _remarked(source: str, chance: random.Random) -> str:
     lines = source.split("\n")
     starts = {
         node.lineno: node.col_offset
-        for function in ast.walk(ast.parse(source))
-        if isinstance(function, ast.FunctionDef)
-        for node in function.body
+        for owner in ast.walk(ast.parse(source))
+        if isinstance(owner, ast.Module | ast.FunctionDef)
+        for node in owner.body
     }
     for number in sorted(starts, reverse=True):
         if chance.random() < 0.2:
