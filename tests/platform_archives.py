@@ -53,15 +53,12 @@ def people(n=8):
     return found
 
 
-def roster(who, extension=None):
-    """A roster with all columns; extension: student -> '2d'."""
+def roster(who):
+    """A roster with all columns."""
     rows = [
-        [one.student, one.first, one.last, one.email, one.canvas, f"u_{one.student}", f"s{one.canvas}",
-         (extension or {}).get(one.student, "")]
-        for one in who
-    ]  # fmt: skip
-    heads = ["student_id", "first_name", "last_name", "email", "canvas_id", "username", "id_number", "extension"]
-    return table(heads, rows)
+        [one.student, one.first, one.last, one.email, one.canvas, f"u_{one.student}", f"s{one.canvas}"] for one in who
+    ]
+    return table(["student_id", "first_name", "last_name", "email", "canvas_id", "username", "id_number"], rows)
 
 
 def table(heads, rows, separator=","):

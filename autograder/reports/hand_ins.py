@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autograder.course.folder import handed_in, released
 from autograder.gradebook import read
 from autograder.handin.runnable import python
 from autograder.handin.sanitize import is_student
@@ -42,12 +43,10 @@ def hand_ins(root: Path, lesson: str, name: str) -> HandIns:
 
     Raises: `ValueError` where it was not released, or nothing was graded.
     """
-    release, journal = root / "release" / name / f"{lesson}.ipynb", root / "journal" / f"{name}.jsonl"
-    if not release.is_file():
-        raise ValueError(f"{name} is not released in {root}; run `autograder release {lesson}` first")
+    release, journal = released(root, lesson, name), root / "journal" / f"{name}.jsonl"
     if not journal.is_file():
         raise ValueError(f"nothing of {name} was graded in {root}; run `autograder grade {lesson}` first")
-    there = sorted(path.parent.name for path in (root / "submitted").glob(f"*/{name}") if path.is_dir())
+    there = handed_in(root, name)
     students = [student for student in there if is_student(student)]
     found = Journal.read(journal).records
     records = {student: found[student] for student in students if student in found}
