@@ -133,10 +133,9 @@ def _thrown(theirs: str | None, ours: str | None) -> str | None:
 
 
 def _another_kind(got: Any, expected: Any, what: str) -> str:
-    if got is None and "result" in what:
-        return f"{what} is None; is a return missing? Wanted is {kind(expected)}"
+    forgotten = " (is a return missing?)" if got is None and "result" in what else ""
     item = "; .item() gives it" if isinstance(got, ARRAYS) and got.ndim == 0 and isinstance(expected, float | int) else ""
-    return f"{what} is {kind(got)}, expected {kind(expected)}{item}"
+    return f"{what} is {kind(got)}{forgotten}, expected {kind(expected)}{item}"
 
 
 def kind(value: Any) -> str:
