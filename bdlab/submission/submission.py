@@ -115,6 +115,11 @@ class Submission:
         """A variable of the student by its name, or what stands behind a `Ref`."""
         return self._ask("value", target)
 
+    def told(self) -> str:
+        """What the other side says of its last exception: class, message, line.  The student's own words."""
+        said = self._ask("told")
+        return said if isinstance(said, str) else ""
+
     def load(self, cells: Sequence[str]) -> list[str | None]:
         """Start from an empty namespace and run `cells`; for each the class name of what it raised, or None."""
         raised = self._ask("load", list(cells))
