@@ -12,18 +12,20 @@ unexport PYTHONPATH PYTHONHOME __PYVENV_LAUNCHER__ PIP_CONSTRAINT PIP_PREFIX PIP
 export PIP_USER := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+LESSON := 03_badnets
+
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.stamp  ## a backdoor, a defence against it, and a class of eight that is graded
 	$(VENV)/bin/bdlab demo
-	$(VENV)/bin/autograder sample-class 03_badnets --grade
+	$(VENV)/bin/autograder sample-class $(LESSON) --grade
 
 lab: $(VENV)/.stamp  ## JupyterLab with the lessons
 	$(VENV)/bin/bdlab lab
 
-test: $(VENV)/.stamp  ## the fast tests
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not slow"
+test: $(VENV)/.stamp  ## the fast tests, in two processes
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tests/timed.py -n 2 --dist loadfile -m "not slow"
 
 TRAININGS := attack or defense or evasion or availability
 test-all: $(VENV)/.stamp  ## every test; those that mostly train networks in two processes, those that time others alone
@@ -34,12 +36,15 @@ bench: $(VENV)/.stamp $(PEERS)/.stamp  ## times beside those of other libraries,
 	$(VENV)/bin/bdlab bench
 
 hostile: $(VENV)/.stamp  ## hostile and unlucky hand-ins through the grading: what they gained or lost
-	@if command -v bwrap >/dev/null; then OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.trials.hostile 03_badnets --tier A; \
+	@if command -v bwrap >/dev/null; then OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.trials.hostile $(LESSON) --tier A; \
 	else echo "bubblewrap is not installed: tier A is not tried."; fi
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.trials.hostile 03_badnets --tier B
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m autograder.trials.hostile $(LESSON) --tier B
+
+lessons: $(VENV)/.stamp  ## every lesson in a kernel, untouched and solved: times of cells into docs/quality.md
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.lessons
 
 grading-day: $(VENV)/.stamp  ## 300 invented students from the learning platform's zip to marks in it, with times
-	$(VENV)/bin/python -m benchmarks.grading_day
+	$(VENV)/bin/python -m benchmarks.grading_day $(LESSON)
 
 bench-grader: $(VENV)/.stamp  ## times of grading beside those of stock nbgrader
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.grader
@@ -64,7 +69,7 @@ clean:  ## remove caches and what builds leave
 distclean: clean  ## remove the environments too
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help demo lab test test-all bench hostile grading-day bench-grader lint types lock clean distclean FORCE
+.PHONY: help demo lab test test-all bench hostile lessons grading-day bench-grader lint types lock clean distclean FORCE
 
 # What `make lock` does with pip's report: names and versions, nothing else.
 LOCK := import json, platform, re, sys; \

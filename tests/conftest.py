@@ -143,6 +143,25 @@ def noise():
 
 
 @pytest.fixture(scope="session")
+def warden_of():
+    """warden_of(tier, limits): jails of one fork server a tier, started once; the limits hold until it is asked again."""
+    started = {}
+
+    def get(tier, limits=None):
+        from autograder.jail.limits import Limits
+        from autograder.warden.pool import Warden
+
+        if tier not in started:
+            started[tier] = Warden(tier).__enter__()
+        started[tier].limits = limits or Limits()
+        return started[tier]
+
+    yield get
+    for warden in started.values():
+        warden.__exit__()
+
+
+@pytest.fixture(scope="session")
 def probe():
     """The home of the throw-away lesson 99_probe, built; 97_open lies beside it."""
     throwaway.made()

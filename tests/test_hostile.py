@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 import torch
-from test_build import HOME
+from grading_course import HOME, strongest
 
 from autograder.course.folder import ROOT
 from autograder.handin.runnable import needed
@@ -21,7 +21,6 @@ from autograder.trials.hostile.running import SECRET, Outcome, run
 from autograder.trials.hostile.stock import verdict
 from autograder.trials.hostile.surroundings import Outside
 from autograder.verdict.grade import master
-from autograder.warden.pool import Warden
 from autograder.warden.tiers import NONE, A, B
 from bdlab.submission import Line, Local, Raised, Remote, Submission
 
@@ -57,20 +56,15 @@ def lesson():
 
 
 @pytest.fixture(scope="module")
-def wardens():
-    """tier -> its fork server, started once."""
-    started = {}
+def wardens(warden_of):
+    """tier -> its jails."""
 
     def get(tier):
-        if tier not in started:
-            if tier == B and not landlock.landlock_version():
-                pytest.skip("this kernel has no Landlock")
-            started[tier] = Warden(tier).__enter__()
-        return started[tier]
+        if tier == B and not landlock.landlock_version():
+            pytest.skip("this kernel has no Landlock")
+        return warden_of(tier)
 
-    yield get
-    for warden in started.values():
-        warden.__exit__()
+    return get
 
 
 def _told(outcomes):
@@ -108,6 +102,20 @@ def test_some_of_each_class_are_held(tier, names, wardens, every, of, lesson):
     chosen = [case for case in every if case.name.startswith(names)]
     outcomes = list(run(chosen, wardens(tier), of, lesson, slack=30))  # a busy machine is no hole
     assert len(outcomes) == len(chosen) and not _told(outcomes)
+
+
+def test_some_of_each_class_are_held_in_a_lesson_with_exercises_of_every_kind(wardens, probe):
+    other, chosen = Material(probe), [case for case in cases(probe) if case.name.startswith(ANYWHERE + WALLS)]
+    assert {case.kind for case in chosen} == set(KINDS)
+    outcomes = list(run(chosen, wardens(strongest()), other, slack=30))
+    assert len(outcomes) == len(chosen) and not _told(outcomes)
+
+
+@pytest.mark.slow
+def test_all_are_held_in_a_lesson_with_exercises_of_every_kind(wardens, probe):
+    every = cases(probe)
+    outcomes = list(run(every, wardens(strongest()), Material(probe), slack=30))
+    assert len(outcomes) == len(every) and not _told(outcomes)
 
 
 def _all_held(tier, tmp_path, *before):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import throwaway
+import which
 
 import bdlab
 from autograder.authoring import frozen as freezing
@@ -64,7 +65,7 @@ def _points(answer, sub, expected, key):
     return Verdict(task, judge(Tries(task, sub, key), expected)).points
 
 
-@pytest.mark.parametrize("answer", RIGHT, ids=_name)
+@pytest.mark.parametrize("answer", which.answers(RIGHT))
 def test_every_right_answer_gets_all_points(answer, secret):
     full = lessons.find(answer.exercise).points
     assert answer.points == full
@@ -72,7 +73,7 @@ def test_every_right_answer_gets_all_points(answer, secret):
     assert _points(answer, _local(answer), secret[answer.exercise], SECRET) == full
 
 
-@pytest.mark.parametrize("answer", WRONG, ids=_name)
+@pytest.mark.parametrize("answer", which.answers(WRONG))
 def test_every_mistake_costs_what_it_says_and_hears_its_own_words(answer, secret):
     task = lessons.find(answer.exercise)
     expected, edits = frozen(task.id)
@@ -85,7 +86,7 @@ def test_every_mistake_costs_what_it_says_and_hears_its_own_words(answer, secret
     assert recognise(tries, expected, edits)[0] == answer.name
 
 
-@pytest.mark.parametrize("home", HOMES.values(), ids=lambda home: home.name)
+@pytest.mark.parametrize("home", which.homes())
 def test_answers_cost_the_same_in_another_process(home, pipe):
     """A few of each kind, in turn; all of them go through a jail in the tests of grading."""
     for answer in (*list(references(home).values())[::2], *alternatives(home)[::5], *mistakes(home)[::7]):

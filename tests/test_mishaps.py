@@ -19,10 +19,8 @@ from autograder.handin import repaired as files
 from autograder.handin.read import contents, find, read
 from autograder.handin.repair import repair
 from autograder.handin.runnable import answers
-from autograder.jail.limits import Limits
 from autograder.trials.invented import mishaps, samples
 from autograder.verdict import assignment
-from autograder.warden.pool import Warden
 
 RELEASE = ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb"
 NAME = RELEASE.name
@@ -183,10 +181,9 @@ def root(right, tmp_path_factory):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="jails need Linux")
-def test_no_right_answer_loses_a_point_and_the_student_reads_what_was_done(root):
+def test_no_right_answer_loses_a_point_and_the_student_reads_what_was_done(root, warden_of):
     work = assignment.assignment(root, HOME)
-    with Warden(strongest(), Limits(call=2, cell=5, wall=60)) as warden:
-        records = {record.student: record for record in assignment.run(work, warden)}
+    records = {record.student: record for record in assignment.run(work, warden_of(strongest()))}
     assert {name: record.points for name, record in records.items()} == {
         **dict.fromkeys(mishaps.NAMES, FULL), "truncated": 0.0
     }  # fmt: skip

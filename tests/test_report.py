@@ -121,8 +121,8 @@ def test_the_planted_misconceptions_are_on_top_with_an_answer_of_their_form(larg
     counts = {}
     for verdict, _ in large.hand_ins:
         for name, cell in verdict.cells.items():
-            for made_ in cell.mistakes[:1]:
-                counts[name, made_] = counts.get((name, made_), 0) + 1
+            for mistake in cell.mistakes:
+                counts[name, mistake] = counts.get((name, mistake), 0) + 1
     for mistake in made.mistakes:
         assert mistake.count == counts[mistake.exercise, mistake.name]
         mutant = next(m for m in drawing.MUTANTS if (m.exercise, m.name) == (mistake.exercise, mistake.name))

@@ -1,6 +1,7 @@
 """The throw-away lessons 97_open and 99_probe: they come and go without a line of the project knowing them."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from functools import cache
@@ -9,6 +10,8 @@ from pathlib import Path
 import bdlab.exercises
 import bdlab.lessons
 from autograder.authoring import build, folders, frozen
+from autograder.course import nbgrader
+from autograder.course.folder import ROOT
 
 PROBE, OPEN = "99_probe", "97_open"
 HERE = Path(__file__).with_name("probe")
@@ -27,6 +30,15 @@ def install():
 def known():
     """The lines by which another process knows them, as they are here."""
     return f"import bdlab.exercises\nbdlab.exercises.__path__.append({str(HOME / 'exercises')!r})"
+
+
+def in_nbgrader(patch):
+    """The kernels that nbgrader starts know them, too.  patch: pytest's monkeypatch."""
+    site, environment = HOME / "site", nbgrader._environment
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(known())
+    paths = os.pathsep.join((str(site), str(ROOT)))
+    patch.setattr(nbgrader, "_environment", lambda root: {**environment(root), "PYTHONPATH": paths})
 
 
 @cache
