@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.handin.read import Cell, HandedIn
-from autograder.handin.runnable import NOT_PYTHON, grade_id_of, python
+from autograder.handin.runnable import NOT_PYTHON, grade_id_of, parse, python
 
 TAG = re.compile(r"\s*#\s*\[(\w+)\]")
 OWN = 500_000
@@ -86,7 +86,7 @@ def _answer(
 def _bound(source: str) -> set[str]:
     """Names of the functions, classes and variables that a cell makes."""
     try:
-        body = ast.parse(python(source)).body
+        body = parse(python(source)).body
     except NOT_PYTHON:
         return set()
     named = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
@@ -189,7 +189,7 @@ def _pieces(cell: Cell, identity: str, following: Sequence[Known]) -> int:
 def parses(source: str) -> bool:
     """Whether a cell is Python, but for lines that only a notebook knows."""
     try:
-        ast.parse(python(source))
+        parse(python(source))
     except NOT_PYTHON:
         return False
     return True
