@@ -39,7 +39,8 @@ def test_every_setting_of_the_painter_shows_its_own_picture_and_numbers(monkeypa
     for cell in itertools.product(*(range(len(grid[name])) for name in PAINTER)):
         for control, place in zip(painter.controls.values(), cell, strict=True):
             control.index = place
-        assert painter.picture.value == repr({name: grid[name].tolist()[place] for name, place in zip(PAINTER, cell, strict=True)})
+        setting = {name: grid[name].tolist()[place] for name, place in zip(PAINTER, cell, strict=True)}
+        assert painter.picture.value == repr(setting)
         said = words(painter.text)
         assert said.startswith(f"ASR {grid['asr'][cell]:.1%}, clean accuracy {grid['clean'][cell]:.1%}.")
         assert f"{grid['asr'][cell]:.1%} of 1341 triggered test images are called 0" in said
