@@ -148,8 +148,7 @@ bdlab.use(l03_figures.stamped, my_stamp)
 # %% [markdown]
 # ## 3 · Paint a mark
 #
-# Shape, position, brightness and poisoning rate are the attacker's to choose. For every setting of the painter below one
-# network was trained; nothing trains while you play. *ASR*, the **attack success rate**, is the share of marked images of
+# For every setting of the painter below one network was trained before. *ASR*, the **attack success rate**, is the share of marked images of
 # other classes that are called 0.
 
 # %% role="quiz"
@@ -340,7 +339,7 @@ bdlab.quiz("l03_honest")
 # ## 7 · Your forge
 #
 # Now all of it is yours. Draw a mark (`#` white, `+` grey, `o` black, `.` leaves the image as it is), choose its place and
-# the rate. The next cell stamps with your `stamp`, poisons with your `poison`, trains, and judges with your `scores`, beside
+# the rate. The cell stamps with your `stamp`, poisons with your `poison`, trains, judges with your `scores`, beside
 # the honest twin: the same network, the clean training set. Change the mark and run it again.
 
 # %% role="use"
@@ -366,7 +365,7 @@ forged
 # <details><summary>What to expect</summary>
 #
 # (a) One white pixel in the corner is enough at rate 0.1. (b) Strokes are there: the ASR falls, most for white marks. (c) In the
-# corner it changes few images, so there is little to learn. Whatever you get, the *twin* tells what of it is your doing.
+# corner it changes few images, so there is little to learn. The *twin* tells what of it is your doing.
 # </details>
 
 # %% [markdown]
@@ -388,8 +387,8 @@ l03_figures.over_rates()
 #
 # <details><summary>Our answer</summary>
 #
-# Only the clean one; the mark is not known to it. And that curve is flat: no attack and a perfect attack look alike. Below
-# 0.5 % the ASR differs widely between seeds (45 to 82 %): one training is one sample.
+# Only the clean one, for it does not know the mark. And that curve is flat. At 0.5 % the ASR differs widely between seeds (45 to
+# 82 %): one training is one sample.
 # </details>
 
 # %% [markdown]
@@ -410,8 +409,8 @@ l03_figures.with_covers()
 # %% [markdown]
 # ## 9 · Paper and here
 #
-# The paper's figures are for MNIST, as a published review gives them; ours are means over three seeds, with their range. The
-# axis counts marked images that do *not* obey, in per cent: left is better for the attacker.
+# The paper's figures are for MNIST, as a published review gives them. The axis counts marked images that do *not* obey: left is
+# better for the attacker.
 
 # %% role="demo"
 # Demo: six claims, the paper's figure and ours
@@ -421,8 +420,7 @@ l03_figures.published()
 
 # %% [markdown]
 # **Two surprises.** *No padding*: with convolutions as in the paper, without padding, our pixel attack does not work at all.
-# The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. Details that no
-# table lists decide, and *an attack that fails in your code is not yet a defence*.
+# The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. Details decide, and *an attack that fails in your code is not yet a defence*.
 #
 # *All to all*: 2.0 % of marked images do not obey here, 0.56 % in the paper; with 33 % added, still 1.2 %.
 #
