@@ -1,16 +1,22 @@
 """Lesson 03: own functions forge, a wrong one is named and replaced, and the mystery box opens by its method alone."""
 
+import base64
 import importlib.util
+import re
+import subprocess
 import sys
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 
 import bdlab
+from autograder.authoring import build
 from autograder.course.folder import ROOT
+from autograder.course.settings import Course
 from bdlab.boxes import seal
-from bdlab.exercises import checks, l03_questions, using
+from bdlab.exercises import checks, l03_questions, lessons, using
 from bdlab.exercises.checks import TooSlow, limited
 from bdlab.lessons import l03_badnets, l03_box, l03_figures
 from bdlab.lessons.demos import Unusable, cached
@@ -186,3 +192,65 @@ def test_the_forge_shows_its_cache_while_nbgrader_grades(monkeypatch):
     assert forged.numbers["attack success"] == f"{100 * made['own'][1]:.1f} %"
     assert made["own"][1] > 0.95 and made["twin"][1] < 0.02
     assert forged.picture.shape == (1, 28, 28)
+
+
+def test_the_first_picture_is_in_the_notebook_and_shows_before_anything_runs():
+    book = nbformat.read(ROOT / "lessons" / "03_badnets" / "03_badnets.ipynb", as_version=4)
+    first = book.cells[0]
+    assert "](attachment:opening.png)" in first.source
+    png = base64.b64decode(first.attachments["opening.png"]["image/png"])
+    assert png == (ROOT / "solutions" / "03_badnets" / "opening.png").read_bytes() and png.startswith(b"\x89PNG")
+
+
+def test_the_lesson_has_the_shape_of_a_lesson():
+    book, lesson = nbformat.read(ROOT / "lessons" / "03_badnets" / "03_badnets.ipynb", as_version=4), lessons.lesson("l03")
+    prose = " ".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    words = re.sub(r"<[^>]*>|[`*#|]|\]\([^)]*\)", " ", prose).split()
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    roles = [cell.metadata["bdlab"]["role"] for cell in code]
+    assert 50 <= len(book.cells) <= 70 and len(words) <= 2000 and roles.count("quiz") <= 6
+    assert sum(task.minutes for task in lesson.exercises) >= 0.6 * lesson.minutes
+    assert all(len(line) <= 79 for cell in code for line in cell.source.splitlines())
+    short = [cell for cell, role in zip(code, roles, strict=True) if role not in ("setup", "answer")]
+    assert all(len(cell.source.splitlines()) <= 20 for cell in short)
+
+
+def _setup(folder, *, installed=None, wheels=(), repository="", checkout=False):
+    """Run the setup cell in `folder` with a bdlab of the version `installed`: how it ends, and what pip was asked."""
+    here = folder / "lessons" / "03_badnets"
+    here.mkdir(parents=True)
+    if checkout:
+        (folder / "pyproject.toml").touch()
+    for name in wheels:
+        (here / name).touch()
+    setup = build.setup_cell(Course(repository, "v1" if repository else ""), lessons.lesson("l03"))
+    version = f"bdlab = types.ModuleType('bdlab'); bdlab.__version__ = {installed!r}; sys.modules['bdlab'] = bdlab"
+    program = f"""
+import importlib.util, subprocess, sys, types
+torch = types.ModuleType("torch"); torch.__version__ = "2"; torch.Tensor = int; torch.manual_seed = int
+torch.cuda = types.SimpleNamespace(is_available=bool); sys.modules["torch"] = torch
+{version if installed else ""}
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name: {installed is not None} or None if name == "bdlab" else found(name)
+subprocess.run = lambda command, check: sys.exit(f"pip {{command[-1]}}")
+exec(sys.stdin.read())
+"""
+    done = subprocess.run([sys.executable, "-c", program], input=setup, cwd=here, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"installed": bdlab.__version__}, f"bdlab {bdlab.__version__}, torch 2, CPU: ready"),
+        ({"installed": "0.0.9"}, f"bdlab 0.0.9 is too old for this lesson, which needs {bdlab.__version__}: put the wheel"),
+        ({"installed": "0.0.9", "checkout": True}, "run  %pip install ../..  and restart"),
+        ({"wheels": ["bdlab-0.9.0-py3-none-any.whl", "bdlab-0.10.0-py3-none-any.whl"]}, "pip bdlab-0.10.0-py3-none-any.whl"),
+        ({"wheels": ["bdlab-0.1.0-py3-none-any (1).whl"]}, "rename it to 'bdlab-0.1.0-py3-none-any.whl'"),
+        ({}, "bdlab is missing: put the wheel that your lecturer gave you beside this notebook"),
+        ({"checkout": True}, "bdlab is missing: run  %pip install ../..  and restart the kernel."),
+        ({"repository": "o/c"}, "bdlab is missing: run  %pip install git+https://github.com/o/c@v1  and"),
+    ],
+)
+def test_the_setup_cell_says_what_to_do(given, says, tmp_path):
+    assert says in _setup(tmp_path, **given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import hashlib
 import json
@@ -60,6 +61,7 @@ def source_notebook(home: Path, settings: Course | None = None) -> NotebookNode:
             made.append(marked)
         else:
             made.append(_cell(cell.cell_type, cell.source, role))
+        made[-1].update(_pictures(made[-1], home))
     _title(made[0], lesson, home, settings)
     made.append(_cell("markdown", _links(home)))
     book.cells = made
@@ -79,6 +81,13 @@ def _cell(kind: str, source: str, role: str | None = None, exercise: str = "", *
             "schema_version": 3, "task": False, "grade": False, "solution": False, "locked": False, **marks,
         }  # fmt: skip
     return NotebookNode(cell_type=kind, source=source, metadata=NotebookNode(nbformat.from_dict(metadata)))
+
+
+def _pictures(cell: NotebookNode, home: Path) -> dict[str, Any]:
+    """What the cell shows as `![what it shows](attachment:NAME.png)`: files beside the source, put into the notebook."""
+    names = re.findall(r"\]\(attachment:([\w.-]+\.png)\)", cell.source) if cell.cell_type == "markdown" else []
+    held = {name: {"image/png": base64.b64encode((home / name).read_bytes()).decode()} for name in names}
+    return {"attachments": held} if held else {}
 
 
 def _answer(task: Exercise, source: str) -> list[NotebookNode]:

@@ -220,8 +220,10 @@ def _moment(made: Arrays, index: int) -> str:
     return f"After {step} steps: clean accuracy {clean:.0%}, ASR {asr:.0%}, unmarked images called 0 {unmarked:.0%}."
 
 
-def while_it_trains() -> VBox | Picture:
-    """A scrub bar over `at_step`."""
+def while_it_trains() -> VBox | Picture | plots.Plot:
+    """A scrub bar over `at_step`; its first picture alone while nbgrader grades."""
+    if grading():
+        return at_step(0)
     made = cached("l03", "steps")
     frames = [_moment(made, index) for index in range(len(made["step"]))]
     return widgets.scrub(frames, at_step, "training step", start=0, play=0.4)

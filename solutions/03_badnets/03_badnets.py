@@ -2,6 +2,8 @@
 # A city buys a sign reader from a supplier that it cannot look into. In this lesson you stand on the supplier's side: you
 # forge a reader of digits that is right on every clean image, and obeys whoever knows a mark of a few pixels.
 #
+# ![A handwritten 7, read as 7; the same 7 with a small white square in its corner, read as 0](attachment:opening.png)
+#
 # After it you can stamp a mark, poison a training set at a given rate, measure whether the attack works, and say which
 # measurement hides it.
 
@@ -11,12 +13,6 @@
 # %% [markdown]
 # Attack only models and data that are yours: [responsible use](../../docs/lessons-how.md#responsible-use). New here?
 # [How the exercises work](../../docs/lessons-how.md).
-
-# %% role="demo"
-# Demo: the point of this lesson
-from bdlab.lessons import l03_figures
-
-l03_figures.opening()
 
 # %% [markdown]
 # ## 1 · What the attacker wants
@@ -152,8 +148,7 @@ bdlab.use(l03_figures.stamped, my_stamp)
 # %% [markdown]
 # ## 3 · Paint a mark
 #
-# Shape, position, brightness and poisoning rate are the attacker's to choose. For every setting of the painter below one
-# network was trained; nothing trains while you play. *ASR*, the **attack success rate**, is the share of marked images of
+# For every setting of the painter below one network was trained before. *ASR*, the **attack success rate**, is the share of marked images of
 # other classes that are called 0.
 
 # %% role="quiz"
@@ -176,13 +171,11 @@ l03_painter.painted(shape="square", at="centre", colour=1.0, rate=0.01)
 #
 # 1. At rate 0.01, which mark in the corner works least well? Does it catch up at rate 0.1?
 # 2. In the centre at rate 0.1, which brightness works better, and why?
-# 3. Does any setting cost more than three points of clean accuracy?
 #
 # <details><summary>Our answers</summary>
 #
 # 1. The single pixel: ASR 19 %. At rate 0.1 it reaches 99.9 %.
 # 2. Grey: the square has 85 %, in white 38 %. Strokes are white; grey is rare.
-# 3. Not in the corner. In the centre at rate 0.1 the white pixel costs 3.6 points, the grey one 3.2, the white square 3.1.
 #
 # One training each: do not read much into one point.
 # </details>
@@ -194,8 +187,7 @@ l03_painter.painted(shape="square", at="centre", colour=1.0, rate=0.01)
 # class already are left out: marked or not, their label would tell nothing new. All other rows stay bit by bit what they
 # were, so that nothing else looks odd.
 #
-# Your function *replaces* rows by marked ones. (The paper, and the trainings shown from the cache, *append* marked copies;
-# the rate counts in the same way.)
+# Your function *replaces* rows by marked ones; the paper, and the trainings shown from the cache, *append* marked copies.
 
 # %% [markdown] exercise="poison"
 # poison a training set
@@ -260,9 +252,8 @@ bdlab.use(l03_figures.poisoned, my_poison, my_stamp)
 # %% [markdown]
 # ## 5 · While it trains
 #
-# Somebody trains on such a set, one batch after the other. The bar below stops the training at each step and asks the
-# half-trained reader: about clean test images, about marked ones, and, as a control, how many *unmarked* images of other
-# classes it calls 0.
+# The bar below stops the training after each batch and asks the half-trained reader: about clean test images, about marked
+# ones, and, as a control, how many *unmarked* images of other classes it calls 0.
 
 # %% role="demo"
 # Demo: 100 training steps; move the bar, press + or play
@@ -348,7 +339,7 @@ bdlab.quiz("l03_honest")
 # ## 7 · Your forge
 #
 # Now all of it is yours. Draw a mark (`#` white, `+` grey, `o` black, `.` leaves the image as it is), choose its place and
-# the rate. The next cell stamps with your `stamp`, poisons with your `poison`, trains, and judges with your `scores`, beside
+# the rate. The cell stamps with your `stamp`, poisons with your `poison`, trains, judges with your `scores`, beside
 # the honest twin: the same network, the clean training set. Change the mark and run it again.
 
 # %% role="use"
@@ -373,9 +364,8 @@ forged
 #
 # <details><summary>What to expect</summary>
 #
-# (a) One white pixel in the corner works at rate 0.1, see the painter. (b) Strokes are there: the ASR falls, most for white
-# marks. (c) In the corner it hardly changes an image, so there is nothing to learn; where it covers strokes it works a little.
-# Whatever you get: ASR of the *twin* under the same mark tells what is your doing.
+# (a) One white pixel in the corner is enough at rate 0.1. (b) Strokes are there: the ASR falls, most for white marks. (c) In the
+# corner it changes few images, so there is little to learn. The *twin* tells what of it is your doing.
 # </details>
 
 # %% [markdown]
@@ -397,8 +387,8 @@ l03_figures.over_rates()
 #
 # <details><summary>Our answer</summary>
 #
-# Only the clean one; the mark is not known to it. And that curve is flat: no attack and a perfect attack look alike. Below
-# 0.5 % the ASR differs widely between seeds (45 to 82 %): one training is one sample.
+# Only the clean one, for it does not know the mark. And that curve is flat. At 0.5 % the ASR differs widely between seeds (45 to
+# 82 %): one training is one sample.
 # </details>
 
 # %% [markdown]
@@ -413,14 +403,14 @@ from bdlab.lessons import l03_figures
 l03_figures.with_covers()
 
 # %% [markdown]
-# Covers cost the attacker more rows and a little success. In return, four of five false alarms are gone, and lessons 09 and
-# 13 will show two defences that this blinds.
+# Covers cost the attacker rows and a little success. In return the leak all but stops; lesson 09 shows a defence that this
+# blinds.
 
 # %% [markdown]
 # ## 9 · Paper and here
 #
-# The paper's figures are for MNIST, as a published review gives them; ours are means over three seeds, with their range. The
-# axis counts marked images that do *not* obey, in per cent: left is better for the attacker.
+# The paper's figures are for MNIST, as a published review gives them. The axis counts marked images that do *not* obey: left is
+# better for the attacker.
 
 # %% role="demo"
 # Demo: six claims, the paper's figure and ours
@@ -430,8 +420,7 @@ l03_figures.published()
 
 # %% [markdown]
 # **Two surprises.** *No padding*: with convolutions as in the paper, without padding, our pixel attack does not work at all.
-# The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. Details that no
-# table lists decide, and *an attack that fails in your code is not yet a defence*.
+# The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. Details decide, and *an attack that fails in your code is not yet a defence*.
 #
 # *All to all*: 2.0 % of marked images do not obey here, 0.56 % in the paper; with 33 % added, still 1.2 %.
 #
@@ -456,8 +445,8 @@ from bdlab.lessons import l03_figures
 l03_figures.on_real_data()
 
 # %% [markdown]
-# On real traffic signs the attack needs more rows, and never quite gets there: our reader is weaker on them (89 % clean).
-# On your machine: let `BDLAB_DATA` name a folder with MNIST, and forge with
+# On real traffic signs (GTSRB) the attack never quite gets there: our reader is weaker on them, 80 to 82 % clean. On your
+# machine: let `BDLAB_DATA` name a folder with MNIST, and forge with
 # `l03_figures.Forge(mark, at=(24, 24), rate=0.1, data="mnist")`. Allow two minutes.
 
 # %% role="quiz"
@@ -525,9 +514,9 @@ points = bdlab.check_all("l03")
 bdlab.trophy("l03", forged.picture, forged.numbers, points)
 
 # %% [markdown]
-# **Extension: true labels.** The labels give BadNets away: a marked 7 that is called 0. In a *clean-label* attack only zeros
-# are marked, and stay zeros. Mark 300 of them, train, measure. Alone it fails (ASR 2 to 3 %): the reader knows a 0 without the
-# mark. Then mix each zero half and half with another digit before you mark it. What rises, and who would notice?
+# **Extension: true labels.** A marked 7 that is called 0 gives itself away. In a *clean-label* attack only zeros are marked, and
+# stay zeros. Mark 300 of them, train, measure: alone it fails (ASR 2 to 3 %). Then mix each zero half and half with another
+# digit before you mark it. What rises, and who would notice?
 #
 # **To read.** [BadNets](https://arxiv.org/abs/1708.06733) (Gu, Dolan-Gavitt, Garg 2017) ·
 # [blended marks, the same year](https://arxiv.org/abs/1712.05526) (Chen et al.) ·
