@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from autograder.exchange.collected import Note, notes
+from autograder.exchange.collected import notes
 from autograder.exchange.platforms import platform
 from autograder.exchange.platforms.claim import Claim
 from autograder.handin.read import Unreadable, contents
@@ -22,10 +22,11 @@ def pack(root: Path, lesson: str, name: str, to: str, students: Iterable[str]) -
     out, without, used = io.BytesIO(), [], set()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for student in students:
-            claim = _claim(student, to, known.get(student))
-            if claim is None:
+            note = known.get(student)
+            if to != "plain" and (note is None or note.platform != to):
                 without.append((student, f"was not collected from {to}, so its name there is not known"))
                 continue
+            claim = note.claim if note is not None and to != "plain" else Claim(student, "", "", f"{student}/")
             page, member = root / "feedback" / student / name / f"{lesson}.html", kind.feedback(claim, name)
             try:
                 data = contents(page)
@@ -37,10 +38,3 @@ def pack(root: Path, lesson: str, name: str, to: str, students: Iterable[str]) -
             used.add(member)
             archive.writestr(zipfile.ZipInfo(member, WHEN), data, zipfile.ZIP_DEFLATED, 1)
     return out.getvalue(), without
-
-
-def _claim(student: str, to: str, note: Note | None) -> Claim | None:
-    """By what the platform knows a student's hand-in."""
-    if to == "plain":
-        return Claim(student, "", "", f"{student}/")
-    return note.claim if note is not None and note.platform == to else None
