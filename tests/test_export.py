@@ -18,7 +18,7 @@ from autograder.commands import exchange
 from autograder.exchange import export, marks
 from autograder.exchange.arrival import timezone
 from autograder.exchange.collect import collect
-from autograder.exchange.feedback_files import pack
+from autograder.exchange.export import pack
 from autograder.exchange.sorting import Plan
 from autograder.gradebook.read import together
 

@@ -125,7 +125,6 @@ def export(
     """
     from autograder.exchange import export as exports
     from autograder.exchange import marks
-    from autograder.exchange.feedback_files import pack
 
     if to not in ("moodle", "canvas", "csv"):
         raise ValueError(f"--to must be moodle, canvas or csv; got {to!r}")
@@ -142,7 +141,7 @@ def export(
     else:
         sent = exports.to_canvas(book, with_pending, template, assignment)
     target = out or root / "exported"
-    packed = pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
+    packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
     print(f"{book.name}: {len(sent.marks)} marks in {place(target / sent.file, sent.text)}")
     if packed is not None and len(packed[1]) < len(sent.marks):
         path = place(target / f"{book.name}-{to}-feedback.zip", packed[0])

@@ -5,6 +5,8 @@ What grades is imported inside: jails need Linux, and the other commands do not.
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,7 +99,7 @@ def explain(
     from autograder.warden.policy import guarded
 
     home = folder(exercise.partition("_")[0])
-    with guarded(policy, trust, _imports) as warden:
+    with guarded(policy, trust, partial(import_module, "autograder.verdict.assignment")) as warden:
         from autograder.verdict.assignment import assignment
         from autograder.verdict.explain import replay
 
@@ -114,11 +116,6 @@ def entered_points(work: Assignment) -> dict[str, dict[str, float]]:
     }
 
 
-def _imports() -> None:
-    """What grading needs, while the fork server starts."""
-    from autograder.verdict import assignment  # noqa: F401
-
-
 def _graded(
     course: Path, lesson: str, name: str | None, jobs: int, policy: str, trust: bool
 ) -> tuple[Assignment, list[Record]]:
@@ -126,7 +123,7 @@ def _graded(
     from autograder.warden.policy import guarded
 
     home = folder(lesson)
-    with guarded(policy, trust, _imports) as warden:
+    with guarded(policy, trust, partial(import_module, "autograder.verdict.assignment")) as warden:
         from autograder.verdict.assignment import assignment, run
 
         work = assignment(course.resolve(), home, name)

@@ -1,4 +1,4 @@
-"""Marks go out: from nbgrader's gradebook into the file that a learning platform imports.
+"""Marks and feedback go out: from nbgrader's gradebook into the file that a learning platform imports, pages into a zip.
 
 Without `pending`, whoever waits for a human gets no mark yet: a platform takes an empty cell for "no mark" and would wipe
 out an older one, so that they have no line of ours, and in a file of the platform's own their cell stays as it was.
@@ -6,7 +6,9 @@ out an older one, so that they have no line of ours, and in a file of the platfo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +16,13 @@ from pathlib import Path
 from autograder.exchange import tables
 from autograder.exchange.collected import Note, notes
 from autograder.exchange.marks import Book
-from autograder.exchange.platforms import canvas, moodle
+from autograder.exchange.platforms import canvas, moodle, platform
+from autograder.exchange.platforms.claim import Claim
 from autograder.exchange.tables import Table, harmless, written
+from autograder.handin.read import Unreadable, contents
 
+WHEN = (1980, 1, 1, 0, 0, 0)
+"""The time of every member: equal pages make equal zips."""
 Owner = Callable[[Sequence[str]], str | None]
 """Row of a table -> student."""
 
@@ -156,3 +162,27 @@ def _filled(marks: Book, pending: bool, table: Table, at: int, whose: Owner, fil
 def _float(cell: str) -> float:
     text = cell.strip().replace(",", ".")
     return float(text) if tables.NUMBER.fullmatch(text) else -1.0
+
+
+def pack(root: Path, lesson: str, name: str, to: str, students: Iterable[str]) -> tuple[bytes, list[tuple[str, str]]]:
+    """The zip, and (student, why there is no page of theirs).  to: 'moodle', 'canvas' or 'plain'."""
+    known, kind = notes(root, name), platform(to)
+    out, without, used = io.BytesIO(), [], set()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for student in students:
+            note = known.get(student)
+            if to != "plain" and (note is None or note.platform != to):
+                without.append((student, f"was not collected from {to}, so its name there is not known"))
+                continue
+            claim = note.claim if note is not None and to != "plain" else Claim(student, "", "", f"{student}/")
+            page, member = root / "feedback" / student / name / f"{lesson}.html", kind.feedback(claim, name)
+            try:
+                data = contents(page)
+            except (Unreadable, OSError):
+                without.append((student, "has no feedback page; `autograder grade` writes it"))
+                continue
+            if member in used:
+                raise ValueError(f"two feedback pages would be called {member!r}; collect again")
+            used.add(member)
+            archive.writestr(zipfile.ZipInfo(member, WHEN), data, zipfile.ZIP_DEFLATED, 1)
+    return out.getvalue(), without
