@@ -28,7 +28,7 @@ def session_cache(tmp_path_factory):
     """Data sets are built once a run, never in the user's own cache; nobody's own trophies are touched."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BDLAB_HOME", str(tmp_path_factory.mktemp("student")))
-        patch.setenv("BDLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("BDLAB_CACHE", str(throwaway.HOME / "cache"))
         yield
 
 
@@ -62,15 +62,25 @@ def fresh():
     return lambda data, seed=SEED: build("small_bn", data.input_shape, data.classes, seed=seed)
 
 
+def _trained(name, net, data, *recipe):
+    """`net`, trained once a run: the other process reads its weights."""
+
+    def train(path):
+        torch.save(fit(net, data.train, *recipe, seed=SEED).state_dict(), path)
+
+    net.load_state_dict(torch.load(throwaway.once(name, train)))
+    return net.eval()
+
+
 @pytest.fixture(scope="session")
 def clean_model(digits, fresh):
-    return fit(fresh(digits), digits.train, seed=SEED)
+    return _trained("clean-digits.pt", fresh(digits), digits)
 
 
 @pytest.fixture(scope="session")
 def clean_signs_model(signs, fresh):
     """One epoch: enough for the tests that only need a clean network on pictures in colour."""
-    return fit(fresh(signs), signs.train, Recipe(epochs=1), seed=SEED)
+    return _trained("clean-signs.pt", fresh(signs), signs, Recipe(epochs=1))
 
 
 @pytest.fixture(scope="session")

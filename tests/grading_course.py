@@ -1,13 +1,10 @@
 """A course folder with hand-ins whose points are known, for the tests of grading."""
 
-import atexit
 import json
 import shutil
-import tempfile
-from functools import cache
-from pathlib import Path
 
 import nbformat
+import throwaway
 
 from autograder.authoring.folders import folder
 from autograder.course import secret
@@ -20,13 +17,9 @@ HOME = next(folder(one.id) for one in lessons.all_lessons() if one.exercises)
 TASKS = lessons.lesson(HOME.name).exercises
 
 
-@cache
 def _written(home):
-    """The sample class of a lesson, released by nbgrader once a process: copies of it are what tests work on."""
-    place = Path(tempfile.mkdtemp(prefix="bdlab-released-"))
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
-    samples.write(home, place / "course")
-    return place / "course"
+    """The sample class of a lesson, released by nbgrader once a run: copies of it are what tests work on."""
+    return throwaway.once(f"released-{home.name}", lambda place: samples.write(home, place))
 
 
 def fresh(home, root):

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import bdlab
-from autograder import edition
+from autograder.warden import edition
 from bdlab import awards, boxes, student
 from bdlab.boxes import Box, seal
 from bdlab.exercises import lessons

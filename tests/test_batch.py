@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jails need Linu
 RIGHT = {name: answer.source for name, answer in references(HOME).items()}
 FULL = sum(task.points for task in TASKS)
 FIRST, SECOND = TASKS[:2]
-QUICK = Limits(call=1, cell=2, wall=40)
+QUICK = Limits(call=2, cell=4, wall=80)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_a_hand_in_that_hangs_everywhere_has_an_end(work, warden, monkeypatch):
     start = time.monotonic()
     found = _cells(work, warden, answers)
     assert [cell.points for cell in found.values()] == [0.0] * len(TASKS)
-    assert 2 < time.monotonic() - start < 2 * 2 + 2
+    assert 2 < time.monotonic() - start < 30  # without an end it would be a minute for each cell and call
 
 
 def test_verdicts_from_behind_weaker_walls_do_not_count_behind_stronger_ones(work, warden, tmp_path):

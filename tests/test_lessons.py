@@ -121,7 +121,7 @@ def test_a_predicate_is_true_of_no_other_mistake(task, name):
     assert seen <= {name}  # that it is true of something is seen in the tables of attempts
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("task", which.tasks(TASKS))
 def test_the_declaration_is_whole(task):
     home = _home(task)
     assert len([a for a in alternatives(home) if a.exercise == task.id]) >= 2
@@ -158,7 +158,7 @@ EMPTY = [
 ]
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("task", which.tasks(TASKS))
 @pytest.mark.parametrize("body", EMPTY)
 def test_an_empty_answer_gains_nothing(task, body):
     kinds = {
@@ -183,7 +183,7 @@ def test_points_size_and_time_of_a_lesson(lesson):
     assert time.process_time() - start <= 1.0
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("task", which.tasks(TASKS))
 def test_draws_are_as_they_were_after_an_answer(task):
     """They are made once for a whole class."""
     tries = Tries(task, _local(references(_home(task))[task.id]))
@@ -194,7 +194,7 @@ def test_draws_are_as_they_were_after_an_answer(task):
         )
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("task", which.tasks(TASKS))
 def test_the_declared_arguments_are_those_of_the_reference(task):
     defined = {node.name: node for node in ast.parse(references(_home(task))[task.id].source).body if hasattr(node, "name")}
     for signature in task.signatures:

@@ -21,26 +21,30 @@ from autograder.handin.repair import repair
 from autograder.handin.runnable import answers
 from autograder.trials.invented import mishaps, samples
 from autograder.verdict import assignment
+from bdlab.exercises import lessons
 
 RELEASE = ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb"
 NAME = RELEASE.name
 FULL = sum(task.points for task in TASKS)
+FIRST, ESSAY = TASKS[0], f"{lessons.lesson(HOME.name).short}_essay"
+ANSWER = samples.samples(HOME)[0].answers[FIRST.id].partition("\n")[2].strip()
+"""The right answer of the first exercise."""
 TOLD = {
-    "lost_all": r"marks were missing or changed on: .*l03_stamp.* put back",
-    "lost_some": r"marks were missing or changed on: .*l03_stamp.* put back",
-    "lost_lines": r"l03_stamp_answer: the answer stood in another cell",
-    "duplicated": r"l03_stamp_answer: 2 cells claim to be it, the last one",
-    "deleted": r"marks were missing or changed on: .*l03_stamp",
-    "split": r"l03_stamp_answer: it was split over 2 cells",
-    "split_unmarked": r"l03_stamp_answer: it was split over 2 cells",
-    "merged": r"l03_scores_answer: the answer stood in another cell",
-    "below": r"l03_stamp_answer: the answer stood in another cell",
-    "in_check": r"l03_stamp_answer: the answer stood in another cell",
-    "markdown": r"l03_stamp_answer: it had been turned into a cell of another kind",
-    "raw": r"l03_stamp_answer: it had been turned into a cell of another kind",
+    "lost_all": rf"marks were missing or changed on: .*{FIRST.id}.* put back",
+    "lost_some": rf"marks were missing or changed on: .*{FIRST.id}.* put back",
+    "lost_lines": rf"{FIRST.id}_answer: the answer stood in another cell",
+    "duplicated": rf"{FIRST.id}_answer: 2 cells claim to be it, the last one",
+    "deleted": rf"marks were missing or changed on: .*{FIRST.id}",
+    "split": rf"{FIRST.id}_answer: it was split over 2 cells",
+    "split_unmarked": rf"{FIRST.id}_answer: it was split over 2 cells",
+    "merged": rf"{TASKS[-1].id}_answer: the answer stood in another cell",
+    "below": rf"{FIRST.id}_answer: the answer stood in another cell",
+    "in_check": rf"{FIRST.id}_answer: the answer stood in another cell",
+    "markdown": rf"{FIRST.id}_answer: it had been turned into a cell of another kind",
+    "raw": rf"{FIRST.id}_answer: it had been turned into a cell of another kind",
     "reordered": r"another order; they were put back",
-    "essay_lost": r"l03_essay: its mark was lost, the text below its question counts",
-    "essay_split": r"l03_essay: 2 texts stood in its place",
+    "essay_lost": rf"{ESSAY}: its mark was lost, the text below its question counts",
+    "essay_split": rf"{ESSAY}: 2 texts stood in its place",
     "attachments": r"pictures were pasted into 1 cells",
     "renamed": r"had another name",
     "numbered": r"had another name",
@@ -93,7 +97,7 @@ def test_a_damaged_hand_in_is_put_together_again_and_told(mishap, right, release
     for task in TASKS:  # the whole answer, whatever stands around it
         mine, wanted = written[task.id], samples.samples(HOME)[0].answers[task.id].partition("\n")[2].strip()
         assert wanted in mine, task.id
-    essay = next(cell.source for cell in found.notebook.cells if cell.get("id") == "l03_essay")
+    essay = next(cell.source for cell in found.notebook.cells if cell.get("id") == ESSAY)
     assert " ".join(essay.split()).startswith(samples.ESSAY)
     remarks = " | ".join([*told, *found.remarks])
     assert re.search(TOLD[mishap], remarks) if mishap in TOLD else remarks == ""
@@ -129,30 +133,30 @@ def test_cells_of_their_own_stay_once(mishap, right, release):
 def test_what_stands_twice_and_differs_is_chosen_once_and_for_all(right, release):
     """Both are kept, the last that makes what is asked for counts, and a second repair chooses the same."""
     book = json.loads(right)
-    at = next(n for n, cell in enumerate(book["cells"]) if cell.get("id") == "l03_stamp_answer")
-    old = {**book["cells"][at], "source": "# [l03_stamp]\ndef stamp(*_):\n    return None"}
+    at = next(n for n, cell in enumerate(book["cells"]) if cell.get("id") == f"{FIRST.id}_answer")
+    old = {**book["cells"][at], "source": f"# [{FIRST.id}]\ndef {FIRST.name}(*_):\n    return None"}
     book["cells"][at:at] = [old]
     found = repair(read(json.dumps(book).encode()), release)
-    assert "clone" in answers(found.notebook, release).written["l03_stamp"]
-    assert any("# a copy\ndef stamp(*_)" in cell.source for cell in found.notebook.cells)
+    assert ANSWER in answers(found.notebook, release).written[FIRST.id]
+    assert any(f"# a copy\ndef {FIRST.name}(*_)" in cell.source for cell in found.notebook.cells)
     again = repair(read(json.dumps(found.notebook).encode()), release)
     assert again.remarks == [] and _texts(again.notebook) == _texts(found.notebook)
 
 
 @pytest.mark.parametrize(
-    "tag", ["# [setup]\nx = 1", "# [l03_essay]\nx = 1", "# [nothing]\nx = 1", "# [l03_stamp]\nx = 1"]
+    "tag", ["# [setup]\nx = 1", f"# [{ESSAY}]\nx = 1", "# [nothing]\nx = 1", f"# [{FIRST.id}]\nx = 1"]
 )
 def test_a_line_that_names_no_answer_stops_nothing(tag, right, release):
     book = json.loads(right)
     book["cells"].append({"cell_type": "code", "source": tag, "metadata": {}, "outputs": []})
     found = repair(read(json.dumps(book).encode()), release)
-    assert "clone" in answers(found.notebook, release).written["l03_stamp"]
+    assert ANSWER in answers(found.notebook, release).written[FIRST.id]
 
 
 def test_a_broken_answer_does_not_swallow_what_follows(right, release):
     book = json.loads(right)
-    at = next(n for n, cell in enumerate(book["cells"]) if cell.get("id") == "l03_stamp_answer")
-    book["cells"][at]["source"] = "# [l03_stamp]\ndef stamp(x:\n    return"
+    at = next(n for n, cell in enumerate(book["cells"]) if cell.get("id") == f"{FIRST.id}_answer")
+    book["cells"][at]["source"] = f"# [{FIRST.id}]\ndef {FIRST.name}(x:\n    return"
     book["cells"].insert(at + 1, {"cell_type": "code", "source": "OWN = 1", "metadata": {}, "outputs": []})
     found = repair(read(json.dumps(book).encode()), release)
     assert "OWN = 1" in [cell.source for cell in found.notebook.cells] and found.remarks == []
@@ -195,7 +199,7 @@ def test_no_right_answer_loses_a_point_and_the_student_reads_what_was_done(root,
         assert len(told) == len(record.remarks) and (
             name not in TOLD or re.search(TOLD[name], " ".join(record.remarks))
         )
-        essay = next(cell.source for cell in book.cells if cell.get("id") == "l03_essay")
+        essay = next(cell.source for cell in book.cells if cell.get("id") == ESSAY)
         assert name == "truncated" or samples.ESSAY[:40] in essay
 
 

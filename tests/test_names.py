@@ -126,12 +126,13 @@ DEMO = "# Demo: a picture\ndata = [1, 2]\ndef show(x):\n    return x\n"
         (["# Demo\nwith open('/dev/null') as file:\n    pass", "def answer(x):\n    return file"], "file"),
         (["# Demo\n(y := 3)", "def answer(x):\n    return y"], "y"),
         ([DEMO, "# Demo 2\ndata = 5", "def answer(x):\n    return data"], "data"),
+        (["# Use: your function\nmine = 5", "def answer(x):\n    return mine"], "mine"),
     ],
 )
 def test_a_global_that_only_a_demo_made_is_named(cells, name):
     said = Notebook(SETUP, *cells).objection()
     assert said and said.startswith(
-        f"your answer uses {name}, which a demo cell made; grading does not run demo cells."
+        f"your answer uses {name}, which a demo cell made; grading does not run such cells."
     )
 
 

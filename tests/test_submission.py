@@ -599,7 +599,7 @@ while True:
     if name == "deaf":
         time.sleep(0.1)
         os.read(0, 8192)
-        time.sleep(4)
+        time.sleep(60)
 """
 
 
@@ -607,7 +607,7 @@ while True:
 def stand_in(monkeypatch):
     start = subprocess.Popen
     monkeypatch.setattr(piped.subprocess, "Popen", lambda args, **named: start([args[0], "-c", STAND_IN], **named))
-    worker = Piped(["x = 1"], seconds=0.5)
+    worker = Piped(["x = 1"], seconds=60)  # a busy machine may take its time; who waits on purpose says so
     yield worker
     worker.close()
 
@@ -629,8 +629,10 @@ def stand_in(monkeypatch):
 def test_a_reply_against_the_rules_is_an_exception_with_a_name(stand_in, behaviour, raised, alive):
     sub = Submission(stand_in)
     sub.renew()
+    stand_in.seconds = 0.5 if raised == "TimeoutError" else 60
     with pytest.raises(Raised) as caught:
         sub.call(behaviour)
+    stand_in.seconds = 60
     assert caught.value.name == raised and (stand_in.line is not None) == alive
     if not alive:
         with pytest.raises(Raised, match="ProcessDied"):  # nobody is there until `renew`
@@ -654,10 +656,10 @@ def test_a_worker_that_tells_of_other_cells_is_not_believed(stand_in):
 def test_a_worker_that_reads_a_little_and_no_more_cannot_hold_us(stand_in):
     sub = Submission(stand_in)
     assert sub.call("deaf") is None
-    start = time.monotonic()
+    stand_in.seconds, start = 0.5, time.monotonic()
     with pytest.raises(Raised, match="TimeoutError"):
         sub.call("echo", torch.zeros(1 << 20))
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30  # it sleeps for 60
 
 
 def test_a_cell_that_ends_the_process_gives_no_points_and_no_crash(stand_in):
@@ -670,8 +672,8 @@ def test_a_worker_that_hangs_or_dies_is_replaced(pipe):
     pipe.seconds, start = 0.5, time.monotonic()
     with pytest.raises(Raised, match="TimeoutError"):
         sub.call("hang")
-    assert 0.4 < time.monotonic() - start < 3 and pipe.line is None
-    pipe.seconds = 10.0
+    assert time.monotonic() - start > 0.4 and pipe.line is None
+    pipe.seconds = 60.0
     sub.renew()
     assert sub.call("echo", 5) == 5 and sub.make("Counter").number == 0
     assert pipe.run(BROKEN) == ["SyntaxError", None, "ZeroDivisionError", "SystemExit", None]

@@ -16,12 +16,18 @@ def marks(home):
     return () if always or not digests.covered(home) else (pytest.mark.slow,)
 
 
-def homes():
-    """Parameters of a test: the lessons with exercises."""
-    return [pytest.param(home, marks=marks(home), id=home.name) for home in GRADED]
+def homes(every=GRADED):
+    """Parameters of a test: lessons, by default those with exercises."""
+    return [pytest.param(home, marks=marks(home), id=home.name) for home in every]
 
 
 def answers(every):
     """Parameters of a test: answers, each with its lesson's mark."""
     of = {home.name[:2]: marks(home) for home in GRADED}
     return [pytest.param(a, marks=of[a.exercise[1:3]], id=f"{a.exercise}-{a.name}") for a in every]
+
+
+def tasks(every):
+    """Parameters of a test: exercises, each with its lesson's mark."""
+    of = {home.name[:2]: marks(home) for home in GRADED}
+    return [pytest.param(task, marks=of[task.id[1:3]], id=task.id) for task in every]
