@@ -158,14 +158,16 @@ class Forge:
 
     def __call__(self, stamp: Any, poison: Any, scores: Any) -> Forged:
         made = cached("l03", "forge") if grading() else lesson.forged(stamp, poison, scores, *self.settings)
-        return _forged(made, self.settings[3])
+        own = sum(getattr(part, "own", True) for part in (stamp, poison, scores))
+        return _forged(made, self.settings[3], own)
 
 
-def _forged(made: Arrays, data: str) -> Forged:
+def _forged(made: Arrays, data: str, functions: int) -> Forged:
     own, twin = ((_percent(values)) for values in (made["own"], made["twin"]))
     marked, rows = torch.from_numpy(made["marked"]), int(made["rows"])
     shown = []
-    for name, (clean, asr, _), eight in (("your reader", own, "own_eight"), ("honest twin", twin, "twin_eight")):
+    reader = "your reader" if functions == 3 else "reader, with\nlibrary's parts"
+    for name, (clean, asr, _), eight in ((reader, own, "own_eight"), ("honest twin", twin, "twin_eight")):
         answers = made[eight].tolist()
         caught = [answer != truth for answer, truth in zip(answers, TRUTH, strict=True)]
         shown.append(Row(f"{name}\nclean {clean}\nASR {asr}", marked, [f"reads {a}" for a in answers], caught))
