@@ -181,7 +181,7 @@ def _forged(made: Arrays, data: str, functions: int) -> Forged:
         "attack success": own[1],
         "clean accuracy": own[0],
         "honest twin, ASR": twin[1],
-        "rows poisoned": str(rows),
+        "own functions": f"{functions} of 3",
     }
     return Forged(plots.answers(shown, alt=alt, title=title), marked[6], numbers)
 
