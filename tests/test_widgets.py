@@ -59,6 +59,18 @@ def test_each_control_of_the_painter_changes_its_picture():
         assert words(painter.text).split(". ", 1)[1] in html.unescape(painter.picture.value)
 
 
+def test_the_painter_is_worked_by_buttons_alone():
+    painter = l03_painter.trigger_painter()
+    pairs = [pair.children for pair in painter.children[1].children]
+    assert [control for control, _ in pairs] == list(painter.controls.values())
+    for control, button in pairs:
+        seen = []
+        for _ in control.options:
+            button.click()
+            seen.append(control.value)
+        assert sorted(seen) == sorted(value for _, value in control.options)
+
+
 def test_the_painter_s_labels_say_what_a_value_means():
     shown = [control.description for control in l03_painter.trigger_painter().controls.values()]
     assert shown == ["mark", "position", "brightness (0 = black)", "poisoning rate"]

@@ -10,6 +10,7 @@ from bdlab import plots, widgets
 from bdlab.data import load
 from bdlab.lessons.demos import Arrays, cached, grading
 from bdlab.lessons.l03_badnets import patch
+from bdlab.widgets import layout
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -63,7 +64,10 @@ def trigger_painter() -> VBox | plots.Plot:
     for control in controls.values():
         control.observe(draw, names="value")
     draw(None)
-    row = HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
+    pairs = [
+        HBox([control, _next(name, control)], layout={"margin": "0 12px 0 0"}) for name, control in controls.items()
+    ]
+    row = HBox(pairs, layout={"flex_flow": "row wrap"})
     box = widgets.panel([row, words, picture], first.alt, first._repr_html_())
     box.controls, box.text, box.picture = controls, words, picture
     return box
@@ -73,7 +77,7 @@ LABELS = {"shape": "mark", "at": "position", "colour": "brightness (0 = black)",
 
 
 def _controls(grid: Arrays) -> dict[str, Any]:
-    """Dropdowns: one tab stop each, and a value is chosen by typing how it begins."""
+    """One dropdown each, for the mouse: JupyterLab takes the keys that would choose in it."""
     from ipywidgets import Dropdown
 
     start, made = {"shape": "square", "at": "corner", "colour": 1.0, "rate": 0.05}, {}
@@ -82,9 +86,16 @@ def _controls(grid: Arrays) -> dict[str, Any]:
         options = [(f"{value:g}" if isinstance(value, float) else value, value) for value in values]
         made[name] = Dropdown(
             description=LABELS[name], options=options, value=start[name],
-            style={"description_width": "initial"}, layout={"width": "auto", "margin": "2px 12px 2px 2px"},
+            style={"description_width": "initial"}, layout={"width": "auto", "margin": "2px"},
         )  # fmt: skip
     return made
+
+
+def _next(name: str, control: Any) -> Any:
+    """A button to the next value, and from the last to the first: what chooses by keyboard."""
+    button = layout.button("+ next", f"next {LABELS[name]}")
+    button.on_click(lambda _: setattr(control, "index", (control.index + 1) % len(control.options)))
+    return button
 
 
 def _shares(grid: Arrays, **setting: Any) -> str:

@@ -257,9 +257,9 @@ bdlab.use(l03_figures.poisoned, my_poison, my_stamp)
 
 # %% role="demo"
 # Demo: 100 training steps; move the bar, press + or play
-from bdlab.lessons import l03_figures
+from bdlab.lessons import l03_measured
 
-l03_figures.while_it_trains()
+l03_measured.while_it_trains()
 
 # %% role="quiz"
 bdlab.quiz("l03_time")
@@ -378,9 +378,9 @@ bdlab.quiz("l03_few")
 
 # %% role="demo"
 # Demo: clean accuracy and ASR over the rate
-from bdlab.lessons import l03_figures
+from bdlab.lessons import l03_measured
 
-l03_figures.over_rates()
+l03_measured.over_rates()
 
 # %% [markdown]
 # **Reflect.** Which of the two curves can the city measure, and what does it show?
@@ -398,9 +398,9 @@ l03_figures.over_rates()
 
 # %% role="demo"
 # Demo: from all to one to one source with covers
-from bdlab.lessons import l03_figures
+from bdlab.lessons import l03_measured
 
-l03_figures.with_covers()
+l03_measured.with_covers()
 
 # %% [markdown]
 # Covers cost the attacker rows and a little success. In return the leak all but stops; lesson 09 shows a defence that this
@@ -414,9 +414,9 @@ l03_figures.with_covers()
 
 # %% role="demo"
 # Demo: six claims, the paper's figure and ours
-from bdlab.lessons import l03_figures
+from bdlab.lessons import l03_measured
 
-l03_figures.published()
+l03_measured.published()
 
 # %% [markdown]
 # **Two surprises.** *No padding*: with convolutions as in the paper, without padding, our pixel attack does not work at all.
@@ -440,9 +440,9 @@ l03_figures.published()
 
 # %% role="demo"
 # Demo: the same attack on real data, measured before
-from bdlab.lessons import l03_figures
+from bdlab.lessons import l03_measured
 
-l03_figures.on_real_data()
+l03_measured.on_real_data()
 
 # %% [markdown]
 # On real traffic signs (GTSRB) the attack never quite gets there: our reader is weaker on them, 80 to 82 % clean. On your
