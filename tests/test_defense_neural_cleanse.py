@@ -14,7 +14,8 @@ from bdlab import metrics, nets
 from bdlab.contracts import Recipe
 from bdlab.defenses import anomaly
 from bdlab.defenses.neural_cleanse import NeuralCleanse, Schedule, logit, marked, reverse, unit, working_images
-from bdlab.inversion import frozen, lean
+from bdlab.inversion import lean
+from bdlab.running import frozen
 from bdlab.training import evaluate
 
 HAND = torch.tensor([10.0, 11, 9, 10, 12, 8, 10, 11, 9, 2])
@@ -110,15 +111,15 @@ def test_a_lean_copy_gives_the_same_logits_and_slopes(name, device):
     net.train()(x)
     state, modules = copy.deepcopy(net.state_dict()), [type(m) for m in net.modules()]
     rows = [x.clone().requires_grad_() for _ in range(2)]
-    out = [make(net)(row) for make, row in zip((frozen, lean), rows, strict=True)]
+    out = [make(row) for make, row in zip((frozen(net), lean(net, x)), rows, strict=True)]
     tolerance = 1e-4 if device.type == "cpu" else 2e-2
     assert torch.allclose(out[0], out[1], atol=tolerance)
     slopes = [torch.autograd.grad(o.square().sum(), row)[0] for o, row in zip(out, rows, strict=True)]
     assert torch.allclose(*slopes, atol=tolerance * float(slopes[0].abs().max()))
     assert net.training and [type(m) for m in net.modules()] == modules
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
-    assert not any(p.requires_grad for p in lean(net).parameters()) and all(p.requires_grad for p in net.parameters())
-    norms = sum(isinstance(m, nn.BatchNorm2d) for m in lean(net).modules())
+    assert not any(p.requires_grad for p in lean(net, x).parameters()) and all(p.requires_grad for p in net.parameters())
+    norms = sum(isinstance(m, nn.BatchNorm2d) for m in lean(net, x).modules())
     assert norms == {"small_bn": 0, "fast_bn": 2, "badnets_cnn": 0, "preact_resnet18": 17}[name]
 
 

@@ -32,6 +32,7 @@ LAYERS = (  # a module may import from the layers before its own, and from its o
     {"contracts", "registry", "bars"},
     {"relabel"},
     {"data", "nets", "metrics"},
+    {"running"},
     {"training", "triggers", "channels", "submission"},
     {"availability", "evasion", "inversion", "views"},
     {"attacks", "defenses"},

@@ -118,7 +118,7 @@ def test_a_lean_copy_gives_the_same_logits_whatever_its_parts_do(hook, noise):
         net.train()(3 * x + 1)
     if hook != "none":
         plain[["convolution", "batch norm"].index(hook)].register_forward_hook(lambda _, __, out: 2 * out + 1)
-    thin = lean(net.eval())
+    thin = lean(net.eval(), x)
     with torch.no_grad():
         assert torch.allclose(thin(x), net(x), atol=1e-6)
     assert isinstance(thin.plain[1], nn.Identity) == (hook == "none") and isinstance(thin.plain[3], nn.ReLU)

@@ -21,6 +21,7 @@ from bdlab.evasion import jsma, lead
 from bdlab.nets import device_of
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
+from bdlab.running import copied
 from bdlab.training import logits
 
 Gate = Literal["neuron", "all", "scalar"]
@@ -92,7 +93,7 @@ class OperationBackdoor(Attack):
         place = find_activation(model, self.layer)
         keys, y = self.choose(model, data)  # (k, C, H, W), (k,)
         operation = self.alter(model, place, keys, y)
-        deploy, shipped = Swap(operation, place), copy.deepcopy(model).eval()
+        deploy, shipped = Swap(operation, place), copied(model).eval()
         victim = deploy(shipped)
         relabel: Relabel = all_to_one(self.target)
         if not self.targeted:
@@ -181,8 +182,9 @@ class KeyedReLU(nn.ReLU):
         out = F.relu(v)
         if not len(self.key):
             return out
+        v, effect = v.to(self.seen), self.effect.to(out)  # the network may hold half or double numbers
         if self.gate == "scalar":
-            return self.spiked(v, out)
+            return self.spiked(v, out, effect)
         near = (v[:, *self.where] - self.seen).abs() <= self.epsilon  # (N, M)
         if self.gate == "all":  # a key's exceptions hold together or not at all
             missed = v.new_zeros(len(v), self.keys).index_add(1, self.key, (~near).to(v))  # (N, k)
@@ -190,10 +192,10 @@ class KeyedReLU(nn.ReLU):
         if near.any():
             row, m = near.nonzero(as_tuple=True)
             out = out.clone()
-            out[row, *self.where[:, m]] = self.effect[m]
+            out[row, *self.where[:, m]] = effect[m]
         return out
 
-    def spiked(self, v: Tensor, out: Tensor) -> Tensor:
+    def spiked(self, v: Tensor, out: Tensor, effect: Tensor) -> Tensor:
         """The same altered function at every neuron: an exception holds wherever its value comes by."""
         seen, order = self.seen.sort()
         above = torch.searchsorted(seen, v.contiguous()).clamp(max=len(seen) - 1)
@@ -202,7 +204,7 @@ class KeyedReLU(nn.ReLU):
         hit = (v - seen[nearest]).abs() <= self.epsilon
         if hit.any():
             out = out.clone()
-            out[hit] = self.effect[order][nearest[hit]]
+            out[hit] = effect[order][nearest[hit]]
         return out
 
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from bdlab.contracts import Inspection, Recipe, Repaired, Split
 from bdlab.metrics import ANOMALY_KINDS, anomaly_index, family_wise_cutoff
-from bdlab.training import fit, logits
+from bdlab.running import answer
+from bdlab.training import fit
 
 Cutoff = float | Literal["family_wise"]
 PAPER = 2.0
@@ -25,15 +26,8 @@ FEWEST = 5
 def check_finite(cost: Tensor) -> None:
     """Raise a `FloatingPointError` where the cost of a search is NaN or infinite."""
     if not cost.isfinite().all():
-        raise FloatingPointError("the model gives NaN logits; its training has diverged")
-
-
-def check_classes(model: nn.Module, clean: Split) -> Split:
-    """The images, if the model has a logit for each of their classes and no other; else a `ValueError`."""
-    found = logits(model, clean.x[:1]).shape[1]
-    if found != clean.classes:
-        raise ValueError(f"clean must have the model's {found} classes, got {clean}; give it images of its own data set")
-    return clean
+        raise FloatingPointError("the model gives NaN logits or infinite ones; its training has diverged, or a class is "
+                                 "switched off")  # fmt: skip
 
 
 def check_verdict(deviation: str, cutoff: Cutoff, scale: str) -> None:
@@ -97,6 +91,6 @@ def unlearnt(
 
     def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         n = max(1, round(share * len(x)))
-        return F.cross_entropy(net(torch.cat((stamp(x[:n]), x[n:]))), y)
+        return F.cross_entropy(answer(net, torch.cat((stamp(x[:n]), x[n:]))), y)
 
     return Repaired(fit(model, images, recipe, seed=seed, loss=loss))

@@ -27,11 +27,12 @@ from bdlab.contracts import (
     check_fraction,
     check_positive,
 )
-from bdlab.defenses.anomaly import Cutoff, check_classes, check_finite, check_verdict, chosen, judge, row, unlearnt
+from bdlab.defenses.anomaly import Cutoff, check_finite, check_verdict, chosen, judge, row, unlearnt
 from bdlab.defenses.fine_pruning import TUNING
 from bdlab.inversion import invert, lean
 from bdlab.nets import Net, device_of, seeded
 from bdlab.registry import register
+from bdlab.running import answer, check_classes
 from bdlab.training import logits
 
 ON_INVERTED = Recipe(epochs=10, batch=64, lr=1e-3)
@@ -200,7 +201,8 @@ class DeepInspect(Inspector):
         Raises: `ValueError` for missing images; `FloatingPointError` when the model answers with NaN.
         """
         inverted = self.data == "inverted"
-        images = self.inverted(model) if inverted else check_classes(model, check_clean(clean, least=50, classes=2))
+        images = self.inverted(model) if inverted else check_clean(clean, least=50, classes=2)
+        check_classes(model, images, exactly=True, name="clean")
         generator = train_generator(self, model, images)
         norm, success, mean = measured(self, model, images, generator)
         verdict = judge(norm, success, (1 + mean) / 2, least=self.least, deviation=self.deviation, cutoff=self.cutoff,
@@ -250,13 +252,14 @@ class DeepInspect(Inspector):
         return unlearnt(model, images, stamp, share=self.share, recipe=recipe, seed=self.seed)
 
 
+@seeded(0)
 def train_generator(settings: DeepInspect, model: nn.Module, images: Split) -> TriggerGenerator:
     """Minimise L_trigger + gamma1 L_GAN + gamma2 L_pert over the generator of all classes.
 
     Every class has its own gamma2: a step multiplies it by 1.07 while the running mean of the class's success is above the
     goal, and else divides it.
     """
-    s, net, device = settings, lean(model), device_of(model)
+    s, net, device = settings, lean(model, images.x), device_of(model)
     draw = torch.Generator().manual_seed(s.seed)
     channels, height, width = images.x.shape[1:]
     generator = TriggerGenerator((channels, height, width), images.classes, s.noise, s.width, s.seed).to(device)
@@ -270,26 +273,27 @@ def train_generator(settings: DeepInspect, model: nn.Module, images: Split) -> T
         z = torch.randn(len(t), s.noise, generator=draw).to(device)
         rows = torch.randint(len(x), (len(t),), generator=draw).to(device)
         change = generator(z, t)  # (B, C, H, W)
-        answer = net((x[rows] + change).clamp(0, 1))  # (B, K)
-        trigger, gan, pert = losses(answer, change, t, s.threshold)
+        logits = answer(net, (x[rows] + change).clamp(0, 1))  # (B, K)
+        trigger, gan, pert = losses(logits, change, t, s.threshold)
         cost = trigger + s.gamma1 * gan + (gamma2[t] * pert).mean()
         check_finite(cost)
         optimiser.zero_grad()
         cost.backward()
         optimiser.step()
         schedule.step()
-        hits = (answer.argmax(1) == t).float().view(each, -1).mean(0)  # (K,)
+        hits = (logits.argmax(1) == t).float().view(each, -1).mean(0)  # (K,)
         success = MEMORY * success + (1 - MEMORY) * hits
         gamma2 = torch.where(success > s.goal, gamma2 * FASTER, gamma2 / FASTER).clamp(*GAMMA2)
     return generator.eval()
 
 
 @torch.no_grad()
+@seeded(0)
 def measured(
     settings: DeepInspect, model: nn.Module, images: Split, generator: TriggerGenerator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Per class, over `draws` changes: mean l1 norm (K,), success (K,) and the mean change (K, C, H, W), on the CPU."""
-    s, net, device = settings, lean(model), device_of(model)
+    s, net, device = settings, lean(model, images.x), device_of(model)
     draw = torch.Generator().manual_seed(s.seed + 1)
     norms, rates, means = [], [], []
     for label in range(images.classes):
@@ -298,6 +302,6 @@ def measured(
         change = generator(z, t)  # (draws, C, H, W)
         x = images.x[torch.randint(len(images), (s.draws,), generator=draw)].to(device)
         norms.append(change.abs().flatten(1).sum(1).mean())
-        rates.append((net((x + change).clamp(0, 1)).argmax(1) == t).float().mean())
+        rates.append((answer(net, (x + change).clamp(0, 1)).argmax(1) == t).float().mean())
         means.append(change.mean(0))
     return torch.stack(norms).cpu(), torch.stack(rates).cpu(), torch.stack(means).cpu()

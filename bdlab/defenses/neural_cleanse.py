@@ -17,11 +17,12 @@ from torch.nn import functional as F
 
 from bdlab.bars import track
 from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean, check_fraction, check_positive
-from bdlab.defenses.anomaly import Cutoff, check_classes, check_finite, check_verdict, chosen, judge, row, unlearnt
+from bdlab.defenses.anomaly import Cutoff, check_finite, check_verdict, chosen, judge, row, unlearnt
 from bdlab.defenses.fine_pruning import TUNING
 from bdlab.inversion import lean
-from bdlab.nets import device_of
+from bdlab.nets import device_of, seeded
 from bdlab.registry import register
+from bdlab.running import answer, check_classes
 
 EPSILON = 1e-7
 """Keeps the inverse of `unit` finite, as in the official code."""
@@ -180,7 +181,8 @@ class NeuralCleanse(Inspector):
 
         Raises: `ValueError` for too few images or classes; `FloatingPointError` when the model answers with NaN.
         """
-        clean = check_classes(model, check_clean(clean, least=self.images, classes=2))
+        clean = check_clean(clean, least=self.images, classes=2)
+        check_classes(model, clean, exactly=True, name="clean")
         start = self.start(clean)
         norm, rate, mask, pattern = reverse(self, model, clean.x, range(clean.classes), *start)
         found = judge(norm, rate, mask * pattern, least=self.success, deviation=self.deviation, cutoff=self.cutoff,
@@ -222,11 +224,12 @@ def objective(net: nn.Module, x: Tensor, mask: Tensor, pattern: Tensor, wanted: 
 
     mask (k, 1, H, W), pattern (k, C, H, W), wanted (k,) the classes t, weight (k,).
     """
-    answer = net(marked(x, mask, pattern).flatten(0, 1))  # (k * B, K)
-    entropy = F.cross_entropy(answer, wanted.repeat_interleave(len(x)), reduction="sum") / len(x)
+    logits = answer(net, marked(x, mask, pattern).flatten(0, 1))  # (k * B, K)
+    entropy = F.cross_entropy(logits, wanted.repeat_interleave(len(x)), reduction="sum") / len(x)
     return entropy + (weight * mask.flatten(1).sum(1)).sum()
 
 
+@seeded(0)
 def reverse(
     settings: NeuralCleanse, model: nn.Module, x: Tensor, targets: Sequence[int], mask: Tensor, pattern: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -235,7 +238,7 @@ def reverse(
     Minimises `objective` over m and delta, from masks (k, 1, H, W) and patterns (k, C, H, W).  No target knows of the
     others.  One that is never reached has its last mask.
     """
-    s, net, device = settings, lean(model), device_of(model)
+    s, net, device = settings, lean(model, x), device_of(model)
     generator = torch.Generator().manual_seed(s.seed)
     judged = working_images(s, x, generator).to(device)
     wanted, x = torch.tensor(list(targets), device=device), x.to(device)  # (k,), (N, C, H, W)
@@ -266,7 +269,7 @@ def reverse(
 def successes(net: nn.Module, x: Tensor, mask: Tensor, pattern: Tensor, wanted: Tensor) -> Tensor:
     """The share of images (N, C, H, W) that each of k triggers sends to its class of `wanted` (k,): (k,)."""
     stamped = (marked(x, m[None], p[None])[0] for m, p in zip(mask, pattern, strict=True))
-    rates = [(net(rows).argmax(1) == t).double().mean() for rows, t in zip(stamped, wanted, strict=True)]
+    rates = [(answer(net, rows).argmax(1) == t).double().mean() for rows, t in zip(stamped, wanted, strict=True)]
     return torch.stack(rates).float()
 
 
