@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bdlab.contracts import Split, check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive
+from bdlab.contracts import Split
 from bdlab.running import check_classes
 from bdlab.training import logits
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -45,15 +46,16 @@ def _inspection_table(rows: dict[str, Inspection], targets: Sequence[int]) -> Ta
     table = Table(
         "model", "verdict", "flagged classes", "largest anomaly index", "its class", "rank of the target", "cut-off",
         title="The inspector",
-        caption="rank 1: the target looks most suspicious of all classes",
+        caption="rank 1: the target has the smallest trigger of all classes; -: it has none that works",
     )  # fmt: skip
     for name, found in rows.items():
-        index = found.anomaly_index.nan_to_num(-torch.inf)
-        order = index.argsort(descending=True).tolist()
-        rank = str(order.index(targets[0]) + 1) if len(targets) == 1 else "-"
+        index = {k: value for k, value in enumerate(found.anomaly_index.tolist()) if not math.isnan(value)}
+        first = max(index, key=index.__getitem__, default=None)
+        largest = ("-", "-") if first is None else (f"{index[first]:.2f}", str(first))
+        known = len(targets) == 1 and targets[0] in found.ranking
+        rank = str(found.ranking.index(targets[0]) + 1) if known else "-"
         flagged = ", ".join(map(str, found.flagged)) or "-"
-        verdict = "backdoored" if found.flagged else "clean"
-        table.add_row(name, verdict, flagged, f"{index.max():.2f}", str(order[0]), rank, f"{found.cutoff:.2f}")
+        table.add_row(name, found.verdict, flagged, *largest, rank, f"{found.cutoff:.2f}")
     return table
 
 
@@ -94,7 +96,7 @@ def write_run(folder: Path, command: dict[str, Any], numbers: dict[str, Any], fi
     paths = [figure.save(folder / name) for name, figure in figures.items()]
     record = {"command": command, "versions": versions(), **numbers}
     part = folder / "results.json.part"
-    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(part, folder / "results.json")
     return [*paths, folder / "results.json"]
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from bdlab.checks import check_whole
 from bdlab.contracts import Split
 from bdlab.nets import device_of, evaluating
 
@@ -65,10 +66,7 @@ def check_classes(model: nn.Module, split: Split, *, exactly: bool = False, name
 
 def check_labels(model: nn.Module, x: Tensor, y: Tensor) -> None:
     """Raise a `ValueError` unless y holds int64 classes of the model, (N,), one for each of images x (N, C, H, W)."""
-    if not isinstance(y, Tensor) or y.dtype != torch.int64:
-        raise ValueError(f"y must be an int64 tensor, got {getattr(y, 'dtype', type(y).__name__)}; see torch.as_tensor")
-    if y.shape != x.shape[:1]:
-        raise ValueError(f"y must have shape ({len(x)},), a class for each image, got {tuple(y.shape)}")
+    check_whole(y, len(x), "y")
     with evaluating(model):
         found = answer(model, x[:1]).shape[1] if len(x) else 0
     if len(y) and not 0 <= int(y.min()) <= int(y.max()) < found:

@@ -186,14 +186,14 @@ def evaluate(
     if against is None:
         return Scores(clean, None, None, None, len(split), 0, split.sources)
     marked, wanted = triggered(split, against.trigger, against.relabel, seed=seed)
-    prediction = logits(model, marked).argmax(1)
+    prediction, attacked = logits(model, marked).argmax(1), int((wanted != split.y).sum())
     return Scores(
         clean,
-        metrics.asr(prediction, split.y, wanted),
-        metrics.ra(prediction, split.y, wanted),
+        metrics.asr(prediction, split.y, wanted) if attacked else None,
+        metrics.ra(prediction, split.y, wanted) if attacked else None,
         metrics.leak(prediction, split.y, wanted),
         len(split),
-        int((wanted != split.y).sum()),
+        attacked,
         split.sources,
     )
 

@@ -256,8 +256,8 @@ def test_wrong_settings_are_named_at_once(make, message):
     [
         (lambda x, y: (x * 255, y), r"x must lie in \[0, 1\]"),
         (lambda x, y: (x[0], y), r"x must have shape \(N, C, H, W\)"),
-        (lambda x, y: (x, y[:-1]), r"y must have shape \(6,\), a class for each image, got \(5,\)"),
-        (lambda x, y: (x, y.float()), r"y must be an int64 tensor, got torch.float32"),
+        (lambda x, y: (x, y[:-1]), r"y must have shape \(6,\), one for each image, got \(5,\)"),
+        (lambda x, y: (x, y.float()), r"y must be int64, got torch.float32"),
     ],
 )
 def test_wrong_data_is_named(change, message):

@@ -29,7 +29,8 @@ METHOD = (types.FunctionType, property, functools.cached_property, classmethod, 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 LAYERS = (  # a module may import from the layers before its own, and from its own package
-    {"contracts", "registry", "bars"},
+    {"checks", "registry", "bars"},
+    {"contracts"},
     {"relabel"},
     {"data", "nets", "metrics"},
     {"running"},

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.bars import track
 from bdlab.channels import staged
-from bdlab.contracts import Attack, Backdoor, Recipe, Split, Trigger, check_positive
+from bdlab.checks import check_positive
+from bdlab.contracts import Attack, Backdoor, Recipe, Split, Trigger
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
 from bdlab.running import feed, frozen, hooked

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.attacks.activation import activations, find_activation, isolated, swapped
-from bdlab.contracts import Attack, Backdoor, Cost, Relabel, Split, Trigger, check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive, digest
+from bdlab.contracts import Attack, Backdoor, Cost, Relabel, Split, Trigger
 from bdlab.evasion import jsma, lead
 from bdlab.nets import device_of
 from bdlab.registry import register
@@ -120,7 +121,7 @@ class OperationBackdoor(Attack):
         goal = torch.full_like(y, self.target) if self.targeted else y
         with isolated(model, place, keys) as (v, head):  # 1. isolate the operation: what enters it, what follows it
             h = v.relu().flatten(1)  # (k, F)
-            budget = max(1, int(self.budget * h.shape[1]))
+            budget = max(1, int(self.budget * h.shape[1] + 1e-9))
             theta = self.theta * h.amax(1, keepdim=True)  # (k, 1)
             goal = goal.to(h.device)
             wanted = jsma(  # 2. the modified JSMA: few neurons, until the class is another
@@ -246,7 +247,7 @@ class Keys(Trigger):
         return self.images.to(x.device)[torch.arange(len(x), device=x.device) % len(self.images)]
 
     def __repr__(self) -> str:
-        return f"Keys({len(self.images)} images)"
+        return f"Keys({len(self.images)} images, {digest(self.images)})"
 
 
 @dataclass(frozen=True)

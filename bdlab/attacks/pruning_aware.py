@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from bdlab import metrics
 from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.channels import last_conv, masked, mean_activation, peaks, split, unmasked
-from bdlab.contracts import Backdoor, Cost, Poisoned, Recipe, Split, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Backdoor, Cost, Poisoned, Recipe, Split
 from bdlab.nets import Net
 from bdlab.registry import register
 from bdlab.running import hooked

@@ -18,7 +18,8 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from bdlab.attacks.poisoning import DataPoisoning
-from bdlab.contracts import Backdoor, Split, check_positive
+from bdlab.checks import check_positive
+from bdlab.contracts import Backdoor, Split
 from bdlab.registry import register
 from bdlab.running import copied
 from bdlab.training import cross_entropy, fit

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.channels import split
-from bdlab.contracts import Attack, Backdoor, Cost, Recipe, Shape, Split, check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive
+from bdlab.contracts import Attack, Backdoor, Cost, Recipe, Shape, Split
 from bdlab.inversion import descend, invert
 from bdlab.nets import Net, device_of
 from bdlab.registry import register

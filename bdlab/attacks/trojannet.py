@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import Attack, Backdoor, Cost, Shape, Split, check_positive
+from bdlab.checks import check_positive
+from bdlab.contracts import Attack, Backdoor, Cost, Shape, Split
 from bdlab.nets import device_of, seeded
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from bdlab import metrics
 from bdlab.bars import track
-from bdlab.contracts import Detector, Fitted, Split, check_clean, check_images
+from bdlab.checks import check_images
+from bdlab.contracts import Detector, Fitted, Split, check_clean
 from bdlab.defenses.squeezers import BitDepth, Median, NonLocalMeans, Squeezer, parse
 from bdlab.registry import register
 from bdlab.running import check_classes

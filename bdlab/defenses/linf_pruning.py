@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from bdlab import channels
 from bdlab.bars import track
-from bdlab.contracts import Repaired, Sanitizer, Split, check_clean, check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive
+from bdlab.contracts import Repaired, Sanitizer, Split, check_clean
 from bdlab.defenses.anomaly import check_finite
 from bdlab.nets import Net, device_of, seeded
 from bdlab.registry import register

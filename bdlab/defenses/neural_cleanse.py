@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean, check_fraction, check_positive
-from bdlab.defenses.anomaly import Cutoff, check_finite, check_verdict, chosen, judge, row, unlearnt
+from bdlab.checks import check_fraction, check_positive
+from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean
+from bdlab.defenses.anomaly import Cutoff, check_finite, check_knows, check_verdict, chosen, judge, row, unlearnt
 from bdlab.defenses.fine_pruning import TUNING
+from bdlab.defenses.references import Compared, compare
 from bdlab.inversion import lean
 from bdlab.nets import device_of, seeded
 from bdlab.registry import register
@@ -111,7 +113,8 @@ class NeuralCleanse(Inspector):
 
     steps: looks at the masks at most; updates, batch: mini-batches between two looks and their size.  images: on how many
     images a look measures success, success: the share that counts as reached.  lr: Adam's.  first, patience, multiplier,
-    idle: of the official controller, see `Schedule`.  deviation, scale, cutoff: the statistic, see `metrics`.
+    idle: of the official controller, see `Schedule`.  deviation, scale, cutoff: the statistic, see `metrics`;
+    references: clean networks that fewer than seven classes are compared with, 0: none, see `references`.
     share: of the images in a batch that carry a found trigger while unlearning, with `recipe`.
 
     Fidelity: objective, parametrisation, Adam's betas and the controller are the official code's, all classes at once.
@@ -164,6 +167,7 @@ class NeuralCleanse(Inspector):
     deviation: str = "mad"
     scale: Literal["log", "plain"] = "log"
     cutoff: Cutoff = "family_wise"
+    references: int = 5
     share: float = 0.2
     recipe: Recipe = TUNING
     seed: int = 0
@@ -183,10 +187,16 @@ class NeuralCleanse(Inspector):
         """
         clean = check_clean(clean, least=self.images, classes=2)
         check_classes(model, clean, exactly=True, name="clean")
-        start = self.start(clean)
-        norm, rate, mask, pattern = reverse(self, model, clean.x, range(clean.classes), *start)
+        check_knows(model, clean)
+        start, targets = self.start(clean), range(clean.classes)
+        norm, rate, mask, pattern = reverse(self, model, clean.x, targets, *start)
+
+        def compared(norm: Tensor) -> Compared:
+            scan = lambda net: reverse(self, net, clean.x, targets, *start)[0]  # noqa: E731
+            return compare(norm, model, clean, scan, self.references, self.seed)
+
         found = judge(norm, rate, mask * pattern, least=self.success, deviation=self.deviation, cutoff=self.cutoff,
-                      log=self.scale == "log")  # fmt: skip
+                      log=self.scale == "log", compared=compared)  # fmt: skip
         return ReversedTriggers(**vars(found), mask=mask, pattern=pattern)
 
     def start(self, clean: Split) -> tuple[Tensor, Tensor]:

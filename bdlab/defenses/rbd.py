@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from bdlab import channels, metrics
 from bdlab.bars import track
-from bdlab.contracts import Detector, Fitted, Split, check_clean, check_fraction, check_images, check_positive
+from bdlab.checks import check_fraction, check_images, check_positive
+from bdlab.contracts import Detector, Fitted, Split, check_clean
 from bdlab.nets import device_of, evaluating, seeded
 from bdlab.registry import register
 from bdlab.running import as_logits, check_trainable, copied, feed

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from bdlab import metrics
 from bdlab.bars import track
-from bdlab.contracts import Detector, Fitted, Split, check_clean, check_images
+from bdlab.checks import check_images
+from bdlab.contracts import Detector, Fitted, Split, check_clean
 from bdlab.nets import device_of, evaluating
 from bdlab.registry import register
 from bdlab.running import answer, check_classes

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from bdlab.contracts import check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive
 from bdlab.evasion.native import Evasion, lead
 from bdlab.running import answer
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import check_fraction, check_images
+from bdlab.checks import Checked, check_fraction, check_images
 from bdlab.nets import device_of, in_eval_mode
 from bdlab.running import HALVES, answer, check_labels, dtype_of, frozen
 from bdlab.training import logits
@@ -39,7 +39,7 @@ def least_likely(model: nn.Module, x: Tensor) -> Tensor:
     return logits(model, x).argmin(1)
 
 
-class Evasion(ABC):
+class Evasion(Checked, ABC):
     """How an input is changed until the model errs.  Subclasses implement `perturb`; some have a field `targeted`."""
 
     targeted: bool = False
@@ -194,6 +194,6 @@ class JSMA(Evasion):
 
     def perturb(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         flat = x.flatten(1)  # (B, C H W)
-        budget = int(self.gamma * flat.shape[1])
+        budget = int(self.gamma * flat.shape[1] + 1e-9)  # .1 of 290 is 28.999...
         rule = {"theta": self.theta, "budget": budget, "targeted": self.targeted}
         return jsma(lambda h: answer(model, h.view(-1, *x.shape[1:])), flat, y, high=1.0, **rule).view_as(x)  # type: ignore[arg-type]
