@@ -355,5 +355,5 @@ def test_each_row_of_the_inspector_has_its_own_cutoff():
     rows = {"clean": _found([1.0] * 10, cutoff=3.92), "attacked": _found([9.0] + [1.0] * 9, cutoff=7.24)}
     table = report._inspection_table(rows, [0])
     cells = {column.header: list(column.cells) for column in table.columns}
-    assert cells["cut-off"] == ["3.92", "7.24"] and cells["verdict"] == ["clean", "backdoored"]
+    assert cells["cut-off"] == ["3.92", "7.24"] and cells["verdict"] == ["no sign", "backdoored"]
     assert "3.92" not in table.caption

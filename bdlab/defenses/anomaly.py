@@ -24,6 +24,10 @@ FEWEST = 7
 """Classes that a deviation is computed from: of five, normal values exceed 5.9 (MAD) in one model of twenty."""
 
 
+NEARLY = 0.75
+"""The smallest norm counts from this much of the success that is asked for: left out, it would hide a target."""
+
+
 def check_finite(cost: Tensor) -> None:
     """Raise a `FloatingPointError` where the cost of a search is NaN or infinite."""
     if not cost.isfinite().all():
@@ -47,13 +51,13 @@ def judge(
 ) -> Inspection:  # fmt: skip
     """The verdict on the norms (K,) of triggers (K, C, H, W) that succeed on shares (K,) of the images.
 
-    Classes below `least` are left out of the statistic, but the smallest norm is not where half of `least` is reached.
+    Classes below `least` are left out of the statistic, but the smallest norm is not where it nearly reaches that.
     Of fewer than seven classes `compared` tells how they differ from clean references'; where it cannot, or where fewer are
     left, nothing is flagged and the verdict is 'cannot say'.
     log: compare logarithms of the norms.  Raises `ValueError` where the norms of most classes are equal.
     """
     smallest, counted = int(norm.argmin()), success >= least
-    counted[smallest] |= success[smallest] >= least / 2
+    counted[smallest] |= success[smallest] >= NEARLY * least
     indices = {kind: torch.full((len(norm),), math.nan, dtype=torch.float64) for kind in ANOMALY_KINDS}
     n, values = int(counted.sum()), norm[counted].double()
     bound = family_wise_cutoff(max(n, FEWEST), deviation) if cutoff == "family_wise" else float(cutoff)
@@ -69,12 +73,14 @@ def judge(
             indices[deviation], bound, reason = found.index, found.cutoff if cutoff == "family_wise" else bound, ""
         except NoReferences as why:
             reason = f"{len(norm)} classes and {why}"
-    if not reason and not counted[smallest]:
+    if reason:
+        warnings.warn(f"{reason} to compare them; nothing is flagged" if "needed" in reason else reason, stacklevel=3)
+    elif not counted[smallest]:
         reason = f"class {smallest} has the smallest trigger, and that reaches only {success[smallest]:.0%} of the images"
     index = indices[deviation]
     flagged, at_two = ((index > limit).nonzero()[:, 0].tolist() for limit in (bound, PAPER))
-    excluded = (~counted).nonzero()[:, 0].tolist() if len(norm) < FEWEST else index.isnan().nonzero()[:, 0].tolist()
-    ranking = [k for k in norm.argsort().tolist() if counted[k]]
+    excluded = index.isnan().nonzero()[:, 0].tolist()
+    ranking = [k for k in norm.argsort().tolist() if k not in excluded]
     return Inspection(norm, index, bound, flagged, triggers, at_two, excluded, ranking, success, indices, reason)
 
 

@@ -91,8 +91,8 @@ class DeepInspect(Inspector):
       sizes are compared at about one success.  That lies below `goal`: of eight images a class in a batch one miss takes the
       mean from 1 to .975, and two below the goal.
     - Images of the class itself count.  Every class keeps the smallest trigger that reached `least` at one of ten looks in
-      the second half of the steps, as `NeuralCleanse` does; a class that never reached it is left out, unless its norm is
-      the smallest of all: then it counts, or the verdict says so.  Both are ours.
+      the second half of the steps, as `NeuralCleanse` does; a class that never reached it is left out.  One with
+      the smallest norm of all counts from three quarters of `least` on; below, the verdict says so.  Both are ours.
     - It speaks of a black box, but trains through the model's gradients.
     - Clean images, the default, are not the paper's.  Inversion descends (1 - p_t)^2 in steps of one size, hence the way
       of the paper's 1 - p_t, with total-variation denoising for the auxiliary term; images that the model does not take
