@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from rich.markup import escape
 from rich.table import Table
+
+from bdlab.checks import digest
 
 if TYPE_CHECKING:
     from bdlab.contracts import Inspection
@@ -99,6 +103,30 @@ def write_run(folder: Path, command: dict[str, Any], numbers: dict[str, Any], fi
     part.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(part, folder / "results.json")
     return [*paths, folder / "results.json"]
+
+
+def run_name(
+    attack: str, data: str, defense: str | None, net: str, seed: int, settings: Sequence[str], guards: Sequence[str]
+) -> str:
+    """The name of a run's folder, which tells all its settings; those that a name cannot hold by their checksum."""
+    changed = [*settings, *(f"defense.{setting}" for setting in guards)]
+    words = [attack, data, defense or "", net if net != "small_bn" else "", f"seed{seed}"]
+    if changed:
+        text = re.sub(r"[^A-Za-z0-9.=]+", "_", "-".join(changed))[:80]
+        words += [text, hashlib.sha256("\n".join(changed).encode()).hexdigest()[:8]]
+    return "-".join(filter(None, words))
+
+
+def settings(method: Any) -> Any:
+    """A method's settings as data: dataclasses become dicts with their class's name, tensors their shape and checksum."""
+    if dataclasses.is_dataclass(method):
+        values = {field.name: settings(getattr(method, field.name)) for field in dataclasses.fields(method)}
+        return {"class": type(method).__name__, **values}
+    if isinstance(method, torch.Tensor):
+        return {"shape": list(method.shape), "sha256": digest(method)}
+    if isinstance(method, tuple | list):
+        return [settings(value) for value in method]
+    return method if isinstance(method, bool | int | float | str | None) else repr(method)
 
 
 def versions() -> dict[str, str]:
