@@ -114,7 +114,7 @@ def test_evaluating_gives_every_submodule_its_own_mode_back():
     modes = [m.training for m in net.modules()]
     assert 0 < sum(modes) < len(modes)
     with nets.evaluating(net) as inside:
-        assert inside is net and not any(m.training for m in net.modules()) and torch.is_inference_mode_enabled()
+        assert inside is net and not any(m.training for m in net.modules()) and not torch.is_grad_enabled()
     assert [m.training for m in net.modules()] == modes and not torch.is_inference_mode_enabled()
     with pytest.raises(KeyError), nets.evaluating(net):
         raise KeyError
