@@ -164,12 +164,12 @@ STAMP = Exercise(
         "negative": "You do not refuse a negative row or column. Slices count it from the other edge, so the trigger would "
         "be cut or land elsewhere.",
         "unchecked": Mistake(
-            "Nothing checks the place. A slice that leaves the image is cut without a word, and what comes then is no "
-            "ValueError: compare pos and the pattern's size with x.shape first.",
+            "Some place outside of the image is not refused: the slice is cut without a word, and what comes then is no "
+            "ValueError. Compare row and column with 0, and the pattern's end with x.shape, before you slice.",
             when=lambda draw, got, expected: got == {"raised": "RuntimeError"}, part="out of bounds",
         ),
-        "moved_inside": "You make a pattern that sticks out fit, by moving or cutting it. The caller asked for something "
-        "else and never hears of it: raise a ValueError.",
+        "moved_inside": "A pattern that sticks out goes through without an error, moved, cut or not looked at. The caller "
+        "asked for something else and never hears of it: raise a ValueError.",
         "eight_bits": Mistake(
             "Every pixel is off by less than 1/255: your images went through 8-bit integers and back. Stay in float32: the "
             "pixels outside of the trigger must be equal to the last digit.",

@@ -117,6 +117,10 @@ SCORES = Exercise(
             "Your shares are tensors. Whoever keeps them keeps memory, and json refuses them: .item() makes floats of them.",
             when=lambda draw, got, expected: all(isinstance(got[key], Tensor) and got[key].ndim == 0 for key in expected),
         ),
+        "ra_is_rest": Mistake(
+            "Your RA is what is left of ASR. A marked image may also be read as a third class: then it counts for neither.",
+            when=lambda draw, got, expected: abs(got["asr"] + got["ra"] - 1) < 1e-6, part="values",
+        ),
         "counts": "You return how many, not which share: divide by the number of images, or take a mean.",
     },
     onward="let your own functions forge a backdoor",
