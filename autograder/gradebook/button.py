@@ -23,8 +23,9 @@ from traitlets import Bool, Unicode
 
 from autograder.authoring.sources import folder
 from autograder.course.secret import NAME
-from autograder.gradebook.pages import flagged, handed_in_at, marked, put_beside
+from autograder.gradebook.pages import flagged, marked, put_beside
 from autograder.handin import sanitize
+from autograder.handin.timestamp import handed_in_at
 from autograder.verdict.assignment import Assignment, assignment, grade_one
 from autograder.verdict.journal import Journal
 from autograder.warden.pool import Warden
