@@ -21,9 +21,7 @@ def repair(
     who: Annotated[str | None, typer.Argument(help="A student, or a notebook; none: the whole class.")] = None,
     course: CourseOption = PRIVATE,
     name: NameOption = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where a notebook's repair goes [default: beside it, NAME.repaired.ipynb].")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="For a notebook [default: beside it, NAME.repaired.ipynb].")] = None,
 ) -> None:
     """Put damaged hand-ins together again, from the released lesson and the student's text; `grade` does so by itself.
 

@@ -95,13 +95,7 @@ def _gradebook(
 
 
 def _staged(
-    plan: Plan,
-    one: HandIn,
-    notes: dict[str, Note],
-    stage: Path,
-    times: Times,
-    entered: _Entered,
-    result: Collected,
+    plan: Plan, one: HandIn, notes: dict[str, Note], stage: Path, times: Times, entered: _Entered, result: Collected
 ) -> Callable[[], object] | None:
     """Read one hand-in, note it, write it beside.  Returns: what puts it in place."""
     student, folder = one.student, plan.root / "submitted" / one.student / plan.name
