@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from autograder.course import secret
 from autograder.course.nbgrader import nbgrader
 from autograder.gradebook import button, enter
-from autograder.gradebook.pages import clamped, handed_in_at, is_check, marked, text
+from autograder.gradebook.pages import clamped, is_check, marked, text
+from autograder.handin.timestamp import handed_in_at
 from autograder.trials.invented import samples
 from autograder.verdict import assignment
 from autograder.verdict.journal import CellGrade, Record
