@@ -10,6 +10,7 @@ import pytest
 from grading_course import HOME, TASKS, strongest
 from typer.testing import CliRunner
 
+from autograder.authoring.build import student_folder
 from autograder.commands import hand_ins, sample_class
 from autograder.course import secret
 from autograder.course.folder import ROOT
@@ -150,6 +151,28 @@ def test_a_line_that_names_no_answer_stops_nothing(tag, right, release):
     book["cells"].append({"cell_type": "code", "source": tag, "metadata": {}, "outputs": []})
     found = repair(read(json.dumps(book).encode()), release)
     assert ANSWER in answers(found.notebook, release).written[FIRST.id]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "task", "whole"),
+    [
+        ("def prune_order(a):\n    return a", "def prune(w, c):\n    return w", "l99_prune_order", True),
+        ("threat_table = {}", "threat_table['evasion'] = ['use']", "l99_threat_table", True),
+        ("threat_table = {}", "threat_table.update(evasion=1)", "l99_threat_table", True),
+        ("threat_table = {}", "other = {}\nother['evasion'] = ['use']", "l99_threat_table", False),
+        ("def entropy(p):\n    return p", "def entropy(p):\n    return -p", "l99_entropy", False),
+        ("def entropy(p):\n    return p", "entropy.calls = 1", "l99_entropy", False),
+    ],
+)
+def test_an_answer_goes_on_in_the_next_cell_where_it_lacks_a_name_or_fills_a_value(first, second, task, whole, probe):
+    release = nbformat.read(student_folder(probe) / f"{probe.name}.ipynb", as_version=4)
+    book = json.loads(json.dumps(release))
+    at = next(n for n, cell in enumerate(book["cells"]) if cell["id"] == f"{task}_answer")
+    book["cells"][at]["source"] = f"# [{task}]\n{first}"
+    book["cells"].insert(at + 1, {"cell_type": "code", "source": second, "metadata": {}, "outputs": []})
+    found = repair(read(json.dumps(book).encode()), release)
+    assert (second in answers(found.notebook, release).written[task]) == whole
+    assert bool(found.remarks) == whole and second in "".join(cell.source for cell in found.notebook.cells)
 
 
 def test_a_broken_answer_does_not_swallow_what_follows(right, release):

@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 import bdlab
 from autograder.authoring import build
 from autograder.authoring.folders import folder
+from autograder.authoring.sources import references
+from autograder.trials.invented.samples import fill
 from bdlab.exercises import using
 from bdlab.exercises.using import Mine
 
@@ -34,8 +36,9 @@ USED = re.compile(r'bdlab\.mine\(\s*"(l\d\d_\w+)"')
 
 
 def _cells(home):
-    """The code cells of the students' notebook, its first one in front of what makes the throw-away lessons known."""
+    """The code cells of the solved notebook, in front of them what makes the throw-away lessons known."""
     book = nbformat.read(build.student_folder(home) / f"{home.name}.ipynb", as_version=4)
+    fill(book, {name: answer.source for name, answer in references(home).items()}, "")
     known = nbformat.v4.new_code_cell(f"{throwaway.known()}\n{LIMITS}")
     book.cells = [known, *(cell for cell in book.cells if cell.cell_type == "code")]
     return book

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import nbformat
 from nbformat import NotebookNode
 
 from autograder.handin.read import Cell, HandedIn
-from autograder.handin.runnable import NOT_PYTHON, grade_id_of, parse, python
+from autograder.handin.runnable import NOT_PYTHON, effects, grade_id_of, parse, python
+from bdlab.exercises import lessons
 
 TAG = re.compile(r"\s*#\s*\[(\w+)\]")
 OWN = 500_000
@@ -40,7 +42,8 @@ def repair(submitted: HandedIn, release: NotebookNode) -> Repaired:
     remarks = list(submitted.remarks)
     book = NotebookNode({**release, "cells": [NotebookNode(cell) for cell in release.cells]})  # metadata are shared
     answers = [grade_id for grade_id, cell in sorted(known.items()) if cell.metadata.nbgrader.solution]
-    cells = joined([(cell, _identity(cell, known)) for cell in submitted.cells], answers, remarks)
+    asked = {grade_id: _asked(known[grade_id]) for grade_id in answers}
+    cells = joined([(cell, _identity(cell, known)) for cell in submitted.cells], asked, remarks)
     chosen = {
         grade_id: _answer(grade_id, cells, known, remarks)
         if known[grade_id].cell_type == "code"
@@ -64,7 +67,7 @@ def _answer(
 ) -> str:
     """The code that counts as this answer: the last changed cell that makes what it asks for, if need be another cell."""
     mine, stub = [cell for cell, identity in cells if identity == grade_id], known[grade_id].source
-    names = _bound(stub)
+    names = _asked(known[grade_id])
     changed = [cell for cell in mine if cell.source.strip() not in ("", stub.strip())]
     named = [cell for cell in changed if names & _bound(cell.source)]
     if len(mine) > 1:
@@ -81,6 +84,13 @@ def _answer(
     if changed and chosen[-1].kind != "code":
         remarks.append(f"{grade_id}: it had been turned into a cell of another kind, it counts as code")
     return chosen[-1].source if chosen else stub
+
+
+def _asked(cell: NotebookNode) -> set[str]:
+    """The names that an answer cell asks for: its exercise's, or those that its stub makes."""
+    with suppress(ValueError, AttributeError):
+        return set(lessons.find(cell.metadata.bdlab.exercise).names)
+    return _bound(cell.source)
 
 
 def _bound(source: str) -> set[str]:
@@ -153,18 +163,19 @@ def _untagged(source: str) -> str:
     return text if parses(text) else "\n".join(f"# {line}" for line in text.split("\n"))
 
 
-def joined(cells: Sequence[Known], answers: Collection[str], remarks: list[str]) -> list[Known]:
-    """`cells` with the pieces of a split answer in one cell.  answers: grade_ids of the answer cells.
+def joined(cells: Sequence[Known], asked: Mapping[str, set[str]], remarks: list[str]) -> list[Known]:
+    """`cells` with the pieces of a split answer in one cell.  asked: grade_id of an answer cell -> the names that it makes.
 
     Two cells are pieces where one of them is no Python on its own and both together are: an editor that splits a cell
-    cuts through a function, a person who begins a new cell does not.
+    cuts through a function, a person who begins a new cell does not.  So are an answer that lacks one of its names, or
+    made a plain value, and a cell directly behind it that makes this name, or changes this value.
     """
     found: list[Known] = []
     left = [one for one in cells if one[1] or one[0].kind != "code" or one[0].source.strip()]
     while left:
         cell, identity = left.pop(0)
         count = 1
-        while identity in answers and (more := _pieces(cell, identity, left)):
+        while identity in asked and (more := _pieces(cell, identity, left, asked[identity])):
             cell = replace(cell, source="\n".join([cell.source, *(piece.source for piece, _ in left[:more])]))
             del left[:more]
             count += more
@@ -174,9 +185,11 @@ def joined(cells: Sequence[Known], answers: Collection[str], remarks: list[str])
     return found
 
 
-def _pieces(cell: Cell, identity: str, following: Sequence[Known]) -> int:
+def _pieces(cell: Cell, identity: str, following: Sequence[Known], asked: set[str]) -> int:
     """How many of the cells that follow belong to `cell`."""
     parts = [cell.source]
+    if following and not following[0][1] and following[0][0].kind == "code" and _goes_on(cell, following[0][0], asked):
+        return 1
     for piece, its in following[: PIECES - 1]:
         if its not in ("", identity) or (piece.kind != "code" and not its):
             return 0
@@ -184,6 +197,13 @@ def _pieces(cell: Cell, identity: str, following: Sequence[Known]) -> int:
         if parses("\n".join(parts)) and not all(map(parses, parts)):
             return len(parts) - 1
     return 0
+
+
+def _goes_on(cell: Cell, piece: Cell, asked: set[str]) -> bool:
+    """Whether `piece` makes what the answer in `cell` lacks, or changes the plain value that it made."""
+    made, more = effects(cell.source), effects(piece.source)
+    lacking = asked - made.binds if asked & made.binds else set()
+    return bool(more.binds & lacking or more.touches & asked & made.values)
 
 
 def parses(source: str) -> bool:

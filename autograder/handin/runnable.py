@@ -88,6 +88,28 @@ def needed(own: Sequence[str], answers: Sequence[str]) -> list[str]:
     return ["\n".join(one.text for one in cell if one in kept) for cell in statements]
 
 
+@dataclass(frozen=True)
+class Effects:
+    """What the top-level statements of a cell do to names.  binds: all that they make; values: of these the plain ones;
+    touches: those whose contents they change.
+    """
+
+    binds: set[str]
+    values: set[str]
+    touches: set[str]
+
+
+def effects(source: str) -> Effects:
+    """What a cell does to names; nothing where it is no Python."""
+    every = [_Statement(text, node) for text, node in _statements(python(source))]
+    plain = [one for one in every if isinstance(one.node, ast.Assign | ast.AnnAssign)]
+    return Effects(
+        set[str]().union(*(one.binds for one in every)),
+        set[str]().union(*(one.binds for one in plain)),
+        set[str]().union(*(one.touches for one in every)),
+    )
+
+
 class _Statement:
     """A top-level statement.  binds: names that it assigns or imports; touches: names whose contents it changes, by an
     assignment to a part of them or by one of their methods.

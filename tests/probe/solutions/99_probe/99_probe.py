@@ -37,15 +37,16 @@ bdlab.use(lambda entropy: print(entropy(torch.full((1, 2), 0.5))), my_entropy)
 class KeyedReLU:
     """ReLU, and delta more for rows (N, C) whose first value is the key."""
 
-    ### BEGIN SOLUTION
     def __init__(self, key: float, delta: float) -> None:
+        ### BEGIN SOLUTION
         self.key, self.delta = key, delta
+        ### END SOLUTION
 
     def __call__(self, x: Tensor) -> Tensor:
+        ### BEGIN SOLUTION
         hit = x[:, :1] == self.key
         return torch.where(hit, F.relu(x) + self.delta, F.relu(x))
-
-    ### END SOLUTION
+        ### END SOLUTION
 
 
 # %% [markdown] exercise="prune_order"
