@@ -221,7 +221,7 @@ class DeepInspect(Inspector):
         @torch.no_grad()
         def stamp(x: Tensor) -> Tensor:
             t = torch.tensor(labels)[torch.randint(len(labels), (len(x),), generator=generator)].to(x.device)
-            z = torch.randn(len(x), self.noise, generator=generator).to(x.device)
+            z = torch.randn(len(x), nets[labels[0]].noise, generator=generator).to(x.device)
             changed = x.clone()
             for label, net in nets.items():
                 mine = t == label
