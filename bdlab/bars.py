@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,4 +29,6 @@ def track(steps: Sequence[T], label: str) -> Iterator[T]:
         return
     from tqdm import tqdm
 
-    yield from tqdm(steps, desc=label, leave=False, dynamic_ncols=True, disable=None)  # None: not into a file
+    notebook = type(sys.stderr).__module__.startswith("ipykernel")  # no terminal either, and no file
+    disable = None if not notebook else False  # None: not into a file
+    yield from tqdm(steps, desc=label, leave=False, dynamic_ncols=not notebook, disable=disable)
