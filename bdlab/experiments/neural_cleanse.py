@@ -18,16 +18,15 @@ from bdlab.contracts import Repaired
 from bdlab.data import Dataset
 from bdlab.defenses.neural_cleanse import NeuralCleanse
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.inspection_repairs import clean_repair, repair_claims
 from bdlab.experiments.inspections import (
     INFECTED,
     SQUARE,
     Repair,
     Trials,
-    clean_repair,
     column,
     figures,
     plain,
-    repair_claims,
     seconds,
     verdicts,
 )
