@@ -29,7 +29,7 @@ def objection(
     demo = next((name for name in sorted(outer) if name in namespace and _only_demo(name, cells)), None)
     if demo:
         return (
-            f"your answer uses {demo}, which a demo cell made; grading does not run demo cells. Pass it in as an "
+            f"your answer uses {demo}, which a demo cell made; grading does not run such cells. Pass it in as an "
             "argument, or make it inside your answer"
         )
     imported = dict(pair for cell in cells for pair in imports(_parsed(cell)) if pair[0] in outer)
