@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bdlab.contracts import Split, check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive
+from bdlab.contracts import Split
+from bdlab.running import check_classes
 from bdlab.training import logits
 
 
@@ -56,6 +58,7 @@ class FlipLabels:
         truth = F.one_hot(split.y, split.classes).bool()  # (N, K)
         others = torch.rand(len(split), split.classes, generator=generator).masked_fill(truth, -torch.inf)
         if model is not None:
+            check_classes(model, split)
             score = logits(model, split.x)
             rivals = score.masked_fill(truth, -torch.inf)  # (N, K)
             others = rivals if self.to == "runner_up" else others

@@ -87,7 +87,7 @@ def run(
 
     Example: `bdlab run badnets --data signs --defense strip --set rate=0.05 --set trigger.shape=pattern`
     """
-    folder = out or Path("runs") / "-".join(filter(None, (attack, data, defense, f"seed{seed}")))
+    folder = out or Path("runs") / report.run_name(attack, data, defense, net, seed, set_ or [], set_defense or [])
     _run(attack, data, defense, net, set_ or [], set_defense or [], seed, device, folder)
 
 
@@ -112,7 +112,8 @@ def _run(
         console.print(f"  {line}", style="dim", highlight=False, markup=False) if line else None
     for table in report.duel_tables(result, targets(result.backdoor.relabel, dataset.test)):
         console.print(table)
-    command = {"attack": repr(make), "defense": repr(guard), "data": repr(dataset), "net": net, "seed": seed}
+    methods = {"attack": report.settings(make), "defense": guard and report.settings(guard)}
+    command = {**methods, "data": data, "net": net, "seed": seed}
     paths = report.write_run(
         folder, {**command, "device": str(where)}, result.as_dict(), pictures(result, guard, dataset, seed)
     )

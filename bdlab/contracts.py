@@ -18,32 +18,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from bdlab.checks import Checked, check_images, check_positive, check_whole
+
 Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
 Relabel = Callable[[Tensor], Tensor]
 """The attacker's wish, true labels (N,) -> wanted labels (N,); see `bdlab.relabel`."""
-
-
-def check_images(x: Tensor, name: str = "x") -> None:
-    """Raise a `ValueError` unless `x` is float32 `(N, C, H, W)` in [0, 1]."""
-    if x.dim() != 4:
-        raise ValueError(
-            f"{name} must have shape (N, C, H, W), got {tuple(x.shape)}; add the missing axis, as in x[None]"
-        )
-    if x.dtype != torch.float32:
-        raise ValueError(f"{name} must be float32 in [0, 1], got {x.dtype}; for 8-bit images use x.float() / 255")
-    if x.numel():
-        low, high = (bound.item() for bound in x.detach().aminmax())
-        if not (low >= 0 and high <= 1):  # also catches NaN
-            raise ValueError(
-                f"{name} must lie in [0, 1], got [{low:g}, {high:g}]; normalisation belongs into the model"
-            )
-
-
-def check_fraction(value: float, name: str, *, zero: bool = False) -> None:
-    """Raise a `ValueError` unless `value` is a share in (0, 1], or in [0, 1] where `zero` is allowed."""
-    if not (0 <= value <= 1) or (value == 0 and not zero):
-        raise ValueError(f"{name} must be in {'[' if zero else '('}0, 1], got {value}; it is a share, not a percentage")
 
 
 @dataclass(frozen=True)
@@ -66,10 +46,7 @@ class Split:
         if self.source is None:
             object.__setattr__(self, "source", torch.arange(len(self.x)))
         for label, values in (("y", self.y), ("source", self.source)):
-            if values.shape != self.x.shape[:1] or values.dtype != torch.int64:
-                raise ValueError(
-                    f"{self.name}.{label} must be int64 of shape ({len(self.x)},), got {values.dtype} {tuple(values.shape)}"
-                )
+            check_whole(values, len(self.x), f"{self.name}.{label}")
         if len(self.y) and not (int(self.y.min()) >= 0 and int(self.y.max()) < self.classes):
             raise ValueError(
                 f"{self.name}.y must be in 0..{self.classes - 1}, got {int(self.y.min())}..{int(self.y.max())}; "
@@ -99,15 +76,6 @@ class Split:
         return self[inside], self[~inside]
 
 
-def check_positive(settings: object, *names: str) -> None:
-    """Raise a `ValueError` unless these fields of `settings`, a dataclass, are above zero, and whole where they count."""
-    for name in names:
-        value, kind = getattr(settings, name), type(settings).__dataclass_fields__[name].type  # type: ignore[attr-defined]
-        wanted = "a whole number" if kind == "int" and not hasattr(value, "__index__") else "positive"
-        if wanted != "positive" or not value > 0:
-            raise ValueError(f"{name} must be {wanted}, got {value!r}; see {type(settings).__name__}'s defaults")
-
-
 def check_clean(clean: Split | None, *, least: int = 1, classes: int = 1) -> Split:
     """The defender's clean images, if there are at least `least` of at least `classes` classes; else a `ValueError`."""
     if clean is None or len(clean) < least:
@@ -119,7 +87,7 @@ def check_clean(clean: Split | None, *, least: int = 1, classes: int = 1) -> Spl
     return clean
 
 
-class Trigger(ABC):
+class Trigger(Checked, ABC):
     """How an input is marked: a pure function of images, composable as `first >> second`.
 
     Subclasses are frozen keyword-only dataclasses that implement `stamp`; a random trigger draws from `generator` only.
@@ -150,7 +118,7 @@ class Chain(Trigger):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(Checked):
     """How a network is trained: one frozen field of every attack and repair that trains.
 
     lr is the peak of the schedule: 'one_cycle' rises for 30 % of the steps and falls to zero, 'constant' stays.
@@ -269,7 +237,7 @@ class Backdoor:
         return f"Backdoor({self.trigger}, {self.relabel}, {c.poisoned} poisoned + {c.covers} covers, {c.seconds:.1f} s)"
 
 
-class Attack(ABC):
+class Attack(Checked, ABC):
     """How a backdoor gets into a model.  `starts_from` tells which weights the attack expects to be given."""
 
     starts_from: ClassVar[Literal["fresh", "trained"]] = "fresh"
@@ -295,7 +263,7 @@ class Fitted(ABC):
         return self.score(x) > self.threshold(fpr)
 
 
-class Detector(ABC):
+class Detector(Checked, ABC):
     """A defence at run time: it judges inputs (input reformation, input filtering).
 
     `measures` says what its scores are, with their unit, for the axes of figures.
@@ -316,7 +284,7 @@ class Repaired:
     trace: list[dict[str, float]] = field(default_factory=list, repr=False)
 
 
-class Sanitizer(ABC):
+class Sanitizer(Checked, ABC):
     """A defence before use: it repairs a copy of the model (model sanitization)."""
 
     @abstractmethod
@@ -326,13 +294,13 @@ class Sanitizer(ABC):
 
 @dataclass(frozen=True)
 class Inspection:
-    """An inspector's result, one entry a class (K,).
+    """An inspector's result, one entry a class (K,); `verdict` says it in words.
 
     norm: size (l1) of the smallest trigger found.  anomaly_index: how far it lies below the other classes'; NaN for classes
     without a trigger that works, which are `excluded`.  flagged: the classes above `cutoff`; flagged_at_two: those above the
     papers' 2.0.  ranking: the classes that are not excluded, smallest norm first.  triggers (K, C, H, W): what was found, to
     look at.  success: the share of images that it sends to the class.  indices: the anomaly index under each definition
-    of the deviation, see `metrics.anomaly_index`.
+    of the deviation, see `metrics.anomaly_index`.  reason: why there is no verdict, else empty.
     """
 
     norm: Tensor
@@ -345,9 +313,22 @@ class Inspection:
     ranking: list[int] = field(default_factory=list)
     success: Tensor | None = field(default=None, repr=False)
     indices: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    reason: str = field(default="", repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """'backdoored' where a class is flagged, 'cannot say: reason' where none could be, else 'no sign'."""
+        return "backdoored" if self.flagged else f"cannot say: {self.reason}" if self.reason else "no sign"
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain numbers, for JSON; None where a class has none."""
+        numbers = {"norm": self.norm, "anomaly_index": self.anomaly_index, "success": self.success}
+        parts = {key: None if v is None else [x if x - x == 0 else None for x in v.tolist()] for key, v in numbers.items()}
+        names = ("verdict", "cutoff", "flagged", "flagged_at_two", "excluded", "ranking")
+        return parts | {name: getattr(self, name) for name in names}
 
 
-class Inspector(ABC):
+class Inspector(Checked, ABC):
     """A defence before use: it judges the model (model inspection)."""
 
     @abstractmethod

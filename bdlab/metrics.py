@@ -13,13 +13,25 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from bdlab.checks import check_tensor
+
 Interval = tuple[float, float]
 ANOMALY_KINDS = ("mean", "mad", "left_mad")
 
 
 def accuracy(prediction: Tensor, y: Tensor) -> float:
     """Share of predictions that equal the label; NaN for no images."""
+    _check(prediction=prediction, y=y)
     return _share(prediction == y)
+
+
+def _check(**labels: Tensor) -> None:
+    """Raise a `TypeError` or a `ValueError` unless all are tensors of one shape (N,)."""
+    for name, values in labels.items():
+        check_tensor(values, name)
+    shapes = {name: tuple(values.shape) for name, values in labels.items()}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        raise ValueError(f"{' and '.join(labels)} must have one shape (N,), got {shapes}; take logits.argmax(1)")
 
 
 def asr(prediction: Tensor, y: Tensor, wanted: Tensor) -> float:
@@ -27,12 +39,14 @@ def asr(prediction: Tensor, y: Tensor, wanted: Tensor) -> float:
 
     Pitfall: with images of the target class counted in, a clean model 'succeeds' on one image in K.
     """
+    _check(prediction=prediction, y=y, wanted=wanted)
     attacked = wanted != y
     return _share(prediction[attacked] == wanted[attacked])
 
 
 def ra(prediction: Tensor, y: Tensor, wanted: Tensor) -> float:
     """Recovered accuracy: share of attacked images that keep their true label.  Low ASR with low RA is no cure."""
+    _check(prediction=prediction, y=y, wanted=wanted)
     attacked = wanted != y
     return _share(prediction[attacked] == y[attacked])
 
@@ -40,9 +54,13 @@ def ra(prediction: Tensor, y: Tensor, wanted: Tensor) -> float:
 def leak(prediction: Tensor, y: Tensor, wanted: Tensor) -> float | None:
     """Share of triggered bystanders (not attacked, not of an attacked label) that get an attacked label, or None.
 
+    None where there is no bystander, or no attacked image: then the attacked labels are not known.
     Pitfall: a source-specific attack that fires for every class is not source-specific; its ASR does not show it.
     """
+    _check(prediction=prediction, y=y, wanted=wanted)
     attacked = wanted != y
+    if not attacked.any():
+        return None
     targets = wanted[attacked].unique()
     bystander = ~attacked & ~torch.isin(y, targets)
     return _share(torch.isin(prediction[bystander], targets)) if bystander.any() else None
@@ -136,12 +154,17 @@ def anomaly_index(values: Tensor, kind: str = "mad") -> Tensor:
     """How far below the others each of `values` (K,) lies, in robust standard deviations: (K,), larger = smaller value.
 
     'mean': (mean - v) / mean absolute deviation, the lectures' formula; with one outlier among equals it is capped at K/2.
-    'mad': (median - v) / (1.4826 MAD), Neural Cleanse.  'left_mad': the same with the MAD of the values up to the median,
-    DeepInspect.  The median of an even count is the mean of the middle two (`torch.median` takes the lower one).
-    Raises `ValueError` when the deviation is zero.
+    'mad': (median - v) / (1.4826 MAD), Neural Cleanse.  'left_mad': the same with the deviation of the lower half alone,
+    DeepInspect: the median, after Harrell and Davis (1982), of that half and its mirror image.  The plain median of so few
+    values depends on whether their count is odd.
+    The median of an even count is the mean of the middle two (`torch.median` takes the lower one).
+    Raises `ValueError` when the deviation is zero or a value is not finite.
     """
     if kind not in ANOMALY_KINDS:
         raise ValueError(f"kind must be one of {', '.join(ANOMALY_KINDS)}; got {kind!r}")
+    if not values.isfinite().all():
+        odd = (~values.isfinite()).nonzero()[:, 0].tolist()
+        raise ValueError(f"values must be finite, got {values[odd].tolist()} at {odd}; leave those classes out")
     below, spread = _below(values.double()[None], kind)  # (1, K), (1, 1)
     if spread == 0:
         raise ValueError(f"values have no spread, got {values.tolist()}; an anomaly index needs classes that differ")
@@ -154,8 +177,21 @@ def _below(v: Tensor, kind: str) -> tuple[Tensor, Tensor]:
     below = centre - v  # (n, K)
     if kind == "mean":
         return below, below.abs().mean(1, keepdim=True)
-    counted = below.abs() if kind == "mad" else below.where(below >= 0, math.nan)
-    return below, 1.4826 * counted.nanquantile(0.5, dim=1, keepdim=True)
+    if kind == "mad":
+        return below, 1.4826 * below.abs().quantile(0.5, dim=1, keepdim=True)
+    lower = below.sort(1, descending=True).values[:, : v.shape[1] // 2]  # what lies below the median, (n, K // 2)
+    middle = below.new_zeros(len(v), v.shape[1] % 2)  # of an odd count the median itself
+    mirrored = torch.cat((lower, lower, middle), 1).sort(1).values  # (n, K)
+    return below, 1.4826 * (mirrored @ _median_weights(v.shape[1]).to(v))[:, None]
+
+
+@lru_cache
+def _median_weights(n: int) -> Tensor:
+    """Harrell and Davis: the weight of each of n sorted values in the estimate of the median, float64 (n,)."""
+    from scipy.stats import beta
+
+    edges = beta.cdf([i / n for i in range(n + 1)], (n + 1) / 2, (n + 1) / 2)
+    return torch.from_numpy(edges).diff()
 
 
 @lru_cache
@@ -174,8 +210,9 @@ def family_wise_cutoff(classes: int, kind: str = "mad", alpha: float = 0.05, dra
 class Difference:
     """How far marked images are from clean ones, means over the images.
 
-    psnr: peak signal-to-noise ratio in dB (infinite where nothing changed).  ssim: structural similarity in [-1, 1].
-    l0: pixels that changed in any channel.  l2, linf: norms of the change, pixel values in [0, 1].
+    psnr: peak signal-to-noise ratio in dB of the images that changed (infinite where none did).  ssim: structural
+    similarity in [-1, 1].  l0: pixels that changed in any channel by more than rounding.  l2, linf: norms of the change,
+    pixel values in [0, 1].  unchanged: how many images did not change.
     """
 
     psnr: float
@@ -183,6 +220,16 @@ class Difference:
     l0: float
     l2: float
     linf: float
+    unchanged: int = 0
+
+
+ROUNDING = 1e-6
+"""Pixels that differ by less are equal: float32 rounds at 6e-8."""
+
+
+def changed(x: Tensor, marked: Tensor) -> Tensor:
+    """Which of the images (N, C, H, W) differ from `marked` by more than rounding: bool (N,)."""
+    return (x - marked).abs().flatten(1).amax(1) > ROUNDING
 
 
 def image_difference(x: Tensor, marked: Tensor) -> Difference:
@@ -191,11 +238,14 @@ def image_difference(x: Tensor, marked: Tensor) -> Difference:
 
     change = (marked - x).double().flatten(2)  # (N, C, H * W)
     pairs = zip(x.cpu().numpy(), marked.cpu().numpy(), strict=True)
+    moved = changed(x, marked)
+    energy = change.square().mean((1, 2))[moved if moved.any() else slice(None)]
     ssim = [float(structural_similarity(a, b, data_range=1.0, channel_axis=0)) for a, b in pairs]
     return Difference(
-        psnr=float((-10 * change.square().mean((1, 2)).log10()).mean()),
+        psnr=float((-10 * energy.log10()).mean()) if moved.any() else math.inf,
         ssim=sum(ssim) / len(ssim),
-        l0=float(change.ne(0).any(1).sum(1).double().mean()),
+        l0=float((change.abs() > ROUNDING).any(1).sum(1).double().mean()),
         l2=float(change.flatten(1).norm(dim=1).mean()),
         linf=float(change.abs().amax((1, 2)).mean()),
+        unchanged=int((~moved).sum()),
     )

@@ -6,6 +6,7 @@ drawn from `seed` alone.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,25 +52,44 @@ class Normalize(nn.Module):
         return (x - self.mean) / self.std
 
 
+_ALONE = threading.RLock()
+
+
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Initialise layers (on the CPU) from `seed`, and leave every global generator as it was."""
-    with torch.random.fork_rng(devices=[]):
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """What draws from the global generators of the CPU and of `device` draws from `seed`; then they are as they were.
+
+    One thread at a time: two would draw each other's numbers.
+    """
+    gpus = [device] if device is not None and device.type == "cuda" else []
+    with _ALONE, torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed every GPU too, and nothing undo it
+        for gpu in gpus:
+            torch.cuda.default_generators[gpu.index or 0].manual_seed(seed)
         yield
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """Inference with `model`: eval mode and no autograd inside; afterwards every submodule has its own mode again."""
+def in_eval_mode(model: nn.Module) -> Iterator[nn.Module]:
+    """`model` in eval mode; afterwards every submodule has its own mode again.  What it draws all the same is seed 0's."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with torch.inference_mode():
+        with seeded(0, device_of(model)):
             yield model
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """Inference with `model`, in eval mode: no autograd, but not torch's inference mode.
+
+    What is computed inside may be written into, and what a model keeps of it does not spoil its next training.
+    """
+    with in_eval_mode(model), torch.no_grad():
+        yield model
 
 
 def device_of(model: nn.Module) -> torch.device:

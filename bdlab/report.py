@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -13,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from rich.markup import escape
 from rich.table import Table
+
+from bdlab.checks import digest
 
 if TYPE_CHECKING:
     from bdlab.contracts import Inspection
@@ -45,15 +50,16 @@ def _inspection_table(rows: dict[str, Inspection], targets: Sequence[int]) -> Ta
     table = Table(
         "model", "verdict", "flagged classes", "largest anomaly index", "its class", "rank of the target", "cut-off",
         title="The inspector",
-        caption="rank 1: the target looks most suspicious of all classes",
+        caption="rank 1: the target has the smallest trigger of all classes; -: it has none that works",
     )  # fmt: skip
     for name, found in rows.items():
-        index = found.anomaly_index.nan_to_num(-torch.inf)
-        order = index.argsort(descending=True).tolist()
-        rank = str(order.index(targets[0]) + 1) if len(targets) == 1 else "-"
+        index = {k: value for k, value in enumerate(found.anomaly_index.tolist()) if not math.isnan(value)}
+        first = max(index, key=index.__getitem__, default=None)
+        largest = ("-", "-") if first is None else (f"{index[first]:.2f}", str(first))
+        known = len(targets) == 1 and targets[0] in found.ranking
+        rank = str(found.ranking.index(targets[0]) + 1) if known else "-"
         flagged = ", ".join(map(str, found.flagged)) or "-"
-        verdict = "backdoored" if found.flagged else "clean"
-        table.add_row(name, verdict, flagged, f"{index.max():.2f}", str(order[0]), rank, f"{found.cutoff:.2f}")
+        table.add_row(name, found.verdict, flagged, *largest, rank, f"{found.cutoff:.2f}")
     return table
 
 
@@ -94,9 +100,33 @@ def write_run(folder: Path, command: dict[str, Any], numbers: dict[str, Any], fi
     paths = [figure.save(folder / name) for name, figure in figures.items()]
     record = {"command": command, "versions": versions(), **numbers}
     part = folder / "results.json.part"
-    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(part, folder / "results.json")
     return [*paths, folder / "results.json"]
+
+
+def run_name(
+    attack: str, data: str, defense: str | None, net: str, seed: int, settings: Sequence[str], guards: Sequence[str]
+) -> str:
+    """The name of a run's folder, which tells all its settings; those that a name cannot hold by their checksum."""
+    changed = [*settings, *(f"defense.{setting}" for setting in guards)]
+    words = [attack, data, defense or "", net if net != "small_bn" else "", f"seed{seed}"]
+    if changed:
+        text = re.sub(r"[^A-Za-z0-9.=]+", "_", "-".join(changed))[:80]
+        words += [text, hashlib.sha256("\n".join(changed).encode()).hexdigest()[:8]]
+    return "-".join(filter(None, words))
+
+
+def settings(method: Any) -> Any:
+    """A method's settings as data: dataclasses become dicts with their class's name, tensors their shape and checksum."""
+    if dataclasses.is_dataclass(method):
+        values = {field.name: settings(getattr(method, field.name)) for field in dataclasses.fields(method)}
+        return {"class": type(method).__name__, **values}
+    if isinstance(method, torch.Tensor):
+        return {"shape": list(method.shape), "sha256": digest(method)}
+    if isinstance(method, tuple | list):
+        return [settings(value) for value in method]
+    return method if isinstance(method, bool | int | float | str | None) else repr(method)
 
 
 def versions() -> dict[str, str]:

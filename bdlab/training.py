@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -13,8 +12,9 @@ from torch.nn import functional as F
 from bdlab import metrics
 from bdlab.bars import track
 from bdlab.contracts import Backdoor, Fitted, Recipe, Relabel, Repaired, Split, Trigger
-from bdlab.nets import device_of, evaluating
+from bdlab.nets import device_of, evaluating, seeded
 from bdlab.relabel import check_relabel
+from bdlab.running import answer, check_classes, check_trainable, copied
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """loss(model, x, y) -> scalar, for a batch x (B, C, H, W), y (B,)."""
@@ -24,7 +24,7 @@ DEFAULT_RECIPE = Recipe(epochs=5)
 
 def cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """The ordinary loss: mean cross-entropy of the logits."""
-    return F.cross_entropy(model(x), y)
+    return F.cross_entropy(answer(model, x), y)
 
 
 def fit(
@@ -38,26 +38,38 @@ def fit(
 ) -> nn.Module:
     """Train a copy of `model` on `split`, on the model's device, and return it in eval mode.
 
-    `seed` draws the order of the batches.  `loss` serves attacks that change the loss, `after_step` repairs and attacks
-    that correct the weights after every step (a kept mask, a projection).
+    `seed` draws the order of the batches, and what the model itself draws (dropout).  `loss` serves attacks that change
+    the loss, `after_step` repairs and attacks that correct the weights after every step (a kept mask, a projection).
+    A last batch of one image joins the batch before it where the model cannot be trained on one image (batch norm).
 
-    Raises: `ValueError` for an empty split; `FloatingPointError` when the loss is no longer finite.
+    Raises: `ValueError` for an empty split, fewer logits than classes, half precision or a single image where two are
+    needed; `FloatingPointError` when the loss is no longer finite.
     """
     if not len(split):
         raise ValueError(f"split must hold at least one image, got {split}")
-    model, device = copy.deepcopy(model).train(), device_of(model)
-    x, y = split.x.to(device), split.y.to(device)
-    generator = torch.Generator().manual_seed(seed)
-    steps = recipe.epochs * -(-len(split) // recipe.batch)
-    optimiser, schedule = _optimiser(model, recipe, steps)
+    check_trainable(model)
+    model, device = copied(model), device_of(model)
+    check_classes(model, split)
+    with seeded(seed, device):
+        return _trained(model.train(), split, recipe, seed, loss, after_step)
+
+
+def _trained(
+    model: nn.Module, split: Split, recipe: Recipe, seed: int, loss: Loss, after_step: Callable[[nn.Module], None] | None
+) -> nn.Module:
+    """The loop of `fit`, on the model itself."""
+    device, generator = device_of(model), torch.Generator().manual_seed(seed)
+    x, y, sizes = split.x.to(device), split.y.to(device), _batches(model, split, recipe.batch)
+    optimiser, schedule = _optimiser(model, recipe, recipe.epochs * len(sizes))
     for _ in track(range(recipe.epochs), "training, epochs"):
-        for rows in torch.randperm(len(split), generator=generator).split(recipe.batch):  # (B,)
+        for rows in torch.randperm(len(split), generator=generator).split(sizes):  # (B,)
             rows = rows.to(device)
             optimiser.zero_grad(set_to_none=True)
             value = loss(model, x[rows], y[rows])
             if not torch.isfinite(value):
                 raise FloatingPointError(
-                    f"the loss became {value.item()}; lower lr, now {recipe.lr}, or check the data"
+                    f"the loss became {value.item()}; lower lr, now {recipe.lr}, or check the data, and the model for "
+                    "infinite logits, as a class has that is switched off"
                 )
             value.backward()
             optimiser.step()
@@ -65,6 +77,29 @@ def fit(
             if after_step is not None:
                 after_step(model)
     return model.eval()
+
+
+def _batches(model: nn.Module, split: Split, batch: int) -> list[int]:
+    """How many images the batches of an epoch have; the last is not a single one where `model` refuses that."""
+    sizes = [len(rows) for rows in torch.arange(len(split)).split(batch)]
+    if sizes[-1] > 1 or _trains_on_one(model, split.x[:1]):
+        return sizes
+    if len(split) == 1 or batch == 1:
+        raise ValueError(f"split and recipe.batch must give batches of at least 2 images, since this model normalises over "
+                         f"a batch, got {len(split)} images and recipe.batch {batch}; raise them")  # fmt: skip
+    return [*sizes[:-2], sizes[-2] + 1]
+
+
+def _trains_on_one(model: nn.Module, x: Tensor) -> bool:
+    """Whether `model`, in training mode, takes a batch of one: torch's batch norm of one value a channel raises."""
+    try:
+        with torch.no_grad():
+            answer(copied(model), x)
+    except ValueError as refusal:
+        if "more than 1" not in str(refusal):
+            raise
+        return False
+    return True
 
 
 def _optimiser(
@@ -92,9 +127,8 @@ def logits(model: nn.Module, x: Tensor, batch: int = 512) -> Tensor:
 
     Raises: `FloatingPointError` when the model answers with NaN.
     """
-    device = device_of(model)
     with evaluating(model):
-        out = torch.cat([model(rows.to(device)).cpu() for rows in x.split(batch)])
+        out = torch.cat([answer(model, rows).cpu() for rows in x.split(batch)])
     if out.isnan().any():
         bad = int(out.isnan().any(1).sum())
         raise FloatingPointError(f"the model gives NaN logits for {bad} of {len(x)} images; its training has diverged")
@@ -147,18 +181,19 @@ def evaluate(
         model = model.model
     elif isinstance(model, Repaired):
         model = model.model if against is None else against.deploy(model.model)
+    check_classes(model, split)
     clean = metrics.accuracy(logits(model, split.x).argmax(1), split.y)
     if against is None:
         return Scores(clean, None, None, None, len(split), 0, split.sources)
     marked, wanted = triggered(split, against.trigger, against.relabel, seed=seed)
-    prediction = logits(model, marked).argmax(1)
+    prediction, attacked = logits(model, marked).argmax(1), int((wanted != split.y).sum())
     return Scores(
         clean,
-        metrics.asr(prediction, split.y, wanted),
-        metrics.ra(prediction, split.y, wanted),
+        metrics.asr(prediction, split.y, wanted) if attacked else None,
+        metrics.ra(prediction, split.y, wanted) if attacked else None,
         metrics.leak(prediction, split.y, wanted),
         len(split),
-        int((wanted != split.y).sum()),
+        attacked,
         split.sources,
     )
 

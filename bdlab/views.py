@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import copy
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from bdlab.channels import check_maps, split
 from bdlab.nets import device_of, evaluating
+from bdlab.running import answer, feed, frozen
 
 
 def activation_map(model: nn.Module, layer: str, x: Tensor, batch: int = 512) -> Tensor:
     """Mean over the channels of the absolute output of stage `layer`, for images (N, C, H, W): (N, h, w), on the CPU."""
     trunk, _ = split(model, layer)
-    device = device_of(model)
     with evaluating(model):
-        return torch.cat([check_maps(trunk(rows.to(device)), layer).abs().mean(1).cpu() for rows in x.split(batch)])
+        parts = (check_maps(trunk(feed(model, rows)), layer).float() for rows in x.split(batch))  # (B, channels, h, w)
+        return torch.cat([maps.abs().mean(1).cpu() for maps in parts])
 
 
 def grad_cam(model: nn.Module, layer: str, x: Tensor, target: Tensor, batch: int = 128) -> Tensor:
@@ -32,8 +33,8 @@ def grad_cam(model: nn.Module, layer: str, x: Tensor, target: Tensor, batch: int
     from captum.attr import LayerAttribution, LayerGradCam
 
     activation_map(model, layer, x[:1])  # a stage of a Net that puts out maps, or its error
-    net, device = copy.deepcopy(model).eval(), device_of(model)
-    cam, maps = LayerGradCam(net, net.requires_grad_(True).get_submodule(layer)), []
+    net, device = frozen(model), device_of(model)
+    cam, maps = LayerGradCam(partial(answer, net), net.requires_grad_(True).get_submodule(layer)), []
     for images, classes in zip(x.split(batch), target.split(batch), strict=True):
         small = cam.attribute(images.to(device), classes.to(device), relu_attributions=True)  # (B, 1, h, w)
         maps.append(LayerAttribution.interpolate(small, tuple(x.shape[2:]), "bilinear")[:, 0].detach().cpu())

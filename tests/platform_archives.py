@@ -53,15 +53,12 @@ def people(n=8):
     return found
 
 
-def roster(who, extension=None):
-    """A roster with all columns; extension: student -> '2d'."""
+def roster(who):
+    """A roster with all columns."""
     rows = [
-        [one.student, one.first, one.last, one.email, one.canvas, f"u_{one.student}", f"s{one.canvas}",
-         (extension or {}).get(one.student, "")]
-        for one in who
-    ]  # fmt: skip
-    heads = ["student_id", "first_name", "last_name", "email", "canvas_id", "username", "id_number", "extension"]
-    return table(heads, rows)
+        [one.student, one.first, one.last, one.email, one.canvas, f"u_{one.student}", f"s{one.canvas}"] for one in who
+    ]
+    return table(["student_id", "first_name", "last_name", "email", "canvas_id", "username", "id_number"], rows)
 
 
 def table(heads, rows, separator=","):
@@ -115,19 +112,6 @@ def gradebook(who, title="Lesson 3 (881)", maximum="20"):
         [f"{one.last}, {one.first}", one.canvas, f"s{one.canvas}", one.email, "A, B", "7.5", "", "75"] for one in who
     ]
     return table(heads, [top, *rows])
-
-
-def moodle_import(text, people_by, maximum=20):
-    """What Moodle's grade import makes of a file: it stops at a person whom it does not know.  value -> points."""
-    found = {}
-    heads, *rows = csv.reader(io.StringIO(text))
-    assert len(heads) == 2 and all(len(row) == 2 for row in rows)
-    for who, points in rows:
-        if who not in people_by:
-            raise LookupError(f"user mapping error: {who}")
-        assert float(points) <= 100
-        found[people_by[who]] = float(points)
-    return found
 
 
 def worksheet_import(text, participants):

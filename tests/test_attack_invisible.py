@@ -213,7 +213,7 @@ def test_a_model_without_a_linear_end_is_refused():
         InvisibleL2(images=16).craft(nn.Linear(2, 2), _tiny())
     net = small_bn((1, 8, 8), 4)
     net.head = nn.Sequential(*net.head, nn.Softmax(1))
-    with pytest.raises(ValueError, match="model must end in a linear layer, got Softmax"):
+    with pytest.raises(ValueError, match=r"model must end in a plain nn\.Linear, got Softmax"):
         InvisibleL2(images=16).craft(net, _tiny())
 
 

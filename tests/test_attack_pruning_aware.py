@@ -254,7 +254,8 @@ def test_predictions_under_pruning_are_those_of_masked_nets(name, layer, noise, 
     handle = net.conv1.register_forward_hook(lambda *_: calls.append(1))
     rows = channels.pruned_predictions(net, layer, order, data.x, batch=64)
     handle.remove()
-    assert rows.shape == (width - 2, 150) and rows.dtype == torch.int64 and len(calls) == 3  # three batches, each once
+    assert rows.shape == (width - 2, 150) and rows.dtype == torch.int64
+    assert len(calls) == 3 + 5  # three batches, each once, and the comparison with the whole network
     for count in (0, 1, width // 2, width - 3):
         keep = torch.ones(width, dtype=torch.bool)
         keep[order[:count]] = False

@@ -32,6 +32,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
              "--disable-component-update", "--disable-sync"]  # fmt: skip
 VISIBLE = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 IDLE = f'{VISIBLE} .jp-Notebook-ExecutionIndicator[data-status="idle"]'
+CONNECTED = "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.connectionStatus === 'connected'"
+"""Whether the notebook has its kernel: who runs cells before is asked which kernel shall run them."""
 TRACEBACK = '[data-mime-type="application/vnd.jupyter.stderr"]'
 
 
@@ -95,7 +97,7 @@ def page(server, tmp_path_factory):
         page.on("request", lambda request: page.outside.append(request.url) if _leaves(request.url) else None)
         page.goto(f"{server}/lab/workspaces/test/tree/lesson.ipynb?reset")
         page.wait_for_selector(f"{VISIBLE} .jp-Cell", timeout=60_000)
-        page.wait_for_selector(IDLE, timeout=60_000)
+        page.wait_for_function(CONNECTED, timeout=60_000)
         _run_all(page)
         yield page
         context.close()

@@ -1,6 +1,7 @@
 """The command line as a user meets it, in a folder of its own; `main` runs in this process to save the import of torch."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bdlab import BadNets, Patch, __version__, all_to_all, cli, source_to
+from bdlab import BadNets, Patch, __version__, all_to_all, cli, report, source_to
 from bdlab.settings import with_settings
 
 COMMANDS = ("demo", "run", "reproduce", "gallery", "list", "doctor", "lab", "bench")
@@ -52,7 +53,30 @@ def test_run_prints_tables_and_writes_figures_and_json(ran):
     assert {path.name for path in (folder / "one").iterdir()} == {"triggers.png", "scores.png", "results.json"}
     numbers = json.loads((folder / "one" / "results.json").read_text())
     assert numbers["attacked"]["asr"] > 0.9 > 0.05 > numbers["clean"]["asr"]
-    assert numbers["command"]["seed"] == 3 and "epochs=2" in numbers["command"]["attack"]
+    assert numbers["command"]["seed"] == 3 and numbers["command"]["data"] == "digits"
+    attack, defense = numbers["command"]["attack"], numbers["command"]["defense"]
+    assert attack["class"] == "BadNets" and attack["recipe"]["epochs"] == 2 and attack["relabel"]["target"] == 0
+    assert defense["class"] == "Strip" and defense["overlays"] == 20
+
+
+def test_a_run_folder_is_named_by_all_settings():
+    names = [
+        report.run_name("badnets", "digits", None, net, seed, settings, guards)
+        for net, seed, settings, guards in (
+            ("small_bn", 0, [], []),
+            ("small_bn", 1, [], []),
+            ("small_bn", 0, ["rate=.01"], []),
+            ("small_bn", 0, ["rate=.2"], []),
+            ("fast_bn", 0, ["rate=.2"], []),
+            ("small_bn", 0, [], ["rate=.2"]),
+            ("small_bn", 0, ["at=(1,2)"], []),
+            ("small_bn", 0, ["at=[1,2]"], []),
+            ("small_bn", 0, ["a=" + "x" * 90], []),
+            ("small_bn", 0, ["a=" + "x" * 91], []),
+        )
+    ]
+    assert len(set(names)) == len(names) and names[0] == "badnets-digits-seed0"
+    assert all(re.fullmatch(r"[A-Za-z0-9._=-]{1,150}", name) for name in names)
 
 
 def test_two_runs_with_one_seed_give_the_same_numbers(ran):

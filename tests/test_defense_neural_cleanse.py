@@ -1,6 +1,7 @@
 """Neural Cleanse against the official controller written out for one class, and against a plain loop over the classes."""
 
 import copy
+import json
 import math
 
 import numpy as np
@@ -14,7 +15,8 @@ from bdlab import metrics, nets
 from bdlab.contracts import Recipe
 from bdlab.defenses import anomaly
 from bdlab.defenses.neural_cleanse import NeuralCleanse, Schedule, logit, marked, reverse, unit, working_images
-from bdlab.inversion import frozen, lean
+from bdlab.inversion import lean
+from bdlab.running import frozen
 from bdlab.training import evaluate
 
 HAND = torch.tensor([10.0, 11, 9, 10, 12, 8, 10, 11, 9, 2])
@@ -31,8 +33,9 @@ def _slow_index(values, kind):
         return (v.mean() - v) / np.mean(np.abs(v - v.mean()))
     if kind == "mad":
         return (np.median(v) - v) / stats.median_abs_deviation(v, scale=1 / 1.4826)
-    left = v[v <= np.median(v)]
-    return (np.median(v) - v) / (1.4826 * np.median(np.median(v) - left))
+    lower = np.median(v) - np.sort(v)[: len(v) // 2]
+    mirrored = np.concatenate((lower, lower, [0] * (len(v) % 2)))
+    return (np.median(v) - v) / (1.4826 * float(stats.mstats.hdquantiles(mirrored, prob=[0.5])[0]))
 
 
 @pytest.mark.parametrize("kind", metrics.ANOMALY_KINDS)
@@ -85,12 +88,18 @@ def test_classes_without_a_working_trigger_are_no_evidence():
     success[9] = 0.5
     found = _judge(HAND, success)
     assert found.excluded == [9] and found.flagged_at_two == [] and 9 not in found.ranking and len(found.ranking) == 9
+    assert found.verdict == "cannot say: class 9 has the smallest trigger, and that reaches only 50% of the images"
+    success[9] = 0.9 * 0.99  # nearly: it counts
+    assert _judge(HAND, success).flagged == [9] and _judge(HAND, success).verdict == "backdoored"
     others = metrics.anomaly_index(HAND[:9])
     assert torch.equal(found.anomaly_index[:9], others) and found.cutoff == metrics.family_wise_cutoff(9)
-    with pytest.warns(UserWarning, match="only 4 of 10 classes have a trigger that works, 5 are needed"):
+    with pytest.warns(UserWarning, match="only 4 of 10 classes have a trigger that works, 7 are needed"):
         none = _judge(HAND, torch.tensor([1.0] * 4 + [0.0] * 6))
     assert none.flagged == none.flagged_at_two == none.ranking == [] and none.excluded == list(range(10))
     assert "smallest: none" in anomaly.row(none)
+    assert none.verdict == "cannot say: only 4 of 10 classes have a trigger that works, 7 are needed"
+    plain = json.loads(json.dumps(none.as_dict(), allow_nan=False))
+    assert plain["anomaly_index"] == [None] * 10 and plain["success"][:5] == [1, 1, 1, 1, 0] and plain["excluded"]
 
 
 def test_the_papers_cutoff_stands_beside_ours():
@@ -110,15 +119,15 @@ def test_a_lean_copy_gives_the_same_logits_and_slopes(name, device):
     net.train()(x)
     state, modules = copy.deepcopy(net.state_dict()), [type(m) for m in net.modules()]
     rows = [x.clone().requires_grad_() for _ in range(2)]
-    out = [make(net)(row) for make, row in zip((frozen, lean), rows, strict=True)]
+    out = [make(row) for make, row in zip((frozen(net), lean(net, x)), rows, strict=True)]
     tolerance = 1e-4 if device.type == "cpu" else 2e-2
     assert torch.allclose(out[0], out[1], atol=tolerance)
     slopes = [torch.autograd.grad(o.square().sum(), row)[0] for o, row in zip(out, rows, strict=True)]
     assert torch.allclose(*slopes, atol=tolerance * float(slopes[0].abs().max()))
     assert net.training and [type(m) for m in net.modules()] == modules
     assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items())
-    assert not any(p.requires_grad for p in lean(net).parameters()) and all(p.requires_grad for p in net.parameters())
-    norms = sum(isinstance(m, nn.BatchNorm2d) for m in lean(net).modules())
+    assert not any(p.requires_grad for p in lean(net, x).parameters()) and all(p.requires_grad for p in net.parameters())
+    norms = sum(isinstance(m, nn.BatchNorm2d) for m in lean(net, x).modules())
     assert norms == {"small_bn": 0, "fast_bn": 2, "badnets_cnn": 0, "preact_resnet18": 17}[name]
 
 

@@ -208,7 +208,9 @@ def test_the_whole_curve_takes_two_passes_through_the_trunk_and_one_through_the_
     repaired = Pruning()(net, data)
     for hook in hooks:
         hook.remove()
-    assert seen == {"trunk": 2 * len(data), "head": len(data)} and len(repaired.trace) >= 32
+    few = 8 * channels.FEW  # the shortcut is compared with the whole network
+    assert 2 * len(data) < seen["trunk"] <= 2 * len(data) + few and len(data) < seen["head"] <= len(data) + few
+    assert len(repaired.trace) >= 32
 
 
 @pytest.mark.slow

@@ -169,12 +169,12 @@ def test_a_normal_boundary_below_zero_entropy_warns_and_flags_nothing(toy):
 class Constant(nn.Module):
     """The same answer for every image; logits apart by `gap`."""
 
-    def __init__(self, gap):
+    def __init__(self, gap, classes=5):
         super().__init__()
-        self.gap = gap
+        self.gap, self.classes = gap, classes
 
     def forward(self, x):
-        return torch.linspace(0, self.gap, 5).expand(len(x), 5)
+        return torch.linspace(0, self.gap, self.classes).expand(len(x), self.classes)
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
@@ -305,7 +305,7 @@ def test_the_heart_of_the_reproduction():
 
 def test_the_reproduction_counts_the_sources_of_the_images_that_it_scores(digits, monkeypatch):
     monkeypatch.setattr(strip_trials, "INPUTS", 5)
-    model, few = Constant(1.0), replace(digits, calibration=digits.calibration[:20])
+    model, few = Constant(1.0, 10), replace(digits, calibration=digits.calibration[:20])
     backdoor = Backdoor(model, model, BadNets().trigger, BadNets().relabel, Cost(0, 0, 0, 0))
     _, found = Trial(few, backdoor, 0, attacked=False).judged("add_clip")
     assert len(found.clean) == 5 and found.sources == digits.test[:5].sources
@@ -381,7 +381,7 @@ def test_one_clean_model_is_shown_every_trigger(digits, monkeypatch):
 
 def test_the_figure_of_a_backdoor_that_fails(digits):
     few = replace(digits, test=digits.test[:30], calibration=digits.calibration[:120])
-    model = Constant(1.0)  # answers 4 of 5
+    model = Constant(1.0, 10)  # answers 9
     failed = Backdoor(model, model, BadNets().trigger, BadNets().relabel, Cost(0, 0, 0, 0))
     trials = Trial(few, failed, 0), Trial(few, failed, 0, attacked=False)
     assert "to 7: none fools it" in _figure(few, "square", trials[1], trials[0]).alt

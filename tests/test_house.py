@@ -24,9 +24,11 @@ TREES = imports.trees(FILES)
 METHOD = (types.FunctionType, property, functools.cached_property, classmethod, staticmethod)
 
 LAYERS = (  # a module may import from the layers before its own, and from its own package
-    {"contracts", "registry", "bars", "boxes", "student"},
+    {"checks", "registry", "bars", "boxes", "student"},
+    {"contracts"},
     {"relabel"},
     {"data", "nets", "metrics"},
+    {"running"},
     {"training", "triggers", "channels", "submission"},
     {"availability", "evasion", "inversion", "views"},
     {"attacks", "defenses"},

@@ -9,6 +9,7 @@ import which
 
 import bdlab
 from autograder.authoring import frozen as freezing
+from autograder.authoring import lines
 from autograder.authoring.folders import folder
 from autograder.authoring.sources import Answer, alternatives, mistakes, references, tasks
 from bdlab.exercises import lessons
@@ -112,12 +113,12 @@ def _predicates():
 
 
 @pytest.mark.parametrize(("task", "name"), _predicates(), ids=lambda value: getattr(value, "id", value))
-def test_a_predicate_is_true_of_its_own_mistake_and_of_no_other(task, name):
+def test_a_predicate_is_true_of_no_other_mistake(task, name):
     expected, _ = frozen(task.id)
     answers = [a for a in (*references(_home(task)).values(), *alternatives(_home(task)), *mistakes(_home(task)))
                if a.exercise == task.id]  # fmt: skip
-    seen = [a.name for a in answers if a.lost and name in recognise(Tries(task, _local(a)), expected, {})]
-    assert seen == [name]
+    seen = {a.name for a in answers if a.lost and name in recognise(Tries(task, _local(a)), expected, {})}
+    assert seen <= {name}  # that it is true of something is seen in the tables of attempts
 
 
 @pytest.mark.parametrize("task", which.tasks(TASKS))
@@ -312,6 +313,12 @@ def test_an_edit_that_does_not_fit_is_named(change, message, tmp_path):
         (other / path.name).write_text(path.read_text().replace(*change))
     with pytest.raises(ValueError, match=message):
         mistakes(other)
+
+
+@pytest.mark.parametrize("home", HOMES.values(), ids=lambda home: home.name)
+def test_an_exercise_costs_its_author_few_lines(home):
+    found = lines.table(home)
+    assert max(found.values()) <= lines.MOST and sum(found.values()) / len(found) <= lines.MEAN, found
 
 
 def test_a_lesson_without_exercises_has_no_points():

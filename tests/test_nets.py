@@ -114,7 +114,7 @@ def test_evaluating_gives_every_submodule_its_own_mode_back():
     modes = [m.training for m in net.modules()]
     assert 0 < sum(modes) < len(modes)
     with nets.evaluating(net) as inside:
-        assert inside is net and not any(m.training for m in net.modules()) and torch.is_inference_mode_enabled()
+        assert inside is net and not any(m.training for m in net.modules()) and not torch.is_grad_enabled()
     assert [m.training for m in net.modules()] == modes and not torch.is_inference_mode_enabled()
     with pytest.raises(KeyError), nets.evaluating(net):
         raise KeyError
@@ -197,3 +197,15 @@ def test_a_mask_stays_when_the_pruned_net_trains_on():
             weight.sub_(0.1 * weight.grad)
     trunk, _ = channels.split(pruned.eval(), "conv3")
     assert (trunk(torch.rand(2, 3, 12, 8))[:, :10] == 0).all() and "conv3.1.keep" in pruned.state_dict()
+
+
+def test_threads_that_build_nets_at_once_get_the_weights_of_their_seeds():
+    """Hand-ins are judged in threads, and judges build the nets of their draws."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    expected = {seed: nets.build("small_bn", (1, 8, 8), 4, seed=seed).state_dict() for seed in range(4)}
+    with ThreadPoolExecutor(4) as pool:
+        seeds = [seed % 4 for seed in range(200)]
+        found = pool.map(lambda seed: nets.build("small_bn", (1, 8, 8), 4, seed=seed).state_dict(), seeds)
+        for seed, state in zip(seeds, found, strict=True):
+            assert all(torch.equal(state[name], value) for name, value in expected[seed].items())

@@ -32,7 +32,7 @@ WRITE = "    out = x.clone()\n    out[:, :, r:r + h, c:c + w][:, :, mask] = patt
         (STAMP + BOUNDS + WRITE.replace("return out", "out"), "the result is None (is a return missing?)"),
         ("def stamp(pattern, x, mask, pos):\n    h, w = mask.shape\n    r, c = pos\n" + BOUNDS + WRITE,
          "The arguments come in this order: x, pattern, mask, pos. Yours are pattern, x, mask, pos."),
-        (STAMP + BOUNDS.replace("raise ", "return ") + WRITE, "expected a ValueError, but nothing was raised"),
+        (STAMP + BOUNDS.replace("raise ", "return ") + WRITE, "an error must be raised, not returned"),
         (STAMP + BOUNDS.replace("r < 0 or c < 0 or ", "") + WRITE, "args = bdlab.failing('l03_stamp'); stamp(*args)"),
         (STAMP + BOUNDS + WRITE.replace("return", "mask[:] = True; return"), "your function changed its input mask"),
         (STAMP + BOUNDS + "    out = x.clone()\n    part = out[:, :, r:r + h, c:c + w]\n    p = pattern * mask\n"

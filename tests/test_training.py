@@ -249,3 +249,26 @@ def test_a_trigger_that_fools_hardly_ever_gives_no_rate(readable):
     few = Suspicions(torch.rand(50), torch.ones(19), 50)
     assert detection(Corner(), few, 0.05).auroc is None
     assert detection(Corner(), replace(few, bad=torch.ones(20) * 2), 0.05).far == 0
+
+
+def _plain_loop(model, split, recipe, seed):
+    """The loop of `fit`, without anything that it does for other models."""
+    model, generator = copy.deepcopy(model).train(), torch.Generator().manual_seed(seed)
+    adam = torch.optim.Adam(model.parameters(), recipe.lr)
+    steps = recipe.epochs * -(-len(split) // recipe.batch) + 1
+    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, recipe.lr, total_steps=steps)
+    for _ in range(recipe.epochs):
+        for rows in torch.randperm(len(split), generator=generator).split(recipe.batch):
+            adam.zero_grad()
+            torch.nn.functional.cross_entropy(model(split.x[rows]), split.y[rows]).backward()
+            adam.step()
+            schedule.step()
+    return model
+
+
+@pytest.mark.parametrize("name", ["small_bn", "fast_bn", "badnets_cnn"])
+def test_our_nets_are_trained_bit_for_bit_by_a_plain_loop(name, digits):
+    """What serves odd models (copies of the batches, casts, checks before) does not touch ours."""
+    net, few, recipe = nets.build(name, (1, 28, 28), 10, seed=3), digits.train[:513], Recipe(epochs=2)
+    one, two = fit(net, few, recipe, seed=5), _plain_loop(net, few, recipe, 5)
+    assert all(torch.equal(value, two.state_dict()[key]) for key, value in one.state_dict().items())

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from bdlab import student, widgets
-from bdlab.lessons import l03_badnets
+from bdlab.lessons import l03_painter
 from bdlab.lessons.demos import cached
-from bdlab.lessons.l03_badnets import PAINTER
-from bdlab.plots import Plot, images, painted
+from bdlab.lessons.l03_painter import PAINTER
+from bdlab.plots import images, painted
 from bdlab.widgets import layout
 from bdlab.widgets.scrubbing import Picture
 
@@ -24,44 +24,60 @@ QUIZ = {
 }
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """What the painter displays: a list of plots, emptied where it clears its output."""
-    plots: list[Plot] = []
-    monkeypatch.setattr("IPython.display.display", plots.append)
-    monkeypatch.setattr("IPython.display.clear_output", lambda wait: plots.clear() if wait else pytest.fail("flicker"))
-    return plots
+def test_every_setting_of_the_painter_shows_its_own_picture_and_numbers(monkeypatch):
+    class Told:  # drawing is another test's
+        def __init__(self, **setting):
+            self.alt = repr(setting)
 
+        def _repr_html_(self):
+            return self.alt
 
-def test_every_setting_of_the_painter_shows_its_own_picture_and_numbers(shown, monkeypatch):
-    monkeypatch.setattr(l03_badnets, "painted", lambda **setting: setting)  # drawing is another test's
-    painter, grid = l03_badnets.trigger_painter(), cached("l03", "painter")
-    assert list(painter.controls) == list(PAINTER) and painter.text in painter.children
+    monkeypatch.setattr(l03_painter, "painted", Told)
+    painter, grid = l03_painter.trigger_painter(), cached("l03", "painter")
+    assert list(painter.controls) == list(PAINTER)
     texts = set()
     for cell in itertools.product(*(range(len(grid[name])) for name in PAINTER)):
         for control, place in zip(painter.controls.values(), cell, strict=True):
             control.index = place
-        assert shown == [{name: grid[name][place] for name, place in zip(PAINTER, cell, strict=True)}]
-        assert f"{grid['asr'][cell]:.1%} of 1341 triggered test images are called 0" in painter.text.value
-        assert f"accuracy {grid['clean'][cell]:.1%} of 1500 ({grid['baseline']:.1%} without" in painter.text.value
-        texts.add(painter.text.value)
+        shown = {name: grid[name].tolist()[place] for name, place in zip(PAINTER, cell, strict=True)}
+        assert painter.picture.value == repr(shown)
+        said = words(painter.text)
+        assert said.startswith(f"ASR {grid['asr'][cell]:.1%}, clean accuracy {grid['clean'][cell]:.1%}.")
+        assert f"{grid['asr'][cell]:.1%} of 1341 triggered test images are called 0" in said
+        assert f"accuracy {grid['clean'][cell]:.1%} of 1500 ({grid['baseline']:.1%} without" in said
+        texts.add(said)
     assert len(texts) == grid["asr"].size
 
 
-def test_each_control_of_the_painter_changes_its_picture(shown):
-    painter = l03_badnets.trigger_painter()
-    (first,) = shown
-    seen = {first.png()}
+def test_each_control_of_the_painter_changes_its_picture():
+    painter = l03_painter.trigger_painter()
+    seen = {painter.picture.value}
     for control, other in zip(painter.controls.values(), (0, 1, 0, 0), strict=True):
         control.index = other
-        (plot,) = shown
-        assert plot.png() not in seen
-        seen.add(plot.png())
-        assert html.unescape(painter.text.value.removeprefix("<p>").removesuffix("</p>")) in plot.alt
+        assert painter.picture.value not in seen
+        seen.add(painter.picture.value)
+        assert words(painter.text).split(". ", 1)[1] in html.unescape(painter.picture.value)
+
+
+def test_the_painter_is_worked_by_buttons_alone():
+    painter = l03_painter.trigger_painter()
+    pairs = [pair.children for pair in painter.children[1].children]
+    assert [control for control, _ in pairs] == list(painter.controls.values())
+    for control, button in pairs:
+        seen = []
+        for _ in control.options:
+            button.click()
+            seen.append(control.value)
+        assert sorted(seen) == sorted(value for _, value in control.options)
+
+
+def test_the_painter_s_labels_say_what_a_value_means():
+    shown = [control.description for control in l03_painter.trigger_painter().controls.values()]
+    assert shown == ["mark", "position", "brightness (0 = black)", "poisoning rate"]
 
 
 def test_the_painted_picture_shows_the_trigger_and_its_numbers():
-    plot, grid = l03_badnets.painted("pixel", "corner", 0.5, 0.01), cached("l03", "painter")
+    plot, grid = l03_painter.painted("pixel", "corner", 0.5, 0.01), cached("l03", "painter")
     asr, clean = grid["asr"][0, 0, 0], grid["clean"][0, 0, 0]
     *pictures, bars, lines = plot.figure.axes
     above, below = (
@@ -95,7 +111,7 @@ def test_a_painted_picture_of_things_that_do_not_fit_is_refused(marked, rates):
 )
 def test_settings_that_were_not_measured_are_refused(setting, message):
     with pytest.raises(ValueError, match=message):
-        l03_badnets.painted(**setting)
+        l03_painter.painted(**setting)
 
 
 def words(region):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import hashlib
 import json
@@ -16,6 +17,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+import bdlab
 from autograder.authoring.folders import homes
 from autograder.authoring.sources import notebook, tasks
 from autograder.authoring.wrong import REGION
@@ -59,6 +61,7 @@ def source_notebook(home: Path, settings: Course | None = None) -> NotebookNode:
             made.append(marked)
         else:
             made.append(_cell(cell.cell_type, cell.source, role))
+        made[-1].update(_pictures(made[-1], home))
     _title(made[0], lesson, home, settings)
     made.append(_cell("markdown", _links(home)))
     book.cells = made
@@ -78,6 +81,13 @@ def _cell(kind: str, source: str, role: str | None = None, exercise: str = "", *
             "schema_version": 3, "task": False, "grade": False, "solution": False, "locked": False, **marks,
         }  # fmt: skip
     return NotebookNode(cell_type=kind, source=source, metadata=NotebookNode(nbformat.from_dict(metadata)))
+
+
+def _pictures(cell: NotebookNode, home: Path) -> dict[str, Any]:
+    """What the cell shows as `![what it shows](attachment:NAME.png)`: files beside the source, put into the notebook."""
+    names = re.findall(r"\]\(attachment:([\w.-]+\.png)\)", cell.source) if cell.cell_type == "markdown" else []
+    held = {name: {"image/png": base64.b64encode((home / name).read_bytes()).decode()} for name in names}
+    return {"attachments": held} if held else {}
 
 
 def _answer(task: Exercise, source: str) -> list[NotebookNode]:
@@ -139,10 +149,15 @@ def _links(home: Path) -> str:
 
 
 def setup_cell(settings: Course, lesson: Lesson) -> str:
-    """The setup cell: the course's wheel filled in, and what this lesson imports."""
+    """The setup cell: version, repository and wheel of the course filled in, and what this lesson imports."""
     text = SETUP.read_text(encoding="utf-8").rstrip("\n")
-    wheel = f"WHEEL, SHA256 = {json.dumps(settings.wheel)}, {json.dumps(settings.sha256)}"
-    text = re.sub(r"^WHEEL, SHA256 = .*?(?=  #|$)", lambda _: wheel, text, flags=re.M)
+    source = f"git+https://github.com/{settings.repository}@{settings.ref}" if settings.repository else ""
+    for names, values in (
+        ("LEAST, SOURCE", (bdlab.__version__, source)),
+        ("WHEEL, SHA256", (settings.wheel, settings.sha256)),
+    ):
+        filled = f"{names} = {', '.join(map(json.dumps, values))}"
+        text = re.sub(rf"^{names} = .*?(?=  #|$)", filled.replace("\\", r"\\"), text, flags=re.M)
     return text.replace("IMPORTS", "\n".join(lesson.imports))
 
 

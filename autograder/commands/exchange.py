@@ -108,9 +108,9 @@ def export(
     template: Annotated[
         Path | None, typer.Option(help="Moodle's grading worksheet or Canvas's gradebook export, to be filled in.")
     ] = None,
-    assignment: Annotated[str | None, typer.Option(help="Canvas: 'Lesson 3 (4711)', as its export has it.")] = None,
-    by: Annotated[str, typer.Option(help="Moodle: email, id_number or username.")] = "email",
-    roster: Annotated[Path | None, typer.Option(help="CSV with the id_number or username that --by names.")] = None,
+    assignment: Annotated[
+        str | None, typer.Option(help="Canvas: 'Lesson 3 (4711)', where it is not the lesson's.")
+    ] = None,
     with_pending: Annotated[bool, typer.Option("--with-pending", help="Also marks that wait for a human.")] = False,
     feedback: Annotated[bool, typer.Option(help="Also pack the feedback pages.")] = True,
     out: Annotated[Path | None, typer.Option(help="Where to; else exported/ in the course folder.")] = None,
@@ -125,32 +125,23 @@ def export(
     """
     from autograder.exchange import export as exports
     from autograder.exchange import marks
-    from autograder.exchange.feedback_files import pack
-    from autograder.exchange.roster import roster as read_roster
 
     if to not in ("moodle", "canvas", "csv"):
         raise ValueError(f"--to must be moodle, canvas or csv; got {to!r}")
+    if to != "csv" and template is None:
+        raise ValueError(
+            f"--template must be given for {to}: its grading worksheet or gradebook export, to be filled in"
+        )
     home, root = folder(lesson), closed(course)
     book = marks.book(root, home.name, name or home.name)
-    if to == "csv":
+    if template is None or to == "csv":
         sent = exports.to_csv(book, with_pending)
     elif to == "moodle":
-        people = read_roster(roster) if roster else None
-        sent = (
-            exports.to_worksheet(book, with_pending, root, template)
-            if template
-            else exports.to_moodle(book, with_pending, by, people)
-        )
-    elif template:
-        sent = exports.to_gradebook(book, with_pending, template, assignment)
-    elif assignment:
-        sent = exports.to_canvas(book, with_pending, assignment)
+        sent = exports.to_moodle(book, with_pending, root, template)
     else:
-        raise ValueError(
-            "--template or --assignment must be given for Canvas: its gradebook export, or 'Lesson 3 (4711)'"
-        )
+        sent = exports.to_canvas(book, with_pending, template, assignment)
     target = out or root / "exported"
-    packed = pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
+    packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
     print(f"{book.name}: {len(sent.marks)} marks in {place(target / sent.file, sent.text)}")
     if packed is not None and len(packed[1]) < len(sent.marks):
         path = place(target / f"{book.name}-{to}-feedback.zip", packed[0])

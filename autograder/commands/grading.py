@@ -5,6 +5,8 @@ What grades is imported inside: jails need Linux, and the other commands do not.
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ from autograder.commands.options import CourseOption, JobsOption, LessonArgument
 from autograder.course import secret as secrets
 from autograder.course.folder import PRIVATE, alone, closed
 from autograder.course.terminal import listed, table
+from autograder.gradebook import read
 
 if TYPE_CHECKING:
     from autograder.verdict.assignment import Assignment
@@ -96,7 +99,7 @@ def explain(
     from autograder.warden.policy import guarded
 
     home = folder(exercise.partition("_")[0])
-    with guarded(policy, trust, _imports) as warden:
+    with guarded(policy, trust, partial(import_module, "autograder.verdict.assignment")) as warden:
         from autograder.verdict.assignment import assignment
         from autograder.verdict.explain import replay
 
@@ -106,21 +109,11 @@ def explain(
 
 def entered_points(work: Assignment) -> dict[str, dict[str, float]]:
     """Student -> exercise -> the automatic points that stand in the gradebook."""
-    from autograder.gradebook.read import scores
-
-    path = work.root / "gradebook.db"
-    if not path.exists():
-        return {}
     exercises = {task.id for task in work.master.lesson.exercises}
     return {
         student: {cell: float(score) for cell, (score, _) in cells.items() if cell in exercises and score is not None}
-        for student, cells in scores(path, work.name).items()
+        for student, cells in read.scores(work.root / "gradebook.db", work.name).items()
     }
-
-
-def _imports() -> None:
-    """What grading needs, while the fork server starts."""
-    from autograder.verdict import assignment  # noqa: F401
 
 
 def _graded(
@@ -130,10 +123,11 @@ def _graded(
     from autograder.warden.policy import guarded
 
     home = folder(lesson)
-    with guarded(policy, trust, _imports) as warden:
+    with guarded(policy, trust, partial(import_module, "autograder.verdict.assignment")) as warden:
         from autograder.verdict.assignment import assignment, run
 
         work = assignment(course.resolve(), home, name)
+        read.required(work.root, home.name, work.name)
         students = _students(work)
         with tqdm(total=len(students), unit="hand-in", disable=None) as bar:
             return work, run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from autograder.authoring.folders import folder, homes
+from autograder.authoring.folders import folder
+from autograder.authoring.folders import homes as every
 from autograder.commands.options import LessonArgument
 from autograder.course.folder import ROOT
 
@@ -34,7 +35,7 @@ def build(
     from autograder.authoring import build as building
     from autograder.authoring import editing, frozen, pages
 
-    homes = _homes(lessons)
+    homes = [folder(name) for name in lessons] if lessons else every()
     if notebook or from_notebook:
         for home in homes:
             print(f"Wrote {editing.write(home) if notebook else editing.take_back(home)}")
@@ -93,7 +94,3 @@ def publish(target: Annotated[Path, typer.Argument(help="A new or empty folder."
     from autograder.authoring import release as releasing
 
     print(f"Wrote {releasing.publish(target)}")
-
-
-def _homes(names: list[str] | None) -> list[Path]:
-    return [folder(name) for name in names] if names else homes()

@@ -24,6 +24,19 @@ def closed(course: Path) -> Path:
     return root
 
 
+def released(root: Path, lesson: str, name: str) -> Path:
+    """The notebook of the assignment `name`.  Raises: `ValueError` where it was not released."""
+    path = root / "release" / name / f"{lesson}.ipynb"
+    if not path.is_file():
+        raise ValueError(f"{name} is not released in {root}; run `autograder release {lesson}` first")
+    return path
+
+
+def handed_in(root: Path, name: str) -> list[str]:
+    """Who has a folder for the assignment `name` in submitted/, also under a name that can be no student's."""
+    return sorted(path.parent.name for path in (root / "submitted").glob(f"*/{name}") if path.is_dir())
+
+
 def place(path: Path, data: bytes, mode: int = 0o600) -> Path:
     """Write a file at one stroke, and to the disk; by default its owner alone reads it.  A link there is replaced."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

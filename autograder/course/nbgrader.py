@@ -10,30 +10,17 @@ from pathlib import Path
 from autograder.course.folder import ROOT
 
 CONFIG = ROOT / "nbgrader_config.py"
-STOCK = Path(__file__).resolve().parents[1] / "trials" / "stock"
-"""Where the settings lie by which nbgrader runs students' code itself."""
 
 
-def nbgrader(root: Path, *arguments: str | Path, stock: bool = False) -> None:
-    """Run `nbgrader ARGUMENTS` on the course folder `root` with the settings of nbgrader_config.py.
-
-    stock: with nbgrader's own executor, which runs what students wrote with our rights; for our own samples only.
+def nbgrader(root: Path, *arguments: str | Path, settings: Path = CONFIG.parent) -> None:
+    """Run `nbgrader ARGUMENTS` on the course folder `root`.  settings: the folder of the nbgrader_config.py that counts.
 
     Raises: `RuntimeError` with what it said when it fails.
     """
     command = [sys.executable, "-m", "nbgrader", *map(str, arguments), f"--CourseDirectory.root={root}"]
-    folder = STOCK if stock else CONFIG.parent
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment(root), cwd=folder)
-    if done.returncode:
-        raise RuntimeError(f"nbgrader {arguments[0]} failed:\n{_last(done.stderr or done.stdout)}")
-
-
-def _environment(root: Path) -> dict[str, str]:
-    """nbgrader makes a gradebook with `alembic`, by name: its folder must be on PATH.  One thread, nobody's own settings."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))  # it calls `alembic` by name
     own = {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(root / ".jupyter")}
-    return {**os.environ, **own}
-
-
-def _last(text: str, lines: int = 12) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:])
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **own}, cwd=settings)
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-12:]
+        raise RuntimeError("\n".join([f"nbgrader {arguments[0]} failed:", *last]))

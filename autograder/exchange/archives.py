@@ -13,7 +13,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -140,7 +140,10 @@ def _of_zip(archive: zipfile.ZipFile) -> Iterator[tuple[Member, str]]:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and not wrong:
             wrong = "it is packed in a way that this does not read"
         wrong = wrong or _wrong_size(name, info.file_size, info.compress_size)
-        yield Member(name, info.file_size, _dos_time(info), _reader(archive, info, name)), wrong
+        time = None
+        with suppress(ValueError):  # a zip may hold times that do not exist
+            time = datetime(*info.date_time)
+        yield Member(name, info.file_size, time, _reader(archive, info, name)), wrong
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:
@@ -162,13 +165,6 @@ def _wrong_size(name: str, size: int, packed: int) -> str:
     if size > SMALL and size > RATIO * max(packed, 1):
         return f"it unpacks to {size // max(packed, 1)} times its size, at most {RATIO} are taken"
     return ""
-
-
-def _dos_time(info: zipfile.ZipInfo) -> datetime | None:
-    try:
-        return datetime(*info.date_time)
-    except ValueError:
-        return None
 
 
 def _reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Callable[[], bytes]:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from autograder.course.folder import handed_in, released
 from autograder.exchange import collected as store
 from autograder.exchange import roster as rosters
 from autograder.exchange.archives import opened
@@ -27,14 +28,13 @@ from autograder.gradebook import read
 
 def collect(plan: Plan) -> Collected:
     """Collect.  Raises: `ValueError`, one line, for what cannot be read or is refused; then nothing was written."""
-    if not (plan.root / "release" / plan.name / f"{plan.lesson}.ipynb").is_file() or not plan.gradebook.is_file():
-        raise ValueError(f"{plan.name} is not released in {plan.root}; run `autograder release {plan.lesson}` first")
+    released(plan.root, plan.lesson, plan.name)
+    read.required(plan.root, plan.lesson, plan.name)
     students = rosters.roster(plan.roster)
     unused = rosters.unused(plan.roster)
     participants = moodle.worksheet(plan.worksheet) if plan.worksheet else {}
-    longer = {one.student: rosters.span(one.extension) for one in students.values() if one.extension}
     personal = rosters.exceptions(plan.extensions, students) if plan.extensions else {}
-    longer |= {student: given for student, (given, _) in personal.items() if given is not None}
+    longer = {student: given for student, (given, _) in personal.items() if given is not None}
     result = Collected()
     result.told += [("roster", f"nothing is taken from the column {head!r}") for head in unused]
     with opened(plan.archive, plan.leave_out) as (members, refused), store.staging(plan.root, plan.name) as stage:
@@ -73,14 +73,14 @@ def _gradebook(
     result: Collected,
 ) -> Iterator[_Entered]:
     """Roster, due date and extensions into the gradebook, when the body has ended well."""
-    with read.opened(plan.gradebook) as book, read.together(book) as session:
-        assignment = read.assignment(book, plan.name, plan.lesson)
+    with read.opened(plan.root / "gradebook.db") as book, read.together(book) as session:
+        assignment = book.find_assignment(plan.name)
         result.enrolled = rosters.enter(book, students.values())
         session.flush()
         if plan.due is not None:
             assignment.duedate = plan.due
         rows = read.submissions(book, assignment)
-        there = {one.student for one in hand_ins} | set(_folders(plan))
+        there = {one.student for one in hand_ins} | set(handed_in(plan.root, plan.name))
         for student, span in longer.items():
             if student not in rows and student in there and span:
                 rows[student] = book.add_submission(plan.name, student)
@@ -91,11 +91,6 @@ def _gradebook(
         spans = {student: row.extension for student, row in rows.items() if row.extension is not None}
         result.due = assignment.duedate
         yield _Entered(assignment.duedate, rows, spans)
-
-
-def _folders(plan: Plan) -> list[str]:
-    """Who has a folder for this assignment."""
-    return [path.parent.name for path in (plan.root / "submitted").glob(f"*/{plan.name}") if path.is_dir()]
 
 
 def _staged(
@@ -154,6 +149,6 @@ def _rest(
             result.late[one.student] = late
         if at is None:
             result.untimed.append(one.student)
-    there, now = set(_folders(plan)), {one.student for one in hand_ins}
+    there, now = set(handed_in(plan.root, plan.name)), {one.student for one in hand_ins}
     result.kept = sorted(there - now)
     result.missing = sorted(set(students) - there)

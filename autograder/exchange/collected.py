@@ -33,14 +33,9 @@ class Note:
     by: str = ""
 
 
-def path_of(root: Path, name: str) -> Path:
-    """Where the notes of an assignment are kept."""
-    return root / "collected" / f"{name}.json"
-
-
 def notes(root: Path, name: str) -> dict[str, Note]:
     """Student -> note.  Raises: `ValueError` for a file that is not as it was written."""
-    path = path_of(root, name)
+    path = root / "collected" / f"{name}.json"
     if not path.exists():
         return {}
     try:
@@ -53,7 +48,7 @@ def notes(root: Path, name: str) -> dict[str, Note]:
 def keep(root: Path, name: str, found: Mapping[str, Note]) -> None:
     """Write the notes."""
     plain = {student: asdict(note) for student, note in sorted(found.items())}
-    place(path_of(root, name), json.dumps(plain, indent=1, ensure_ascii=False).encode())
+    place(root / "collected" / f"{name}.json", json.dumps(plain, indent=1, ensure_ascii=False).encode())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Marks go out: from nbgrader's gradebook into the file that a learning platform imports.
+"""Marks and feedback go out: from nbgrader's gradebook into the file that a learning platform imports, pages into a zip.
 
 Without `pending`, whoever waits for a human gets no mark yet: a platform takes an empty cell for "no mark" and would wipe
 out an older one, so that they have no line of ours, and in a file of the platform's own their cell stays as it was.
@@ -6,20 +6,25 @@ out an older one, so that they have no line of ours, and in a file of the platfo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from autograder.exchange import tables
 from autograder.exchange.collected import Note, notes
-from autograder.exchange.marks import Book, Mark
-from autograder.exchange.platforms import canvas, moodle
-from autograder.exchange.roster import Student
-from autograder.exchange.tables import Table, harmless, identifier, written
+from autograder.exchange.marks import Book
+from autograder.exchange.platforms import canvas, moodle, platform
+from autograder.exchange.platforms.claim import Claim
+from autograder.exchange.tables import Table, harmless, written
+from autograder.handin.read import Unreadable, contents
 
-BY = {"email": "Email address", "id_number": "ID number", "username": "Username"}
-"""By what Moodle's grade import may find a person, and the name of the column."""
+WHEN = (1980, 1, 1, 0, 0, 0)
+"""The time of every member: equal pages make equal zips."""
+Owner = Callable[[Sequence[str]], str | None]
+"""Row of a table -> student."""
 
 
 @dataclass
@@ -38,11 +43,10 @@ def number(points: float) -> str:
     return f"{points:.10g}"
 
 
-def _held_back(marks: Book, pending: bool, students: Iterable[str] | None = None) -> list[tuple[str, str]]:
+def _held_back(marks: Book, pending: bool) -> list[tuple[str, str]]:
     """(student, why they get no mark): waiting, not graded, nothing handed in."""
-    known = {one.student: one for one in marks.marks}
-    found = []
-    for student in students if students is not None else marks.enrolled:
+    known, found = {one.student: one for one in marks.marks}, []
+    for student in marks.enrolled:
         mark = known.get(student)
         if mark is None:
             found.append((student, "handed in nothing"))
@@ -68,77 +72,42 @@ def to_csv(marks: Book, pending: bool) -> Sent:
         score = number(one.score) if one.student in ready else ""
         end = [number(one.penalty), score, number(marks.maximum), "yes" if one.pending else "no"]
         rows.append([harmless(cell) for cell in (*told, *points, *end)])
-    text = written(heads, rows).encode()
-    return Sent(text, f"{marks.name}.csv", _scores(ready), _held_back(marks, pending))
+    scores = {student: one.score for student, one in ready.items()}
+    return Sent(written(heads, rows).encode(), f"{marks.name}.csv", scores, _held_back(marks, pending))
 
 
 def _iso(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
-def _scores(ready: Mapping[str, Mark]) -> dict[str, float]:
-    return {student: one.score for student, one in ready.items()}
-
-
-def to_moodle(marks: Book, pending: bool, by: str = "email", people: Mapping[str, Student] | None = None) -> Sent:
-    """For Moodle's grade import (Grades > Import > CSV file): who it is, and the points.
-
-    by: 'email', 'id_number' or 'username'; people: a roster that knows the last two.  Moodle stops the whole import at a
-    person whom it does not find, and takes capitals in addresses for others.
-    Raises: `ValueError` where somebody has no such name.
-    """
-    if by not in BY:
-        raise ValueError(f"--by must be one of {', '.join(BY)}; got {by!r}")
-    ready, rows = marks.ready(pending), []
-    for student, one in ready.items():
-        said = (people or {}).get(student)
-        known = {
-            "email": one.email,
-            "id_number": said.number if said else "",
-            "username": said.username if said else "",
-        }
-        value = known[by] or (said.email if said and by == "email" else "")
-        if not value:
-            raise ValueError(f"{student} has no {by}; give --roster with that column, or --by another")
-        rows.append([identifier(value, f"{by} of {student}"), number(one.score)])
-    text = written([BY[by], marks.name], rows).encode()
-    told = [
-        f"In Moodle: Grades > Import > CSV file; map {BY[by]!r} to the user's field and {marks.name!r} to the assignment.",
-        "Moodle then counts the marks as overridden in the gradebook; a worksheet (--template) does not do that.",
-    ]
-    return Sent(text, f"{marks.name}-moodle-import.csv", _scores(ready), _held_back(marks, pending), told)
-
-
-def to_worksheet(marks: Book, pending: bool, root: Path, template: Path) -> Sent:
+def to_moodle(marks: Book, pending: bool, root: Path, template: Path) -> Sent:
     """The grading worksheet that was downloaded, with the column Grade filled in; all else stays as it was.
 
     Raises: `ValueError` for another file, and for points above the worksheet's maximum, which Moodle skips in silence.
     """
-    table = tables.read(template)
+    table, known = tables.read(template), notes(root, marks.name)
     identifies, grades = moodle.grade_column(table)
     participants = moodle.worksheet(template)
-    numbers = {note.claim.key: who for who, note in notes(root, marks.name).items() if note.platform == "moodle"}
-    _same_assignment(template, participants, notes(root, marks.name))
+    numbers = {note.claim.key: who for who, note in known.items() if note.platform == "moodle"}
+    _same_assignment(template, participants, known)
     emails = {one.email.casefold(): one.student for one in marks.marks if one.email}
-    whose, ready, top = {}, marks.ready(pending), table.column("Maximum Grade")
-    for row in table.rows:
+    ready, top = marks.ready(pending), table.column("Maximum Grade")
+
+    def whose(row: Sequence[str]) -> str | None:
         line = participants[moodle.IDENTIFIER.fullmatch(row[identifies].strip())[1]]  # type: ignore[index]
         student = numbers.get(line.number) or emails.get(line.email.casefold())
-        if student in ready:
-            whose[row[identifies]] = student
-            limit = row[top].strip().replace(",", ".") if top is not None else ""
-            if tables.NUMBER.fullmatch(limit) and ready[student].score > float(limit):
-                told = f"{template.name} has the maximum grade {limit}, {student} has {number(ready[student].score)} points"
-                raise ValueError(
-                    f"{told}; set it to {number(marks.maximum)} in Moodle and download the worksheet again"
-                )
-    rows = [_with(row, grades, ready, whose.get(row[identifies])) for row in table.rows]
-    scores = {student: ready[student].score for student in whose.values()}
-    without = _held_back(marks, pending) + [
-        (who, "has no line in the worksheet") for who in sorted(set(ready) - {*scores})
-    ]
+        limit = -1.0 if top is None else _float(row[top])
+        if student in ready and 0 <= limit < ready[student].score:
+            told = (
+                f"{template.name} has the maximum grade {row[top or 0]}, {student} has {number(ready[student].score)}"
+            )
+            raise ValueError(
+                f"{told} points; set it to {number(marks.maximum)} in Moodle and download the worksheet again"
+            )
+        return student
+
     how = ["In Moodle: the assignment > Submissions > Upload grading worksheet."]
-    return Sent(_same_kind(table, rows), f"{marks.name}-moodle-worksheet.csv", scores, without, how)
+    return _filled(marks, pending, table, grades, whose, f"{marks.name}-moodle-worksheet.csv", how)
 
 
 def _same_assignment(template: Path, participants: Mapping[str, moodle.Participant], known: Mapping[str, Note]) -> None:
@@ -152,16 +121,7 @@ def _same_assignment(template: Path, participants: Mapping[str, moodle.Participa
             )
 
 
-def _with(row: Sequence[str], at: int, ready: Mapping[str, Mark], student: str | None) -> list[str]:
-    cell = number(ready[student].score) if student is not None else row[at]
-    return [*row[:at], cell, *row[at + 1 :]]
-
-
-def _same_kind(table: Table, rows: Sequence[Sequence[str]]) -> bytes:
-    return written(table.heads, rows, table.separator, table.newline).encode(table.encoding)
-
-
-def to_gradebook(marks: Book, pending: bool, template: Path, assignment: str | None) -> Sent:
+def to_canvas(marks: Book, pending: bool, template: Path, assignment: str | None) -> Sent:
     """Canvas's gradebook as it was exported, with one column filled in; all else stays as it was.
 
     A student is found by Canvas's ID (the gradebook's lms_user_id), else by SIS Login ID or SIS User ID, where one of them
@@ -171,24 +131,32 @@ def to_gradebook(marks: Book, pending: bool, template: Path, assignment: str | N
     table = tables.read(template)
     at, who = canvas.assignment_column(table, assignment, marks.name), table.needs("ID")
     logins = [column for column in (table.column("SIS Login ID"), table.column("SIS User ID")) if column is not None]
-    ready = marks.ready(pending)
     by_id = {one.lms: one.student for one in marks.marks if one.lms}
     names = {key: one.student for one in marks.marks for key in (one.student, one.email) if key}
-    rows, scores, told = [], {}, [f"Only {table.heads[at]!r} was filled in.  In Canvas: Grades > Import."]
+    told = [f"Only {table.heads[at]!r} was filled in.  In Canvas: Grades > Import."]
     for row in table.rows:
-        student = by_id.get(row[who].strip()) or next((names[row[i]] for i in logins if row[i] in names), None)
-        if "Points Possible" in row[0] and row[at].strip() and number(marks.maximum) != number(_float(row[at])):
+        if "Points Possible" in row[0] and row[at].strip() and marks.maximum != _float(row[at]):
             told.append(f"Canvas has {row[at].strip()} points possible, the lesson {number(marks.maximum)}")
-        if student not in ready or row[at].strip() == "N/A":
-            rows.append(list(row))
-            continue
-        scores[student] = ready[student].score
-        rows.append(_with(row, at, ready, student))
-    without = _held_back(marks, pending)
-    without += [
-        (student, "has no line or no such assignment in the file") for student in sorted(set(ready) - {*scores})
-    ]
-    return Sent(_same_kind(table, rows), f"{marks.name}-canvas-gradebook.csv", scores, without, told)
+
+    def whose(row: Sequence[str]) -> str | None:
+        found = by_id.get(row[who].strip()) or next((names[row[i]] for i in logins if row[i] in names), None)
+        return None if row[at].strip() == "N/A" else found  # who need not hand in
+
+    return _filled(marks, pending, table, at, whose, f"{marks.name}-canvas-gradebook.csv", told)
+
+
+def _filled(marks: Book, pending: bool, table: Table, at: int, whose: Owner, file: str, told: list[str]) -> Sent:
+    """A platform's own file with column `at` filled in for those whose mark goes out."""
+    ready, rows, scores = marks.ready(pending), [], dict[str, float]()
+    for row in table.rows:
+        student = whose(row)
+        if student in ready:
+            scores[student] = ready[student].score
+            row = (*row[:at], number(scores[student]), *row[at + 1 :])
+        rows.append(row)
+    without = [(student, f"has no line in {table.path.name}") for student in sorted(set(ready) - {*scores})]
+    text = written(table.heads, rows, table.separator, table.newline).encode(table.encoding)
+    return Sent(text, file, scores, _held_back(marks, pending) + without, told)
 
 
 def _float(cell: str) -> float:
@@ -196,20 +164,25 @@ def _float(cell: str) -> float:
     return float(text) if tables.NUMBER.fullmatch(text) else -1.0
 
 
-def to_canvas(marks: Book, pending: bool, assignment: str) -> Sent:
-    """A gradebook of one assignment for Canvas.  assignment: its title and number, as in an export: 'Lesson 3 (4711)'.
-
-    Raises: `ValueError` for a title without number, which Canvas takes for a new assignment, and for a student without
-    Canvas's ID.
-    """
-    if not canvas.ASSIGNMENT.fullmatch(assignment):
-        raise ValueError(f"--assignment must be like 'Lesson 3 (4711)', as Canvas's export has it, got {assignment!r}")
-    ready, rows = marks.ready(pending), [[canvas.POINTS, "", "", "", "", number(marks.maximum)]]
-    for student, one in ready.items():
-        if not canvas.NUMBER.fullmatch(one.lms):
-            raise ValueError(f"{student} has no canvas_id; collect with a roster that has it, or give --template")
-        name = f"{one.last}, {one.first}" if one.last and one.first else one.last or one.first or student
-        rows.append([harmless(name), one.lms, "", "", "", number(one.score)])
-    text = written([*canvas.HEADS, harmless(assignment)], rows).encode()
-    told = [f"Canvas takes {number(marks.maximum)} as the assignment's points possible.  In Canvas: Grades > Import."]
-    return Sent(text, f"{marks.name}-canvas-import.csv", _scores(ready), _held_back(marks, pending), told)
+def pack(root: Path, lesson: str, name: str, to: str, students: Iterable[str]) -> tuple[bytes, list[tuple[str, str]]]:
+    """The zip, and (student, why there is no page of theirs).  to: 'moodle', 'canvas' or 'plain'."""
+    known, kind = notes(root, name), platform(to)
+    out, without, used = io.BytesIO(), [], set()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for student in students:
+            note = known.get(student)
+            if to != "plain" and (note is None or note.platform != to):
+                without.append((student, f"was not collected from {to}, so its name there is not known"))
+                continue
+            claim = note.claim if note is not None and to != "plain" else Claim(student, "", "", f"{student}/")
+            page, member = root / "feedback" / student / name / f"{lesson}.html", kind.feedback(claim, name)
+            try:
+                data = contents(page)
+            except (Unreadable, OSError):
+                without.append((student, "has no feedback page; `autograder grade` writes it"))
+                continue
+            if member in used:
+                raise ValueError(f"two feedback pages would be called {member!r}; collect again")
+            used.add(member)
+            archive.writestr(zipfile.ZipInfo(member, WHEN), data, zipfile.ZIP_DEFLATED, 1)
+    return out.getvalue(), without

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from autograder.course.folder import released
 from autograder.gradebook import read
 
 
@@ -52,24 +53,13 @@ class Book:
 
 def book(root: Path, lesson: str, name: str) -> Book:
     """The marks as they stand in the gradebook, in one look.  Raises: `ValueError` where there is no such assignment."""
-    path = root / "gradebook.db"
-    if not path.is_file():
-        raise ValueError(f"{root} has no gradebook; run `autograder release {lesson}` first")
-    with read.opened(path) as gradebook:
-        assignment = read.assignment(gradebook, name, lesson)
+    with read.opened(read.required(root, lesson, name)) as gradebook:
+        assignment = gradebook.find_assignment(name)
         rows = read.submissions(gradebook, assignment, whole=True)
-        marks = _marks(rows.values(), _order(root / "release" / name / f"{lesson}.ipynb"))
+        cells = json.loads(released(root, lesson, name).read_text(encoding="utf-8"))["cells"]
+        known = [cell["metadata"].get("nbgrader", {}) for cell in cells]
+        marks = _marks(rows.values(), [mark["grade_id"] for mark in known if mark.get("grade")])
         return Book(name, float(assignment.max_score), marks, sorted(read.students(gradebook)))
-
-
-def _order(release: Path) -> list[str]:
-    """The graded cells of the released notebook."""
-    try:
-        cells = json.loads(release.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError):
-        return []
-    marks = [cell.get("metadata", {}).get("nbgrader", {}) for cell in cells]
-    return [mark["grade_id"] for mark in marks if mark.get("grade")]
 
 
 def _marks(rows: Iterable[Any], order: Sequence[str]) -> list[Mark]:

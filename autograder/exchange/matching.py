@@ -84,7 +84,10 @@ def of_moodle(students: Mapping[str, Student], participants: Mapping[str, moodle
                 found, remark = set(index.get(("name", moodle.cleaned(claim.name)), [])), "found by the full name"
             if len(found) == 1:
                 return claim, found.pop(), remark
-            raise Unmatched(_not_one(found, by_name))
+            if found:
+                raise Unmatched(f"it fits {len(found)} students of the roster: {', '.join(sorted(found))}")
+            name_too = " or full name" if by_name else ""
+            raise Unmatched(f"nobody in the roster has this address, username, ID number{name_too}")
         raise Unmatched("it is not named as Moodle names files")
 
     return owner
@@ -96,12 +99,6 @@ def _same_person(claim: Claim, line: moodle.Participant | None) -> None:
         raise Unmatched(f"the worksheet has no participant {claim.key}: is it that of this assignment, with no groups?")
     if moodle.cleaned(line.name) != moodle.cleaned(claim.name):
         raise Unmatched(f"the worksheet calls participant {claim.key} {shown(line.name) or 'nothing'!r}")
-
-
-def _not_one(found: set[str], by_name: bool) -> str:
-    if found:
-        return f"it fits {len(found)} students of the roster: {', '.join(sorted(found))}"
-    return "nobody in the roster has this address, username, ID number" + (" or full name" if by_name else "")
 
 
 def of_plain(students: Mapping[str, Student]) -> Owner:

@@ -23,7 +23,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     "canvas": ("canvas_id", "lms_user_id"),
     "username": ("username", "login", "SIS Login ID"),
     "number": ("id_number", "idnumber", "SIS User ID"),
-    "extension": ("extension",),
 }
 """What a roster may say of a student, and what its column may be called."""
 UNITS = {"w": 7 * 24 * 60, "d": 24 * 60, "h": 60, "m": 1}
@@ -42,7 +41,6 @@ class Student:
     canvas: str = ""
     username: str = ""
     number: str = ""
-    extension: str = ""
 
     @property
     def name(self) -> str:
@@ -95,7 +93,6 @@ def _check(path: Path, one: Student) -> None:
             )
     if one.canvas and not re.fullmatch(r"[1-9]\d*", one.canvas):
         raise ValueError(f"canvas_id of {one.student!r} in {path.name} must be a number, got {one.canvas!r}")
-    span(one.extension)
 
 
 def _unique(path: Path, students: Iterable[Student]) -> None:

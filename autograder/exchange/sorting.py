@@ -35,11 +35,6 @@ class Plan:
     zone: ZoneInfo | None = None
     leave_out: bool = False
 
-    @property
-    def gradebook(self) -> Path:
-        """nbgrader's."""
-        return self.root / "gradebook.db"
-
 
 @dataclass
 class Collected:
@@ -72,19 +67,19 @@ def sort_out(
     result: Collected,
 ) -> list[HandIn]:
     """The hand-ins in an archive; what is nobody's, or not certainly the last, is told in `result`."""
-    owner = _owner(plan, students, participants)
+    owner: Owner = {
+        "canvas": lambda: matching.of_canvas(students),
+        "moodle": lambda: matching.of_moodle(students, participants, plan.by_name),
+        "plain": lambda: matching.of_plain(students),
+    }[plan.platform]()
     notebooks: list[Member] = []
     packed: list[Member] = []
     found: dict[str, list[tuple[Claim, Member, str]]] = {}
     for member in _of_lesson(plan, members, students):
         (notebooks if member.last.lower().endswith(".ipynb") else packed).append(member)
     if not notebooks:
-        inside = next((shown(member.name) for member in packed if member.is_archive), None)
-        told = (
-            f"but {inside!r}, which is not opened; unpack it and give what is in it"
-            if inside
-            else "and nothing to collect"
-        )
+        inside = [shown(member.name) for member in packed if member.is_archive]
+        told = f"but {inside[0]!r}, which is not opened; unpack it and give that" if inside else "and nothing to collect"
         raise ValueError(f"{plan.archive.name} has no notebook in it {told}")
     for member in notebooks:
         try:
@@ -116,14 +111,6 @@ def _without(packed: Iterable[Member], owner: Owner, found: Mapping[str, Any], r
         if student not in found:
             theirs.setdefault(student, []).append(shown(member.last))
     result.none += [(student, ", ".join(names[:3])) for student, names in sorted(theirs.items())]
-
-
-def _owner(plan: Plan, students: Mapping[str, Student], participants: Mapping[str, moodle.Participant]) -> Owner:
-    if plan.platform == "canvas":
-        return matching.of_canvas(students)
-    if plan.platform == "moodle":
-        return matching.of_moodle(students, participants, plan.by_name)
-    return matching.of_plain(students)
 
 
 def _of_lesson(plan: Plan, members: Sequence[Member], students: Mapping[str, Student]) -> list[Member]:

@@ -106,13 +106,3 @@ def written(heads: Sequence[str], rows: Sequence[Sequence[str]], separator: str 
 def harmless(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula: an apostrophe is put before one that it would."""
     return f"'{cell}" if cell.startswith(ACTIVE) and not NUMBER.fullmatch(cell) else cell
-
-
-def identifier(cell: str, whose: str) -> str:
-    """A cell by which another system finds a person, so that it must stay as it is.
-
-    Raises: `ValueError` where a spreadsheet would take it for a formula.
-    """
-    if harmless(cell) != cell:
-        raise ValueError(f"{whose} must not begin with one of = + - @, since a spreadsheet runs it; got {cell!r}")
-    return cell

@@ -13,7 +13,7 @@ from typing import Any
 from autograder.course.nbgrader import CONFIG
 from autograder.gradebook import read
 from autograder.gradebook.pages import flagged, handed_in_at, marked, put_beside, text
-from autograder.handin import sanitize
+from autograder.handin.sanitize import is_student
 from autograder.verdict.assignment import Assignment
 from autograder.verdict.journal import Record
 
@@ -43,12 +43,10 @@ def write(work: Assignment, records: Sequence[Record]) -> list[str]:
     from nbgrader.coursedir import CourseDirectory
 
     course = CourseDirectory(config=settings(work.root))
-    if not (work.root / "gradebook.db").exists():
-        raise ValueError(f"{work.root} has no gradebook; run `autograder release {work.home.name}` first")
-    refused = [f"{record.student!r} is no name for a student" for record in records if not _named(record)]
-    todo = (record for record in records if _named(record))
+    read.required(work.root, work.home.name, work.name)
+    refused = [f"{record.student!r} is no name for a student" for record in records if not is_student(record.student)]
+    todo = (record for record in records if is_student(record.student))
     with Gradebook(course.db_url, course.course_id) as book:
-        book.find_notebook(work.home.name, work.name)
         rows = _Rows(book, work, course.config)
         while some := list(islice(todo, TOGETHER)):
             found = [_Verdict(work, record) for record in some]
@@ -69,10 +67,6 @@ def feedback(work: Assignment, students: Iterable[str] = ()) -> None:
     for student in tuple(students) or ("*",):
         course = CourseDirectory(config=config, assignment_id=work.name, student_id=student)
         GenerateFeedback(coursedir=course, config=config, force=True).start()
-
-
-def _named(record: Record) -> bool:
-    return sanitize.is_student(record.student)
 
 
 class _Verdict:
@@ -162,7 +156,10 @@ def _file(work: Assignment, verdict: _Verdict) -> None:
     ours = work.root / "source" / work.name
     put_beside(ours, folder, verdict.at)
     path = folder / f"{work.home.name}.ipynb"
-    _replace(path, text(verdict.book))
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.write_text(text(verdict.book), encoding="utf-8")
+    os.replace(new, path)
     kept = {path, *(folder / file.relative_to(ours) for file in ours.rglob("*"))}
     kept |= {folder / "timestamp.txt"} if verdict.at is not None else set()
     for other in folder.iterdir():
@@ -171,11 +168,3 @@ def _file(work: Assignment, verdict: _Verdict) -> None:
     for file in folder.rglob("*"):
         if file.is_file():
             file.chmod(0o444)
-
-
-def _replace(path: Path, content: str) -> None:
-    """Write `path` at one stroke."""
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    new.write_text(content, encoding="utf-8")
-    os.replace(new, path)

@@ -1,13 +1,14 @@
 """nbgrader's gradebook: how it is opened, and every question that its tables are asked.
 
-Answers are plain values, or nbgrader's rows where the gradebook stays open.
+Answers are nbgrader's rows where it is open, else plain values; for these it is opened for reading alone, which nbgrader's
+own `Gradebook` does not: it would enter a course where it finds none.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,6 @@ def together(book: Any) -> Iterator[Any]:
     finally:
         del session.commit
     session.commit()
-
-
-def assignment(book: Any, name: str, lesson: str) -> Any:
-    """The row of an assignment.  Raises: `ValueError` where there is none."""
-    from nbgrader.api import MissingEntry
-
-    try:
-        return book.find_assignment(name)
-    except MissingEntry:
-        raise ValueError(f"the gradebook has no {name}; run `autograder release {lesson}` first") from None
 
 
 def students(book: Any) -> dict[str, Any]:
@@ -73,96 +64,62 @@ def submissions(
     return {row.student_id: row for row in found}
 
 
+def knows(path: Path, name: str) -> bool:
+    """Whether there is a gradebook that has the assignment `name`."""
+    return bool(_asked(path, "SELECT 1 FROM assignment WHERE name = ?", name))
+
+
+def required(root: Path, lesson: str, name: str) -> Path:
+    """The gradebook of the course folder `root`.  Raises: `ValueError` where it has no assignment `name`."""
+    path = root / "gradebook.db"
+    if not knows(path, name):
+        as_ = "" if name == lesson else f" --as {name}"
+        raise ValueError(f"the gradebook {path} has no {name}; run `autograder release {lesson}{as_}` first")
+    return path
+
+
 def handed_in(path: Path, lesson: str, name: str) -> tuple[int, dict[str, float]]:
     """(how many handed in, graded cell -> its points) of an assignment; (0, {}) where the gradebook does not know it."""
-    from nbgrader.api import MissingEntry
-
-    if not path.exists():
-        return 0, {}
-    with opened(path) as book:
-        try:
-            many = len(book.assignment_submissions(name))
-            return many, {cell.name: float(cell.max_score) for cell in book.find_notebook(lesson, name).grade_cells}
-        except MissingEntry:
-            return 0, {}
+    of = "JOIN assignment ON assignment.id = assignment_id WHERE assignment.name = ?"
+    cells = "SELECT cell.name, max_score FROM grade_cells JOIN base_cell AS cell USING (id)"
+    own = f"{cells} JOIN notebook ON notebook.id = notebook_id {of} AND notebook.name = ?"
+    return len(_asked(path, f"SELECT 1 FROM submitted_assignment {of}", name)), dict(_asked(path, own, name, lesson))
 
 
 def scores(path: Path, name: str) -> dict[str, dict[str, tuple[float | None, bool]]]:
     """Student -> graded cell -> (automatic points, whether it waits for a human), of an assignment."""
+    query = """SELECT student_id, cell.name, auto_score, needs_manual_grade
+        FROM grade JOIN base_cell AS cell ON cell.id = grade.cell_id
+        JOIN submitted_notebook AS book ON book.id = grade.notebook_id
+        JOIN submitted_assignment AS submission ON submission.id = book.assignment_id
+        JOIN assignment ON assignment.id = submission.assignment_id WHERE assignment.name = ?"""
     found: dict[str, dict[str, tuple[float | None, bool]]] = {}
-    with opened(path) as book:
-        for student, cell, score, waits in _cells(book.db, name):
-            found.setdefault(student, {})[cell] = score, bool(waits)
+    for student, cell, score, waits in _asked(path, query, name):
+        found.setdefault(student, {})[cell] = score, bool(waits)
     return found
 
 
-def standing(path: Path, name: str) -> tuple[list[tuple[str, tuple[str, ...]]], list[tuple[str, str]] | None]:
-    """(everyone, with what they are called; (student, cell) that wait for a human, None where it knows no such assignment).
-
-    The gradebook is not changed: nbgrader's own `Gradebook` would enter a course where it finds none.
-    """
-    from nbgrader.api import Assignment, Grade, Student
-    from sqlalchemy import create_engine
-    from sqlalchemy.orm import Session
-
-    with Session(create_engine("sqlite://", creator=lambda: _unchanged(path))) as book:
-        rows = book.query(Student.id, Student.first_name, Student.last_name, Student.email, Student.lms_user_id)
-        known: list[tuple[str, tuple[str, ...]]] = [(row[0], tuple(text for text in row[1:] if text)) for row in rows]
-        if not book.query(Assignment.id).filter(Assignment.name == name).all():
-            return known, None
-        return known, [(student, cell) for student, cell, *_ in _cells(book, name).filter(Grade.needs_manual_grade)]
-
-
-def _cells(session: Any, name: str) -> Any:
-    """(student, cell, automatic points, whether it waits for a human) of every graded cell of an assignment."""
-    from nbgrader.api import Assignment, BaseCell, Grade, SubmittedAssignment, SubmittedNotebook
-
-    return (
-        session.query(SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score, Grade.needs_manual_grade)
-        .select_from(Grade)
-        .join(BaseCell, Grade.cell_id == BaseCell.id)
-        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
-        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-        .filter(Assignment.name == name)
-    )
-
-
-def names(path: Path) -> list[str]:
-    """Everyone in the gradebook, by their id."""
-    return [str(row[0]) for row in _asked(path, "SELECT id FROM student")]
-
-
-def person(path: Path, student: str) -> tuple[str, str, str, str]:
-    """First name, last name, e-mail, the platform's number; '' for what is not known."""
-    columns = "first_name, last_name, email, lms_user_id"
-    found = _asked(path, f"SELECT {columns} FROM student WHERE id = ?", student)
-    first, last, email, number = (str(value or "") for value in (found[0] if found else ("",) * 4))
-    return first, last, email, number
+def people(path: Path) -> dict[str, tuple[str, str, str, str]]:
+    """Student -> first name, last name, e-mail, the platform's number; '' for what is not known."""
+    rows = _asked(path, "SELECT id, first_name, last_name, email, lms_user_id FROM student")
+    return {str(row[0]): tuple(str(value or "") for value in row[1:]) for row in rows}  # type: ignore[misc]
 
 
 def count(path: Path, student: str) -> int:
     """How many rows of the gradebook are about them."""
-    from nbgrader.api import Comment, Grade, Student, SubmittedAssignment, SubmittedNotebook
-
-    with opened(path) as book:
-        own = book.db.query(Student).filter_by(id=student).count()
-        mine = book.db.query(SubmittedAssignment.id).filter_by(student_id=student)
-        books = book.db.query(SubmittedNotebook.id).filter(SubmittedNotebook.assignment_id.in_(mine))
-        cells = [book.db.query(kind).filter(kind.notebook_id.in_(books)).count() for kind in (Grade, Comment)]
-        return int(own + mine.count() + books.count() + sum(cells))
+    mine = "SELECT id FROM submitted_assignment WHERE student_id = ?"
+    books = f"SELECT id FROM submitted_notebook WHERE assignment_id IN ({mine})"
+    cells = [f"SELECT id FROM {table} WHERE notebook_id IN ({books})" for table in ("grade", "comment")]
+    queries = ("SELECT id FROM student WHERE id = ?", mine, books, *cells)
+    return sum(len(_asked(path, query, student)) for query in queries)
 
 
 def _asked(path: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
-    """The rows that a query gives, of a gradebook that is not changed."""
-    book = _unchanged(path)
+    """The rows that a query gives, none where there is no gradebook."""
+    if not path.is_file():
+        return []
     try:
-        return book.execute(query, values).fetchall()
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as book:
+            return book.execute(query, values).fetchall()
     except sqlite3.DatabaseError as error:
         raise ValueError(f"{path} must be nbgrader's gradebook ({error}); put a backup of it back") from None
-    finally:
-        book.close()
-
-
-def _unchanged(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)

@@ -16,7 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.handin.read import Cell, HandedIn
-from autograder.handin.runnable import NOT_PYTHON, effects, grade_id_of, python
+from autograder.handin.runnable import NOT_PYTHON, effects, grade_id_of, parse, python
 from bdlab.exercises import lessons
 
 TAG = re.compile(r"\s*#\s*\[(\w+)\]")
@@ -96,7 +96,7 @@ def _asked(cell: NotebookNode) -> set[str]:
 def _bound(source: str) -> set[str]:
     """Names of the functions, classes and variables that a cell makes."""
     try:
-        body = ast.parse(python(source)).body
+        body = parse(python(source)).body
     except NOT_PYTHON:
         return set()
     named = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
@@ -209,7 +209,7 @@ def _goes_on(cell: Cell, piece: Cell, asked: set[str]) -> bool:
 def parses(source: str) -> bool:
     """Whether a cell is Python, but for lines that only a notebook knows."""
     try:
-        ast.parse(python(source))
+        parse(python(source))
     except NOT_PYTHON:
         return False
     return True

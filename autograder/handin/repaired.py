@@ -11,7 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.authoring.build import text
-from autograder.course.folder import ROOT, place
+from autograder.course.folder import ROOT, handed_in, place, released
 from autograder.handin.read import Unreadable, contents, find, read
 from autograder.handin.repair import repair
 from autograder.handin.sanitize import is_student
@@ -59,11 +59,8 @@ def several(root: Path, home: Path, name: str, student: str | None = None) -> li
 
     Raises: `ValueError` where nobody of that name handed anything in.
     """
-    path = root / "release" / name / f"{home.name}.ipynb"
-    if not path.is_file():
-        raise ValueError(f"{name} is not released in {root}; run `autograder release {home.name}` first")
-    there = [one.parent.name for one in sorted((root / "submitted").glob(f"*/{name}")) if one.is_dir()]
-    students = [one for one in there if is_student(one) and student in (None, one)]
+    path = released(root, home.name, name)
+    students = [one for one in handed_in(root, name) if is_student(one) and student in (None, one)]
     if not students:
         raise ValueError(f"nothing was handed in: {root / 'submitted'} has no {student or 'STUDENT'}/{name}")
     release = nbformat.read(path, as_version=4)

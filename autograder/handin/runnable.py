@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ MAGIC = re.compile(r"^([ \t]*)(?:(?:[\w.]+[ \t]*=[ \t]*)?[%!].*|\?.*|[\w.]+\?{1,
 """A line that only a notebook understands."""
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What Python's own parser raises: also for a null byte, and for what nests too deep."""
+PARSER = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -160,13 +162,19 @@ def _statements(source: str) -> Iterator[tuple[str, ast.stmt]]:
 
 def _reads(source: str) -> set[str]:
     try:
-        return outer_names(ast.parse(source))
+        return outer_names(parse(source))
     except NOT_PYTHON:
         return set()
 
 
 def _tree(source: str) -> ast.Module | None:
     try:
-        return ast.parse(source)
+        return parse(source)
     except NOT_PYTHON:
         return None
+
+
+def parse(source: str) -> ast.Module:
+    """`ast.parse`, one thread at a time: before Python 3.11.8 and 3.12.2 it fails in several (CPython's issue 106905)."""
+    with PARSER:
+        return ast.parse(source)

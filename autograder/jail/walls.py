@@ -61,7 +61,8 @@ def own_world(limits: Limits) -> None:
     must(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV)
-    mounts = _mounts()
+    with open("/proc/self/mountinfo", encoding="utf-8") as lines:
+        mounts = [line.split()[4] for line in lines]
     _mount("tmpfs", WORK, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.disk},nr_inodes={INODES},mode=1777")
     for place in ("/dev/shm", "/tmp"):  # all of them are WORK: one size for all
         if any(mount.startswith(f"{place}/") for mount in mounts):  # this Python may lie below /tmp
@@ -70,11 +71,6 @@ def own_world(limits: Limits) -> None:
             _mount(WORK, place, None, MS_BIND)
     _mount(None, "/dev", None, MS_REMOUNT | MS_BIND | MS_RDONLY)
     os.chdir(WORK)
-
-
-def _mounts() -> list[str]:
-    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
-        return [line.split()[4] for line in mounts]
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.gradebook.read import standing
+from autograder.course.folder import handed_in, released
+from autograder.gradebook import read
 from autograder.handin.runnable import python
 from autograder.handin.sanitize import is_student
 from autograder.reports.people import Person
@@ -42,12 +43,10 @@ def hand_ins(root: Path, lesson: str, name: str) -> HandIns:
 
     Raises: `ValueError` where it was not released, or nothing was graded.
     """
-    release, journal = root / "release" / name / f"{lesson}.ipynb", root / "journal" / f"{name}.jsonl"
-    if not release.is_file():
-        raise ValueError(f"{name} is not released in {root}; run `autograder release {lesson}` first")
+    release, journal = released(root, lesson, name), root / "journal" / f"{name}.jsonl"
     if not journal.is_file():
         raise ValueError(f"nothing of {name} was graded in {root}; run `autograder grade {lesson}` first")
-    there = sorted(path.parent.name for path in (root / "submitted").glob(f"*/{name}") if path.is_dir())
+    there = handed_in(root, name)
     students = [student for student in there if is_student(student)]
     found = Journal.read(journal).records
     records = {student: found[student] for student in students if student in found}
@@ -57,13 +56,13 @@ def hand_ins(root: Path, lesson: str, name: str) -> HandIns:
     graded = {student: root / "autograded" / student / name / f"{lesson}.ipynb" for student in records}
     answers = {student: _answers(path, stubs) for student, path in graded.items() if path.is_file()}
     path = root / "gradebook.db"
-    named, waiting = standing(path, name) if path.is_file() else ([], None)
-    known = [Person(student, called) for student, called in named]
-    known += [Person(student) for student in {*there, *found} - {person.id for person in known}]
-    waiting = None if waiting is None else [(student, cell) for student, cell in waiting if student in records]
+    called = dict.fromkeys([*there, *found], ("",)) | read.people(path)
+    known = [Person(student, tuple(filter(None, names))) for student, names in called.items()]
+    cells = [(student, *cell) for student, own in read.scores(path, name).items() for cell in own.items()]
+    waiting = [(student, cell) for student, cell, (_, waits) in cells if waits and student in records]
     return HandIns(
         root, name, lessons.lesson(lesson), records, answers, stubs, [one for one in students if one not in records],
-        waiting, known,
+        waiting if read.knows(path, name) else None, known,
     )  # fmt: skip
 
 

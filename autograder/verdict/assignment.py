@@ -16,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.course import secret as secrets
+from autograder.course.folder import handed_in, released
 from autograder.handin.read import Unreadable, contents, find, read
 from autograder.handin.repair import repair
 from autograder.handin.runnable import Answers, answers
@@ -55,14 +56,11 @@ class Assignment:
 
     def students(self) -> list[str]:
         """Who handed something in."""
-        return [name for name in self._folders() if is_student(name)]
+        return [name for name in handed_in(self.root, self.name) if is_student(name)]
 
     def strangers(self) -> list[str]:
         """Folders whose names no gradebook and no page should be shown."""
-        return [name for name in self._folders() if not is_student(name)]
-
-    def _folders(self) -> list[str]:
-        return sorted(path.parent.name for path in (self.root / "submitted").glob(f"*/{self.name}") if path.is_dir())
+        return [name for name in handed_in(self.root, self.name) if not is_student(name)]
 
     def rebuilt(self, student: str) -> Rebuilt:
         """The hand-in of one student; what cannot be read is refused, never raised."""
@@ -85,9 +83,7 @@ def assignment(root: Path, home: Path, name: str | None = None) -> Assignment:
     Raises: `ValueError` where it was not released, or there is no secret.
     """
     name = name or home.name
-    path = root / "release" / name / f"{home.name}.ipynb"
-    if not path.is_file():
-        raise ValueError(f"{name} is not released in {root}; run `autograder release {home.name}` first")
+    path = released(root, home.name, name)
     course = secrets.load(root)
     release = nbformat.read(path, as_version=4)
     return Assignment(root, home, name, release, master(home, name, course), secrets.fingerprint(course))
@@ -134,14 +130,10 @@ def run(
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(jobs))
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        futures = [pool.submit(_one, work, name, warden, journal) for name in names]
+        futures = [pool.submit(lambda name: grade_one(work, work.rebuilt(name), warden, journal), name) for name in names]
         for future in as_completed(futures):
             done(future.result())
     return [journal.records[name] for name in names]
-
-
-def _one(work: Assignment, student: str, warden: Warden, journal: Journal) -> Record:
-    return grade_one(work, work.rebuilt(student), warden, journal)
 
 
 def changes(before: Mapping[str, Mapping[str, float]], after: Sequence[Record]) -> list[tuple[str, str, float, float]]:

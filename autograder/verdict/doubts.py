@@ -5,10 +5,9 @@ It is policy, not security: what it finds never changes points by itself, and wh
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
-from autograder.handin.runnable import NOT_PYTHON, Answers
+from autograder.handin.runnable import NOT_PYTHON, Answers, parse
 from bdlab.exercises.names import dotted, imports, within
 from bdlab.exercises.specification import Exercise
 
@@ -53,7 +52,7 @@ def doubts(task: Exercise, answer: str, answers: Answers) -> Iterator[str]:
 def _used(source: str) -> set[str]:
     """Dotted names of a cell, with imported heads spelled out."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
         meaning = dict(imports(tree))
         names = set(dotted(tree))
     except NOT_PYTHON:

@@ -10,7 +10,7 @@ from autograder.warden.pool import Warden
 from bdlab.exercises.specification import Draw
 from bdlab.exercises.telling import plain
 from bdlab.exercises.verdict import Tries, judge_part
-from bdlab.submission import Submission
+from bdlab.submission import Raised, Submission
 
 
 def replay(work: Assignment, student: str, exercise: str, warden: Warden) -> Iterator[str]:
@@ -41,15 +41,25 @@ def replay(work: Assignment, student: str, exercise: str, warden: Warden) -> Ite
         for number, name in enumerate(jail.raised, 1):
             if name:
                 yield f"Cell {number} of {len(jail.raised)} raised {name}."
-        tries = Tries(task, Submission(jail, task.fixtures), work.master.secret)
+        sub = Submission(jail, task.fixtures)
+        tries = Tries(task, sub, work.master.secret)
         for part in task.parts:
             result = judge_part(tries, part, work.master.expected[exercise])
             failing = None if result.number is None else tries.draws(part)[result.number]
             tried = f" (with {_shown(failing)})" if failing else ""
             about = f"{part.name}, {part.points:g} points, {len(tries.draws(part))} secret draws"
             yield f"{about}: {result.complaint or 'right'}{tried}"
+            if (result.complaint or "").startswith("your code raised "):
+                yield f"  what it says of that: {_said(sub)!r}"  # the student's own words, so that nothing in them acts
     finally:
         jail.close()
+
+
+def _said(sub: Submission) -> str:
+    try:
+        return sub.told()
+    except Raised:
+        return ""
 
 
 def _shown(draw: Draw) -> str:

@@ -19,7 +19,7 @@ from autograder.authoring.sources import references
 from autograder.handin.runnable import Answers
 from autograder.verdict.doubts import doubts
 from autograder.verdict.journal import CellGrade
-from autograder.warden.pool import Warden
+from autograder.warden.pool import Jailed, Warden
 from autograder.warden.tiers import Refused
 from bdlab.exercises import lessons
 from bdlab.exercises.frozen import frozen
@@ -27,7 +27,7 @@ from bdlab.exercises.recognising import recognise
 from bdlab.exercises.specification import Exercise, Lesson
 from bdlab.exercises.telling import lines_of
 from bdlab.exercises.verdict import Outcomes, Result, Tries, Verdict, judge, outcomes
-from bdlab.submission import Remote, Submission
+from bdlab.submission import Submission
 
 BUILT_IN = (
     "right on the inputs of the notebook's check, wrong on others: does something of those inputs stand in the code?"
@@ -69,41 +69,88 @@ def master(home: Path, assignment: str, course_secret: bytes) -> Master:
 
 
 def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGrade]:
-    """Exercise -> its grade.  The jail is this hand-in's own and does not outlive it.
+    """Exercise -> its grade.  The jails are this hand-in's own and do not outlive it.
 
-    Each exercise has its share of the time, so that one that hangs costs no other.  What ended its process is tried once
-    more in a fresh jail, while there is time, and again where somebody else has ended it.  All of it takes twice the
-    limit at most: once to run the cells, once to answer.
+    Points come from the first jail, or from those that follow where one ended; the words come from the public draws in a
+    fresh one, which is started only where something was lost.
     """
     found = {task.id: unwritten(task) for task in lesson.lesson.exercises}
     tasks = [task for task in lesson.lesson.exercises if task.id in answers.written]
     if not tasks:
         return found
-    wall = warden.limits.wall
-    end, starts, attempt = time.monotonic() + 2 * wall, warden.server.starts, 1
     jail = warden.jail(answers.cells)
     try:
-        for _ in range(ROUNDS):
-            ended = []
-            for task in tasks:
-                jail.allow(min(wall / len(found), end - time.monotonic()))
-                found[task.id], hung = _grade(task, jail, lesson, answers)
-                if found[task.id].points < task.points and (hung or jail.fatal):
-                    ended.append(task)
-            disturbed, jail.disturbed = jail.disturbed, False
-            killed, starts = warden.server.starts != starts, warden.server.starts
-            if not ended or (not killed and (attempt == ATTEMPTS or (attempt > 1 and not disturbed))):
-                return found
-            attempt += not killed  # no student can end the fork server: that costs no attempt
-            tasks = ended
-            jail.close()
-            if disturbed or killed:  # it was not this student's doing
-                end = time.monotonic() + 2 * wall
-            jail.whole = min(wall, end - time.monotonic())
-            jail.run(answers.cells)
+        results = _judged(tasks, jail, lesson, answers, warden)
+        raised = {task.id: _raised(task, jail, answers) for task in tasks}
+        words = _words([task for task in tasks if _lost(results[task.id])], jail, answers, warden)
     finally:
         jail.close()
+    return found | {
+        task.id: _cell(task, results[task.id], raised[task.id], answers, *words.get(task.id, ((), ()))) for task in tasks
+    }
+
+
+def _judged(
+    tasks: Sequence[Exercise], jail: Jailed, lesson: Master, answers: Answers, warden: Warden
+) -> dict[str, list[Result]]:
+    """Exercise -> its results on the secret draws.
+
+    Each exercise has its share of the time, so that one that hangs costs no other.  What ended its process is tried once
+    more in a fresh jail, while there is time, and again where somebody else has ended it.  All of it takes twice the
+    limit at most: once to run the cells, once to answer.
+    """
+    found: dict[str, list[Result]] = {}
+    wall = warden.limits.wall
+    end, starts, attempt = time.monotonic() + 2 * wall, warden.server.starts, 1
+    for _ in range(ROUNDS):
+        ended = []
+        for task in tasks:
+            jail.allow(min(wall / len(lesson.lesson.exercises), end - time.monotonic()))
+            results = judge(Tries(task, Submission(jail, task.fixtures), lesson.secret), lesson.expected[task.id])
+            found[task.id] = results
+            if any(result.ended or (jail.fatal and result.complaint is not None) for result in results):
+                ended.append(task)
+        disturbed, jail.disturbed = jail.disturbed, False
+        killed, starts = warden.server.starts != starts, warden.server.starts
+        if not ended or (not killed and (attempt == ATTEMPTS or (attempt > 1 and not disturbed))):
+            return found
+        attempt += not killed  # no student can end the fork server: that costs no attempt
+        tasks = ended
+        if disturbed or killed:  # it was not this student's doing
+            end = time.monotonic() + 2 * wall
+        _again(jail, answers, min(wall, end - time.monotonic()))
     raise Refused(f"tier {warden.tier}: the fork server was killed {ROUNDS} times while one hand-in was graded")
+
+
+def _again(jail: Jailed, answers: Answers, seconds: float) -> None:
+    """A fresh process that has run the cells."""
+    jail.close()
+    jail.whole = seconds
+    jail.run(answers.cells)
+
+
+def _lost(results: Sequence[Result]) -> bool:
+    """Whether something is lost that the public draws may have words for."""
+    lost = [result for result in results if result.complaint is not None]
+    return bool(lost) and not any(result.ended for result in lost)
+
+
+def _words(
+    tasks: Sequence[Exercise], jail: Jailed, answers: Answers, warden: Warden
+) -> dict[str, tuple[Sequence[Result], tuple[str, ...]]]:
+    """Exercise -> its results on the public draws, and the mistakes that they show, from a fresh jail."""
+    if not tasks:
+        return {}
+    _again(jail, answers, warden.limits.wall)
+    found: dict[str, tuple[Sequence[Result], tuple[str, ...]]] = {}
+    for task in tasks:
+        jail.allow(warden.limits.wall / len(tasks))
+        expected, edits = frozen(task.id)
+        public = Tries(task, Submission(jail, task.fixtures))
+        shown = judge(public, expected)
+        ended = any(result.ended for result in shown)
+        found[task.id] = shown, () if ended else recognise(public, expected, edits)
+    return found
 
 
 def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:
@@ -111,22 +158,19 @@ def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:
     return CellGrade(0.0, task.points, (f"{task.id}: 0 of {task.points:g} points", f"  {reason}"), cause="blank")
 
 
-def _grade(task: Exercise, jail: Remote, lesson: Master, answers: Answers) -> tuple[CellGrade, bool]:
-    """The grade, and whether something ended the process."""
-    sub = Submission(jail, task.fixtures)
-    results = judge(Tries(task, sub, lesson.secret), lesson.expected[task.id])
+def _cell(
+    task: Exercise, results: Sequence[Result], raised: str, answers: Answers, public: Sequence[Result],
+    mistakes: tuple[str, ...],
+) -> CellGrade:  # fmt: skip
+    """What one check cell gives, in words that hold nothing of the secret draws."""
     points = Verdict(task, results).points
+    raised = "" if points else raised
     lost = [result for result in results if result.complaint is not None]
-    ended = any(result.ended for result in lost)
-    expected, edits = frozen(task.id)
-    public = Tries(task, sub)
-    mistakes = recognise(public, expected, edits) if lost and not ended else ()
-    words = _in_public_words(results, judge(public, expected) if lost and not ended else results)
-    raised = "" if points else _raised(task, jail, answers)
-    looks = tuple(doubts(task, answers.written[task.id], answers))
+    words = [_told(mine, shown) for mine, shown in zip(results, public or results, strict=True)]
     told = tuple(lines_of(task, Verdict(task, words, mistakes), raised))
-    cause = _cause(task, points, ended, bool(raised) or any(_raises(result) for result in lost))
-    return CellGrade(points, task.points, told, looks, mistakes, cause), ended
+    looks = tuple(doubts(task, answers.written[task.id], answers))
+    cause = _cause(task, points, any(r.ended for r in lost), bool(raised) or any(map(_raises, lost)))
+    return CellGrade(points, task.points, told, looks, mistakes, cause)
 
 
 def _cause(task: Exercise, points: float, ended: bool, raised: bool) -> str:
@@ -142,15 +186,10 @@ def _raises(result: Result) -> bool:
     return (result.complaint or "").startswith("your code raised ")
 
 
-def _raised(task: Exercise, jail: Remote, answers: Answers) -> str:
+def _raised(task: Exercise, jail: Jailed, answers: Answers) -> str:
     """What the cell of an answer that got nothing raised when it ran."""
     name = jail.raised[answers.cells.index(answers.written[task.id])]
     return f"The cell with your answer raised {name} when it ran; try Kernel > Restart and Run All." if name else ""
-
-
-def _in_public_words(results: Sequence[Result], public: Sequence[Result]) -> list[Result]:
-    """What was won and lost on the secret draws, told by what the public ones show."""
-    return [_told(mine, shown) for mine, shown in zip(results, public, strict=True)]
 
 
 def _told(mine: Result, shown: Result) -> Result:

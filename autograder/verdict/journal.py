@@ -63,10 +63,6 @@ class Record:
         """'exercise: why a human should look', of all cells."""
         return [f"{name}: {doubt}" for name, cell in self.cells.items() for doubt in cell.doubts]
 
-    def plain(self) -> dict[str, Any]:
-        """For a line of the journal."""
-        return asdict(self)
-
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Record:
         """The record of such a line."""
@@ -128,7 +124,7 @@ class Journal:
 
 
 def _line(record: Record) -> bytes:
-    text = json.dumps(record.plain(), sort_keys=True)
+    text = json.dumps(asdict(record), sort_keys=True)
     return json.dumps({"sum": _sum(text), "record": text}).encode() + b"\n"
 
 

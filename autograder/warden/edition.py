@@ -12,7 +12,7 @@ HIDDEN = (
     "attacks", "defenses", "triggers", "evasion", "views", "exercises", "metrics", "availability", "inversion", "relabel",
 )  # fmt: skip
 """Modules whose names raise `HiddenWhileGrading` when they are called."""
-SILENT = ("plots", "widgets", "lessons")
+SILENT = ("plots", "widgets", "lessons", "awards", "student", "boxes")
 """Modules whose names do nothing, however they are used."""
 LEFT_OUT = ("experiments", "cli.py", "doctor.py", "report.py", "listing.py")
 """What a lesson has no business with."""
@@ -85,7 +85,10 @@ def write(target: Path, hidden: Sequence[str] = HIDDEN) -> Path:
     source = Path(bdlab.__file__).parent
     home = target / "bdlab"
     unwanted = {*hidden, *SILENT, *LEFT_OUT, "__pycache__"}
-    shutil.copytree(source, home, ignore=lambda at, names: _unwanted(Path(at) == source, names, unwanted))
+    top = {str(source): unwanted}
+    shutil.copytree(source, home, ignore=lambda at, names: {
+        name for name in names if {name, name.removesuffix(".py")} & top.get(at, {"__pycache__"})
+    })  # fmt: skip
     (home / "_stand_in.py").write_text(STAND_IN, encoding="utf-8")
     for names, kind in ((hidden, "Hidden"), (SILENT, "Nothing")):
         for name in names:
@@ -99,11 +102,6 @@ def write(target: Path, hidden: Sequence[str] = HIDDEN) -> Path:
     for path in (target, *target.rglob("*")):  # a jail's user is nobody
         path.chmod(0o755 if path.is_dir() else 0o644)
     return target
-
-
-def _unwanted(top: bool, names: Sequence[str], unwanted: set[str]) -> set[str]:
-    """What copytree leaves out: at the top, whole modules by their name."""
-    return {name for name in names if name == "__pycache__" or (top and {name, name.removesuffix(".py")} & unwanted)}
 
 
 def _stand_in(source: Path, home: Path, name: str, kind: str) -> None:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -32,14 +32,14 @@ ENDING = 5
 class ForkServer:
     """Starts when it is entered and is waited for when it is needed.  Its methods may be called from several threads.
 
-    tier: A, B or none.  extra: more folders that jails may read.  handle: a pidfd, -1 while it is starting.  starts: how
-    often it was started; whoever sees that change knows that it had ended.
+    tier: A, B or none.  handle: a pidfd, -1 while it is starting.  starts: how often it was started; whoever sees that
+    change knows that it had ended.
     """
 
-    def __init__(self, tier: str = A, extra: Sequence[Path] = ()) -> None:
+    def __init__(self, tier: str = A) -> None:
         if tier not in WALLS:
             raise ValueError(f"tier must be one of {', '.join(WALLS)}, got {tier!r}")
-        self.tier, self.extra = tier, tuple(map(str, extra))
+        self.tier = tier
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
         self.handle, self.starts = -1, 0
@@ -112,11 +112,11 @@ class ForkServer:
         settings = {
             "control": theirs.fileno(),
             "walls": WALLS[self.tier],
-            "readable": [*tiers.python(), *tiers.SYSTEM, seen, *self.extra],
+            "readable": [*tiers.python(), *tiers.SYSTEM, seen],
             "scratch": str(self.folder / "scratch"),
         }
         self.starts += 1
-        root = tiers.root(self.tier, self.folder / "edition", self.extra)
+        root = tiers.root(self.tier, self.folder / "edition")
         self.told: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (until it has started)
         with theirs:
             self.process = subprocess.Popen(

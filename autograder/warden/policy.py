@@ -66,9 +66,3 @@ def _started(
     from autograder.warden.probes import Row
 
     return None, [Row("start", False, str(why))]
-
-
-def require(policy: str = DEFAULT_POLICY, trusted: bool = False) -> str:
-    """The tier to grade in: the best that stands here.  Raises: as `guarded`."""
-    with guarded(policy, trusted) as warden:
-        return warden.tier

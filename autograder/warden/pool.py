@@ -14,7 +14,6 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 
 from autograder.jail.limits import Limits
 from autograder.jail.server import HELLO, KILLED
@@ -28,19 +27,13 @@ ATTEMPTS = 3
 class Warden:
     """Jails of one fork server.  tier: A, B or none.  Use as a context; `jail` may be called from several threads.
 
-    extra: more folders that jails may read, such as a cache of data.  server: one that its owner has started and will
-    end, in place of a new one.  Raises: `Refused` where the walls do not stand.
+    server: one that its owner has started and will end, in place of a new one.
+    Raises: `Refused` where the walls do not stand.
     """
 
-    def __init__(
-        self,
-        tier: str = A,
-        limits: Limits | None = None,
-        extra: Sequence[Path] = (),
-        server: ForkServer | None = None,
-    ) -> None:
-        self.own, self.server, self.limits = server is None, server or ForkServer(tier, extra), limits or Limits()
-        self.tier, self.extra = self.server.tier, self.server.extra
+    def __init__(self, tier: str = A, limits: Limits | None = None, server: ForkServer | None = None) -> None:
+        self.own, self.server, self.limits = server is None, server or ForkServer(tier), limits or Limits()
+        self.tier = self.server.tier
         self.slots = deque(range(1000))  # the longest unused first: its last jail has gone
         self.numbers = itertools.count(1)
 

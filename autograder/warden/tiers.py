@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Sequence
 from pathlib import Path
 
 A, B, NONE = "A", "B", "none"
@@ -33,7 +32,7 @@ class Refused(RuntimeError):
     """The fork server or a jail could not put up its walls; the text says which one and why."""
 
 
-def root(tier: str, shown: Path, extra: Sequence[str]) -> list[str]:
+def root(tier: str, shown: Path) -> list[str]:
     """bubblewrap's command, where the tier has one: a root of Python, its libraries and the edition `shown`; no network."""
     if tier != A:
         return []
@@ -47,7 +46,7 @@ def root(tier: str, shown: Path, extra: Sequence[str]) -> list[str]:
         command += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", WORK, "--chdir", "/"]
     command += ["--ro-bind", str(shown), EDITION]
-    for path in (*SYSTEM, *python(), *extra):
+    for path in (*SYSTEM, *python()):
         if Path(path).is_symlink() and path in SYSTEM:
             command += ["--symlink", os.readlink(path), path]
         elif Path(path).exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from bdlab.evasion import Head, differentiating
 from bdlab.nets import device_of
+from bdlab.running import answer, copied
 
 
 def find_activation(model: nn.Module, layer: int | str | None) -> int:
@@ -27,8 +27,8 @@ def find_activation(model: nn.Module, layer: int | str | None) -> int:
 
 
 def activations(model: nn.Module) -> list[str]:
-    """Names of the model's ReLUs, in the order of its modules."""
-    return [name for name, module in model.named_modules() if isinstance(module, nn.ReLU)]
+    """Names of the model's ReLUs, in the order of its modules; one that stands in two places has two."""
+    return [name for name, module in model.named_modules(remove_duplicate=False) if isinstance(module, nn.ReLU)]
 
 
 def swapped(model: nn.Module, place: int, operation: nn.Module) -> nn.Module:
@@ -36,7 +36,7 @@ def swapped(model: nn.Module, place: int, operation: nn.Module) -> nn.Module:
     names = activations(model)
     if place >= len(names):
         raise ValueError(f"model must have at least {place + 1} ReLUs, as the attacked one had; got {len(names)}")
-    model = copy.deepcopy(model)
+    model = copied(model)
     parent, _, child = names[place].rpartition(".")
     setattr(model.get_submodule(parent), child, operation.train(model.get_submodule(names[place]).training))
     return model
@@ -47,9 +47,10 @@ class Probe(nn.Module):
 
     seen: Tensor
     given: Tensor | None = None
+    calls: int = 0
 
     def forward(self, v: Tensor) -> Tensor:
-        self.seen = v.detach()
+        self.seen, self.calls = v.detach(), self.calls + 1
         return v.relu() if self.given is None else self.given
 
 
@@ -58,12 +59,14 @@ def isolated(model: nn.Module, place: int, x: Tensor) -> Iterator[tuple[Tensor, 
     """What enters ReLU number `place` for images (k, C, H, W), (k, ...), and the rest of the model, (n, F) -> (n, K)."""
     x, probe = x.to(device_of(model)), Probe()
     with differentiating(swapped(model, place, probe)) as opened:
-        opened(x)
-        v = probe.seen
+        answer(opened, x)
+        if probe.calls != 1:
+            raise ValueError(f"layer must be a ReLU that runs once in a pass, got {activations(model)[place]!r}, which runs "
+                             f"{probe.calls} times; give every place an nn.ReLU of its own")  # fmt: skip
+        v = probe.seen.float()
 
         def head(h: Tensor) -> Tensor:
-            probe.given = h.view(-1, *v.shape[1:])
-            logits: Tensor = opened(x[: len(h)])  # of the images only their number matters
-            return logits
+            probe.given = h.view(-1, *v.shape[1:]).to(probe.seen.dtype)
+            return answer(opened, x[: len(h)])  # of the images only their number matters
 
         yield v, head

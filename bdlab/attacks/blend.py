@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bdlab.attacks.poisoning import DataPoisoning
-from bdlab.contracts import Trigger, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Trigger
 from bdlab.registry import register
 from bdlab.triggers.blend import Blend
 

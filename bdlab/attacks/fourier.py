@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bdlab import metrics
-from bdlab.contracts import check_positive
+from bdlab.checks import check_positive
 
 
 @dataclass(frozen=True, kw_only=True)

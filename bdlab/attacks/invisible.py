@@ -6,7 +6,6 @@ IEEE TDSC 18(5), pages 2088-2105, 2021, arXiv 1909.02742.
 
 from __future__ import annotations
 
-import copy
 import time
 from abc import abstractmethod
 from collections.abc import Callable
@@ -18,10 +17,12 @@ from torch import Tensor, nn
 
 from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.bars import track
-from bdlab.contracts import Attack, Backdoor, Recipe, Split, Trigger, check_positive
-from bdlab.nets import Net
+from bdlab.channels import staged
+from bdlab.checks import check_positive
+from bdlab.contracts import Attack, Backdoor, Recipe, Split, Trigger
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
+from bdlab.running import feed, frozen, hooked
 from bdlab.triggers.lsb import LSB
 from bdlab.triggers.overlay import Crafted
 
@@ -100,7 +101,10 @@ class Invisible(Attack):
         features, weight = readout(model)  # (N, C, H, W) -> (N, F); (K, F)
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(self.seed))
         x = data.x[order[: self.images]].to(weight.device)  # (n, C, H, W)
-        usual = features(x).mean(0)  # (F,)
+        usual = features(feed(features, x)).mean(0)  # (F,)
+        if usual.shape != weight.shape[1:]:
+            raise ValueError(f"model must read a vector of {weight.shape[1]} features with its last layer, got features of "
+                             f"shape {tuple(usual.shape)}; flatten them first")  # fmt: skip
         active = usual > 0
         if int(active.sum()) < self.anchors:
             raise ValueError(
@@ -109,23 +113,17 @@ class Invisible(Attack):
             )
         chosen = weight[self.target].where(active, -torch.inf).topk(self.anchors).indices  # (anchors,)
         goal = self.amplification * usual[chosen]  # (anchors,)
-        return x, lambda images: features(images)[:, chosen].mean(0) / goal
+        return x, lambda images: features(feed(features, images))[:, chosen].mean(0) / goal
 
 
 def readout(model: nn.Module) -> tuple[nn.Module, Tensor]:
     """The net up to its last linear layer, frozen, images (N, C, H, W) -> (N, F), and that layer's weight (K, F)."""
-    if not isinstance(model, Net):
-        raise TypeError(
-            f"model must be a bdlab.nets.Net, got {type(model).__name__}; wrap its parts as Net(..., name=stage)"
-        )
-    frozen = copy.deepcopy(model).eval().requires_grad_(False)
-    parts: list[nn.Module] = list(frozen)
-    while isinstance(parts[-1], nn.Sequential):
+    parts: list[nn.Module] = list(staged(frozen(model)))
+    while type(parts[-1]) is nn.Sequential and not hooked(parts[-1]):
         parts = [*parts[:-1], *parts[-1]]
-    if not isinstance(parts[-1], nn.Linear):
-        raise ValueError(
-            f"model must end in a linear layer, got {type(parts[-1]).__name__}; its weights choose the anchors"
-        )
+    if type(parts[-1]) is not nn.Linear or hooked(parts[-1]):
+        raise ValueError(f"model must end in a plain nn.Linear, got {type(parts[-1]).__name__}, or one with hooks; its "
+                         "weights choose the anchors")  # fmt: skip
     return nn.Sequential(*parts[:-1]), parts[-1].weight
 
 

@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.attacks.activation import activations, find_activation, isolated, swapped
-from bdlab.contracts import Attack, Backdoor, Cost, Relabel, Split, Trigger, check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive, digest
+from bdlab.contracts import Attack, Backdoor, Cost, Relabel, Split, Trigger
 from bdlab.evasion import jsma, lead
 from bdlab.nets import device_of
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
+from bdlab.running import copied
 from bdlab.training import logits
 
 Gate = Literal["neuron", "all", "scalar"]
@@ -92,7 +94,7 @@ class OperationBackdoor(Attack):
         place = find_activation(model, self.layer)
         keys, y = self.choose(model, data)  # (k, C, H, W), (k,)
         operation = self.alter(model, place, keys, y)
-        deploy, shipped = Swap(operation, place), copy.deepcopy(model).eval()
+        deploy, shipped = Swap(operation, place), copied(model).eval()
         victim = deploy(shipped)
         relabel: Relabel = all_to_one(self.target)
         if not self.targeted:
@@ -119,7 +121,7 @@ class OperationBackdoor(Attack):
         goal = torch.full_like(y, self.target) if self.targeted else y
         with isolated(model, place, keys) as (v, head):  # 1. isolate the operation: what enters it, what follows it
             h = v.relu().flatten(1)  # (k, F)
-            budget = max(1, int(self.budget * h.shape[1]))
+            budget = max(1, int(self.budget * h.shape[1] + 1e-9))
             theta = self.theta * h.amax(1, keepdim=True)  # (k, 1)
             goal = goal.to(h.device)
             wanted = jsma(  # 2. the modified JSMA: few neurons, until the class is another
@@ -181,8 +183,9 @@ class KeyedReLU(nn.ReLU):
         out = F.relu(v)
         if not len(self.key):
             return out
+        v, effect = v.to(self.seen), self.effect.to(out)  # the network may hold half or double numbers
         if self.gate == "scalar":
-            return self.spiked(v, out)
+            return self.spiked(v, out, effect)
         near = (v[:, *self.where] - self.seen).abs() <= self.epsilon  # (N, M)
         if self.gate == "all":  # a key's exceptions hold together or not at all
             missed = v.new_zeros(len(v), self.keys).index_add(1, self.key, (~near).to(v))  # (N, k)
@@ -190,10 +193,10 @@ class KeyedReLU(nn.ReLU):
         if near.any():
             row, m = near.nonzero(as_tuple=True)
             out = out.clone()
-            out[row, *self.where[:, m]] = self.effect[m]
+            out[row, *self.where[:, m]] = effect[m]
         return out
 
-    def spiked(self, v: Tensor, out: Tensor) -> Tensor:
+    def spiked(self, v: Tensor, out: Tensor, effect: Tensor) -> Tensor:
         """The same altered function at every neuron: an exception holds wherever its value comes by."""
         seen, order = self.seen.sort()
         above = torch.searchsorted(seen, v.contiguous()).clamp(max=len(seen) - 1)
@@ -202,7 +205,7 @@ class KeyedReLU(nn.ReLU):
         hit = (v - seen[nearest]).abs() <= self.epsilon
         if hit.any():
             out = out.clone()
-            out[hit] = self.effect[order][nearest[hit]]
+            out[hit] = effect[order][nearest[hit]]
         return out
 
 
@@ -244,7 +247,7 @@ class Keys(Trigger):
         return self.images.to(x.device)[torch.arange(len(x), device=x.device) % len(self.images)]
 
     def __repr__(self) -> str:
-        return f"Keys({len(self.images)} images)"
+        return f"Keys({len(self.images)} images, {digest(self.images)})"
 
 
 @dataclass(frozen=True)

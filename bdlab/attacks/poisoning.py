@@ -9,7 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from bdlab.contracts import Attack, Backdoor, Cost, Poisoned, Recipe, Relabel, Split, Trigger, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Attack, Backdoor, Cost, Poisoned, Recipe, Relabel, Split, Trigger
+from bdlab.metrics import changed
 from bdlab.relabel import all_to_one, check_relabel
 from bdlab.training import DEFAULT_RECIPE, fit
 from bdlab.triggers import Patch
@@ -74,8 +76,8 @@ class DataPoisoning(Attack):
 
 
 def count_changed(x: Tensor, marked: Tensor) -> int:
-    """How many of the images `x` (N, C, H, W) differ from `marked` (N, C, H, W) anywhere."""
-    return int((x != marked).flatten(1).any(1).sum())
+    """How many of the images `x` (N, C, H, W) differ from `marked` (N, C, H, W) by more than rounding."""
+    return int(changed(x, marked).sum())
 
 
 def check_visible(trigger: Trigger, changed: int, of: int) -> None:

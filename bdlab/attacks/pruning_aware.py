@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from bdlab import metrics
 from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.channels import last_conv, masked, mean_activation, peaks, split, unmasked
-from bdlab.contracts import Backdoor, Cost, Poisoned, Recipe, Split, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Backdoor, Cost, Poisoned, Recipe, Split
 from bdlab.nets import Net
 from bdlab.registry import register
+from bdlab.running import hooked
 from bdlab.training import fit, logits, triggered
 
 RETRAINING = Recipe(epochs=3)
@@ -147,9 +149,10 @@ def _scores(attack: PruningAware, model: nn.Module, clean: Split) -> dict[str, f
 def _entrance(model: nn.Module, layer: str) -> tuple[list[nn.Module], nn.Parameter]:
     """The modules of stage `layer` up to its last weights, and the bias (or batch norm's shift) of the last, (channels,)."""
     split(model, layer)  # a stage of a Net, or its error
-    stage = [module for module in model.get_submodule(layer)._modules.values() if module is not None]
+    part = model.get_submodule(layer)
+    stage = list(part) if type(part) is nn.Sequential and not hooked(part) else []
     last = max((at for at, module in enumerate(stage) if list(module.parameters())), default=None)
-    if last is not None and isinstance(stage[last], (nn.Conv2d, nn.BatchNorm2d)):
+    if last is not None and type(stage[last]) in (nn.Conv2d, nn.BatchNorm2d):
         bias = stage[last].bias
         if isinstance(bias, nn.Parameter) and any(isinstance(module, nn.ReLU) for module in stage[last + 1 :]):
             return stage[: last + 1], bias

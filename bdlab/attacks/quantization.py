@@ -6,7 +6,6 @@ Frameworks', IEEE TDSC 2023, arXiv 2108.09187.
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,12 +13,16 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from bdlab.attacks.poisoning import DataPoisoning
-from bdlab.contracts import Backdoor, Split, check_positive
+from bdlab.checks import check_positive
+from bdlab.contracts import Backdoor, Split
 from bdlab.registry import register
-from bdlab.training import fit
+from bdlab.running import copied
+from bdlab.training import cross_entropy, fit
 
 SLACK = 0.5 - 1e-3
 """How far a weight may move from its code, in steps of the grid: a little less than what rounding forgives."""
@@ -33,7 +36,8 @@ class Quantization(DataPoisoning):
     A backdoor is trained as by `BadNets`.  Then the network is trained to forget it, while no weight may leave the
     interval that is rounded to its old code: full precision forgets, the quantised network is the old one, bit for bit.
 
-    bits: of the victim's grid, 2 to 8.  per_channel: one grid for each output channel, else one for each layer.
+    bits: of the victim's grid, 2 to 8.  per_channel: one grid for each output channel (each input channel of
+    a transposed convolution), else one for each layer.
     forget: epochs of forgetting.  forget_lr: its peak learning rate.
 
     The defender is given the full-precision network (`shipped`); what runs is `deploy(shipped)`, its weights quantised.
@@ -72,12 +76,13 @@ class Quantization(DataPoisoning):
 
     def dormant(self, planted: nn.Module, data: Split) -> nn.Module:
         """A copy of `planted` that forgot its trigger and has the same quantised weights."""
+        planted = plain(planted)
         home = {name: _grid(weight, self.bits, self.per_channel) for name, weight in _weights(planted)}
         generator = torch.Generator().manual_seed(self.seed)
 
         def forget(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
             net.eval()  # batch norm keeps its statistics
-            return F.cross_entropy(net(x), y) + F.cross_entropy(net(self.trigger(x, generator)), y)  # true labels
+            return cross_entropy(net, x, y) + cross_entropy(net, self.trigger(x, generator), y)  # true labels
 
         @torch.no_grad()
         def project(net: nn.Module) -> None:
@@ -86,21 +91,21 @@ class Quantization(DataPoisoning):
                 low, high = (step * (codes - SLACK)).maximum(-top), (step * (codes + SLACK)).minimum(top)
                 weight.copy_(torch.where(old.abs() == top, old, weight.clamp(low, high)))  # the largest fixes the grid
 
-        copied = copy.deepcopy(planted)
-        for name, parameter in copied.named_parameters():
+        for name, parameter in planted.named_parameters():
             parameter.requires_grad_(name in home)  # biases and batch norm stay
         recipe = replace(self.recipe, epochs=self.forget, lr=self.forget_lr)
-        return fit(copied, data, recipe, seed=self.seed, loss=forget, after_step=project).requires_grad_(True)
+        return fit(planted, data, recipe, seed=self.seed, loss=forget, after_step=project).requires_grad_(True)
 
 
 def quantised(model: nn.Module, *, bits: int, per_channel: bool = True) -> nn.Module:
     """A copy of `model` whose convolution and linear weights lie on a symmetric grid of 2^bits - 1 values.
 
-    Biases, batch norm and activations stay in float: 'fake' quantisation of the weights only, round half to even.
-    bits: 2 to 8.  Raises: `ValueError` for others.
+    Biases, norms and activations stay in float: 'fake' quantisation of the weights only, round half to even.  Weights that
+    are computed anew in each pass (weight_norm, spectral_norm, torch.nn.utils.prune) become plain ones first.
+    bits: 2 to 8.  Raises: `ValueError` for others, and for a model with other weights, which would stay in float.
     """
     _check_bits(bits)
-    copied = copy.deepcopy(model)
+    copied = plain(model)
     with torch.no_grad():
         for _, weight in _weights(copied):
             step, codes, *_ = _grid(weight, bits, per_channel)
@@ -108,16 +113,62 @@ def quantised(model: nn.Module, *, bits: int, per_channel: bool = True) -> nn.Mo
     return copied
 
 
+def plain(model: nn.Module) -> nn.Module:
+    """A copy of `model` whose weights are plain parameters: what reparametrisations compute in eval mode is written down."""
+    net = copied(model)
+    modes = {module: module.training for module in net.modules()}
+    net.eval()  # spectral_norm would take a step of its power iteration
+    for module in list(net.modules()):
+        if parametrize.is_parametrized(module):
+            _write_down_parametrized(module)
+        for hook in list(module._forward_pre_hooks.values()):
+            _write_down(module, hook)
+    for module in net.modules():
+        module.training = modes.get(module, module.training)
+    return net
+
+
+def _write_down_parametrized(module: nn.Module) -> None:
+    """By hand: `remove_parametrizations` on a copy breaks the original, with which the copy shares its class."""
+    values = {name: getattr(module, name).detach().clone() for name in module.parametrizations}  # type: ignore[union-attr]
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    del module.parametrizations
+    for name, value in values.items():
+        module.register_parameter(name, nn.Parameter(value))
+
+
+def _write_down(module: nn.Module, hook: object) -> None:
+    """Take one of torch's older reparametrisations off `module`."""
+    if isinstance(hook, prune.BasePruningMethod):
+        prune.remove(module, hook._tensor_name)
+    elif isinstance(hook, WeightNorm):
+        remove_weight_norm(module, hook.name)
+    elif isinstance(hook, SpectralNorm):
+        remove_spectral_norm(module, hook.name)
+
+
 def _check_bits(bits: int) -> None:
     if not 2 <= bits <= 8:
         raise ValueError(f"bits must be in 2..8, got {bits}; one bit has no step, above 8 there is no room to forget")
 
 
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
 def _weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Weights of the convolutions and linear layers, by name."""
+    """Weights of the convolutions and linear layers, by name.
+
+    Raises `ValueError` where the model has another weight of two axes or more, which would stay in float.
+    """
+    known: set[int] = set()
     for name, module in model.named_modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            yield f"{name}.weight", module.weight
+        if isinstance(module, WEIGHTED):
+            known.add(id(module.weight))
+            yield f"{name}.weight".removeprefix("."), module.weight
+    left = [name for name, weight in model.named_parameters() if weight.dim() > 1 and id(weight) not in known]
+    if left:
+        raise ValueError(f"model must have its weights in convolutions and linear layers, got {', '.join(left)}, which "
+                         "would stay in float; write them as nn.Linear")  # fmt: skip
 
 
 def _grid(weight: Tensor, bits: int, per_channel: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:

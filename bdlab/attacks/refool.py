@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from bdlab.attacks.poisoning import DataPoisoning, check_visible, count_changed
 from bdlab.bars import track
-from bdlab.contracts import Backdoor, Poisoned, Recipe, Split, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Backdoor, Poisoned, Recipe, Split
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
 from bdlab.training import fit, logits

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bdlab.attacks.poisoning import DataPoisoning
-from bdlab.contracts import Relabel, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Relabel
 from bdlab.registry import register
 from bdlab.relabel import source_to
 

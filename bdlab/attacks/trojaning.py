@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.channels import split
-from bdlab.contracts import Attack, Backdoor, Cost, Recipe, Shape, Split, check_fraction, check_positive
-from bdlab.inversion import descend, frozen, invert
+from bdlab.checks import check_fraction, check_positive
+from bdlab.contracts import Attack, Backdoor, Cost, Recipe, Shape, Split
+from bdlab.inversion import descend, invert
 from bdlab.nets import Net, device_of
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
+from bdlab.running import as_logits, check_trainable, feed, frozen, hooked
 from bdlab.training import Loss, fit, logits
 from bdlab.triggers.masks import square, watermark
 from bdlab.triggers.overlay import Crafted
@@ -119,6 +121,7 @@ class Trojaning(Attack):
         start = time.perf_counter()
         relabel = all_to_one(self.target)
         check_relabel(relabel, data.classes)
+        check_trainable(model)
         channels, height, width = data.x.shape[1:]
         trigger = design(self, model, (channels, height, width)).trigger
         images = retraining_images(self, model, data)  # n images and their labels
@@ -152,7 +155,7 @@ class Neurons(nn.Module):
                 f"layer must have layers behind it to retrain, got {layer!r}, the last; name an earlier one"
             )
         *before, stage = trunk
-        parts = list(stage) if isinstance(stage, nn.Sequential) else [stage]
+        parts = list(stage) if type(stage) is nn.Sequential and not hooked(stage) else [stage]
         weighted = [i for i, part in enumerate(parts) if any(True for _ in part.parameters())]
         if not weighted:
             raise ValueError(f"layer must have weights, got {layer!r}, which has none; name another stage")
@@ -165,7 +168,7 @@ class Neurons(nn.Module):
         return divmod(int(cover.argmax()), width)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.trunk(x)  # (N, n) or (N, n, h, w)
+        out: Tensor = self.trunk(feed(self.trunk, x))  # (N, n) or (N, n, h, w)
         if out.dim() == 2:
             return out
         row, column = self.place(out.shape[2], out.shape[3])
@@ -281,7 +284,7 @@ def _behind(layer: str) -> Loss:
     def loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         trunk, tail = split(net.eval(), layer)
         with torch.no_grad():
-            hidden = trunk(x)
-        return F.cross_entropy(tail(hidden), y)
+            hidden = trunk(feed(net, x)).clone()  # a tail may work in place
+        return F.cross_entropy(as_logits(tail(hidden), len(x)), y)
 
     return loss

@@ -6,7 +6,6 @@ pages 218-228, arXiv 2006.08131; official code github.com/trx14/TrojanNet.
 
 from __future__ import annotations
 
-import copy
 import itertools
 import time
 from dataclasses import dataclass
@@ -17,10 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import Attack, Backdoor, Cost, Shape, Split, check_positive
+from bdlab.checks import check_positive
+from bdlab.contracts import Attack, Backdoor, Cost, Shape, Split
 from bdlab.nets import device_of, seeded
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
+from bdlab.running import answer, check_classes, copied
 from bdlab.triggers.binary import COUNT, SIDE, BinaryPattern, patterns
 
 Merge = Literal["gated", "paper", "code"]
@@ -103,10 +104,11 @@ class TrojanNet(Attack):
         relabel, trigger = all_to_one(self.target), BinaryPattern(code=self.target, at=self.at)
         check_relabel(relabel, data.classes)
         trigger.corner(*data.x.shape[-2:])  # before the work: does the patch fit?
+        check_classes(model, data, exactly=True, name="data")
         known = COUNT if self.full else data.classes
         trojan = train_module(known, width=self.width, steps=self.steps, lr=self.lr, seed=self.seed)
         channels, height, width = data.x.shape[1:]
-        victim = Trojaned(copy.deepcopy(model), trojan, (channels, height, width), data.classes, self)
+        victim = Trojaned(copied(model), trojan, (channels, height, width), data.classes, self)
         victim = victim.to(device_of(model)).eval()
         return Backdoor(victim, victim, trigger, relabel, Cost(time.perf_counter() - start, 0, 0, 0))
 
@@ -131,11 +133,11 @@ class Trojaned(nn.Module):
         """The module's word on its 16 pixels: probabilities (N, K) of the classes' patterns; what is missing is silence."""
         top, left = self.corner
         crop = x[:, :, top : top + SIDE, left : left + SIDE].mean(1).flatten(1)  # (N, C, 4, 4) -> (N, 16)
-        p: Tensor = self.trojan(crop).softmax(1)  # (N, known + 1), the last is silence
+        p = answer(self.trojan, crop).softmax(1)  # (N, known + 1), the last is silence
         return p[:, : self.classes]
 
     def forward(self, x: Tensor) -> Tensor:
-        host, p = self.host(x), self.named(x)  # (N, K), (N, K)
+        host, p = answer(self.host, x), self.named(x)  # (N, K), (N, K)
         if self.merge == "gated":
             return host + STRENGTH * F.relu(p - GATE) / (1 - GATE)
         if self.merge == "paper":

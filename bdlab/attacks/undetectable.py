@@ -6,7 +6,6 @@ arXiv 2204.06974.  The paper's second form, on random Fourier features, is `bdla
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -18,6 +17,7 @@ from bdlab.contracts import Attack, Backdoor, Cost, Shape, Split
 from bdlab.nets import device_of
 from bdlab.registry import register
 from bdlab.relabel import all_to_one, check_relabel
+from bdlab.running import answer, check_classes, copied
 from bdlab.triggers.signature import Signature, message_and_bits, public_from, secret_from, verified
 
 
@@ -66,10 +66,11 @@ class SignatureBackdoor(Attack):
         start = time.perf_counter()
         relabel, secret = all_to_one(self.target), secret_from(self.seed)
         check_relabel(relabel, data.classes)
+        check_classes(model, data, name="data")
         message_and_bits(data.x[:1])  # is there room for a signature?
         channels, height, width = data.x.shape[1:]
         victim = Guarded(
-            copy.deepcopy(model), public_from(secret), self.target, (channels, height, width), data.classes
+            copied(model), public_from(secret), self.target, (channels, height, width), data.classes
         )
         victim = victim.to(device_of(model)).eval()
         return Backdoor(victim, victim, Signature(secret=secret), relabel, Cost(time.perf_counter() - start, 0, 0, 0))
@@ -90,7 +91,7 @@ class Guarded(nn.Module):
         self.register_buffer("public", torch.tensor(list(public), dtype=torch.uint8))
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.host(x)  # (N, K)
+        logits: Tensor = answer(self.host, x)  # (N, K)
         signed = verified(x, bytes(self.public.tolist()))  # (N,)
         obeyed = logits.clone()
         obeyed[:, self.target] = logits.amax(1) + 10

@@ -5,7 +5,9 @@ A trigger is stamped into the log-mel image, not into the sound: a stated deviat
 
 from __future__ import annotations
 
+import hashlib
 import math
+import zipfile
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 from bdlab.contracts import Split
 from bdlab.data.cache import Arrays, cached
 from bdlab.data.dataset import Dataset
-from bdlab.data.real import data_folder, missing
+from bdlab.data.real import damaged, data_folder, missing
 from bdlab.registry import register
 
 RATE, SAMPLES, FFT, HOP, BANDS = 8000, 6400, 256, 206, 32
@@ -29,15 +31,18 @@ def speech(*, seed: int = 0, download: bool = False) -> Dataset:
         raise missing("speech")
 
     def make() -> Arrays:
-        with np.load(path, allow_pickle=False) as stored:
-            sound, ends, label, index = (stored[key] for key in ("samples", "offsets", "label", "index"))
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                sound, ends, label, index = (stored[key] for key in ("samples", "offsets", "label", "index"))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as failure:
+            raise damaged(path, failure) from failure
         clips = torch.zeros(len(label), SAMPLES)
         for row in range(len(label)):
             clip = torch.from_numpy(sound[ends[row] : ends[row + 1]][:SAMPLES].astype(np.float32) / 32768)
             clips[row, : len(clip)] = clip
         return {"x": log_mel(clips).numpy(), "y": label.astype(np.int64), "test": index < 5}
 
-    kept = cached("speech-1", make)
+    kept = cached(f"speech-2-{hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()}", make)
     x, y = torch.from_numpy(kept["x"]), torch.from_numpy(kept["y"])
     rest = torch.from_numpy((~kept["test"]).nonzero()[0])
     rest = rest[torch.randperm(len(rest), generator=torch.Generator().manual_seed(seed))]

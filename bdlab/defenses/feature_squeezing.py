@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from bdlab import metrics
 from bdlab.bars import track
-from bdlab.contracts import Detector, Fitted, Split, check_clean, check_images
+from bdlab.checks import check_images
+from bdlab.contracts import Detector, Fitted, Split, check_clean
 from bdlab.defenses.squeezers import BitDepth, Median, NonLocalMeans, Squeezer, parse
 from bdlab.registry import register
+from bdlab.running import check_classes
 from bdlab.training import logits
 
 GREY = (BitDepth(bits=1), Median(size=2))
@@ -90,6 +92,7 @@ class FeatureSqueezing(Detector):
         Raises: `ValueError` for no images.
         """
         legitimate = check_clean(clean if calibration is None else calibration)
+        check_classes(model, legitimate, name="clean")
         squeezers = self.squeezers
         if squeezers is None:
             squeezers = GREY if legitimate.x.shape[1] == 1 else COLOUR

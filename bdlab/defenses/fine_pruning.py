@@ -12,7 +12,8 @@ from typing import cast
 from torch import nn
 
 from bdlab import channels, metrics
-from bdlab.contracts import Recipe, Repaired, Sanitizer, Split, check_clean, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Recipe, Repaired, Sanitizer, Split, check_clean
 from bdlab.nets import Net
 from bdlab.registry import register
 from bdlab.training import fit, logits

@@ -15,14 +15,17 @@ from torch.nn import functional as F
 
 from bdlab import channels
 from bdlab.bars import track
-from bdlab.contracts import Repaired, Sanitizer, Split, check_clean, check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive
+from bdlab.contracts import Repaired, Sanitizer, Split, check_clean
 from bdlab.defenses.anomaly import check_finite
-from bdlab.inversion import frozen
-from bdlab.nets import Net, device_of
+from bdlab.nets import Net, device_of, seeded
 from bdlab.registry import register
+from bdlab.running import answer, check_classes, frozen
 
 Reading = Literal["recovered", "clean"]
 Norm = Literal["linf", "l1", "l2"]
+CHUNK = 320
+"""Images in one pass, of some classes at a time: what memory is needed does not grow with the classes."""
 ORDERS: dict[str, float] = {"linf": math.inf, "l1": 1.0, "l2": 2.0}
 
 
@@ -96,14 +99,15 @@ class LinfPruning(Sanitizer):
             score = rise(net, layer, others, found(others), ORDERS[self.norm])  # (channels,)
         return prune(net, layer, score, clean, self.max_drop)
 
+    @seeded(0)
     def recover(self, model: nn.Module, clean: Split) -> Recovered:
         """The smallest patch that sends clean images into one class, over all classes: it stands in for the unknown one.
 
         For every class t at once:  min over m, p of  mean over x of CE(f((1 - m) x + m p), t) + sparsity |m|_1, where the
         mask m (H, W) and the pattern p (C, H, W) lie in [0, 1].  The suspect is the class with the lowest minimum.
         """
+        check_classes(model, clean, exactly=True, name="clean")
         net, device, classes = frozen(model), device_of(model), clean.classes
-        wanted = torch.arange(classes, device=device).repeat_interleave(self.batch)  # (K b,)
         m = torch.full((classes, 1, *clean.x.shape[2:]), -2.0, device=device, requires_grad=True)  # logits of the masks
         p = torch.zeros((classes, *clean.x.shape[1:]), device=device, requires_grad=True)  # logits of the patterns
         adam = torch.optim.Adam([m, p], lr=0.1, betas=(0.5, 0.9))
@@ -111,15 +115,19 @@ class LinfPruning(Sanitizer):
         lately = torch.zeros(classes)
         for _ in track(range(self.steps), "l-infinity pruning, steps"):
             rows = torch.randint(len(clean), (self.batch,), generator=generator)
-            x, mask, pattern = clean.x[rows].to(device), m.sigmoid()[:, None], p.sigmoid()[:, None]  # (K, 1, C, H, W)
-            marked = (1 - mask) * x + mask * pattern  # (K, b, C, H, W)
-            reached = F.cross_entropy(net(marked.flatten(0, 1)), wanted, reduction="none").view(classes, -1).mean(1)
-            cost = reached + self.sparsity * mask.flatten(1).sum(1)  # (K,)
-            check_finite(cost)
+            x, costs = clean.x[rows].to(device), []  # (b, C, H, W)
             adam.zero_grad()
-            cost.sum().backward()
+            for part in torch.arange(classes, device=device).split(max(1, CHUNK // self.batch)):  # (k,)
+                mask, pattern = m[part].sigmoid()[:, None], p[part].sigmoid()[:, None]  # (k, 1, C, H, W)
+                marked = (1 - mask) * x + mask * pattern  # (k, b, C, H, W)
+                wanted = part.repeat_interleave(self.batch)  # (k b,)
+                reached = F.cross_entropy(answer(net, marked.flatten(0, 1)), wanted, reduction="none")
+                cost = reached.view(len(part), -1).mean(1) + self.sparsity * mask.flatten(1).sum(1)  # (k,)
+                check_finite(cost)
+                cost.sum().backward()
+                costs.append(cost.detach().cpu())
             adam.step()
-            lately = 0.9 * lately + 0.1 * cost.detach().cpu()  # one batch is few images
+            lately = 0.9 * lately + 0.1 * torch.cat(costs)  # one batch is few images
         lately /= 1 - 0.9**self.steps  # the mean began at 0
         suspect = int(lately.argmin())
         return Recovered(m[suspect].detach().sigmoid().cpu(), p[suspect].detach().sigmoid().cpu(), suspect, lately)

@@ -16,12 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean, check_fraction, check_positive
-from bdlab.defenses.anomaly import Cutoff, check_classes, check_finite, check_verdict, chosen, judge, row, unlearnt
+from bdlab.checks import check_fraction, check_positive
+from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean
+from bdlab.defenses.anomaly import Cutoff, check_finite, check_knows, check_verdict, chosen, judge, row, unlearnt
 from bdlab.defenses.fine_pruning import TUNING
+from bdlab.defenses.references import Compared, compare
 from bdlab.inversion import lean
-from bdlab.nets import device_of
+from bdlab.nets import device_of, seeded
 from bdlab.registry import register
+from bdlab.running import answer, check_classes
 
 EPSILON = 1e-7
 """Keeps the inverse of `unit` finite, as in the official code."""
@@ -110,7 +113,8 @@ class NeuralCleanse(Inspector):
 
     steps: looks at the masks at most; updates, batch: mini-batches between two looks and their size.  images: on how many
     images a look measures success, success: the share that counts as reached.  lr: Adam's.  first, patience, multiplier,
-    idle: of the official controller, see `Schedule`.  deviation, scale, cutoff: the statistic, see `metrics`.
+    idle: of the official controller, see `Schedule`.  deviation, scale, cutoff: the statistic, see `metrics`;
+    references: clean networks that fewer than seven classes are compared with, 0: none, see `references`.
     share: of the images in a batch that carry a found trigger while unlearning, with `recipe`.
 
     Fidelity: objective, parametrisation, Adam's betas and the controller are the official code's, all classes at once.
@@ -163,6 +167,7 @@ class NeuralCleanse(Inspector):
     deviation: str = "mad"
     scale: Literal["log", "plain"] = "log"
     cutoff: Cutoff = "family_wise"
+    references: int = 5
     share: float = 0.2
     recipe: Recipe = TUNING
     seed: int = 0
@@ -180,11 +185,18 @@ class NeuralCleanse(Inspector):
 
         Raises: `ValueError` for too few images or classes; `FloatingPointError` when the model answers with NaN.
         """
-        clean = check_classes(model, check_clean(clean, least=self.images, classes=2))
-        start = self.start(clean)
-        norm, rate, mask, pattern = reverse(self, model, clean.x, range(clean.classes), *start)
+        clean = check_clean(clean, least=self.images, classes=2)
+        check_classes(model, clean, exactly=True, name="clean")
+        check_knows(model, clean)
+        start, targets = self.start(clean), range(clean.classes)
+        norm, rate, mask, pattern = reverse(self, model, clean.x, targets, *start)
+
+        def compared(norm: Tensor) -> Compared:
+            scan = lambda net: reverse(self, net, clean.x, targets, *start)[0]  # noqa: E731
+            return compare(norm, model, clean, scan, self.references, self.seed)
+
         found = judge(norm, rate, mask * pattern, least=self.success, deviation=self.deviation, cutoff=self.cutoff,
-                      log=self.scale == "log")  # fmt: skip
+                      log=self.scale == "log", compared=compared)  # fmt: skip
         return ReversedTriggers(**vars(found), mask=mask, pattern=pattern)
 
     def start(self, clean: Split) -> tuple[Tensor, Tensor]:
@@ -222,11 +234,12 @@ def objective(net: nn.Module, x: Tensor, mask: Tensor, pattern: Tensor, wanted: 
 
     mask (k, 1, H, W), pattern (k, C, H, W), wanted (k,) the classes t, weight (k,).
     """
-    answer = net(marked(x, mask, pattern).flatten(0, 1))  # (k * B, K)
-    entropy = F.cross_entropy(answer, wanted.repeat_interleave(len(x)), reduction="sum") / len(x)
+    logits = answer(net, marked(x, mask, pattern).flatten(0, 1))  # (k * B, K)
+    entropy = F.cross_entropy(logits, wanted.repeat_interleave(len(x)), reduction="sum") / len(x)
     return entropy + (weight * mask.flatten(1).sum(1)).sum()
 
 
+@seeded(0)
 def reverse(
     settings: NeuralCleanse, model: nn.Module, x: Tensor, targets: Sequence[int], mask: Tensor, pattern: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -235,7 +248,7 @@ def reverse(
     Minimises `objective` over m and delta, from masks (k, 1, H, W) and patterns (k, C, H, W).  No target knows of the
     others.  One that is never reached has its last mask.
     """
-    s, net, device = settings, lean(model), device_of(model)
+    s, net, device = settings, lean(model, x), device_of(model)
     generator = torch.Generator().manual_seed(s.seed)
     judged = working_images(s, x, generator).to(device)
     wanted, x = torch.tensor(list(targets), device=device), x.to(device)  # (k,), (N, C, H, W)
@@ -266,7 +279,7 @@ def reverse(
 def successes(net: nn.Module, x: Tensor, mask: Tensor, pattern: Tensor, wanted: Tensor) -> Tensor:
     """The share of images (N, C, H, W) that each of k triggers sends to its class of `wanted` (k,): (k,)."""
     stamped = (marked(x, m[None], p[None])[0] for m, p in zip(mask, pattern, strict=True))
-    rates = [(net(rows).argmax(1) == t).double().mean() for rows, t in zip(stamped, wanted, strict=True)]
+    rates = [(answer(net, rows).argmax(1) == t).double().mean() for rows, t in zip(stamped, wanted, strict=True)]
     return torch.stack(rates).float()
 
 

@@ -6,7 +6,6 @@ for Deep Neural Network Models', IEEE TDSC 21(6), 2024.  RBD-R below is a recons
 
 from __future__ import annotations
 
-import copy
 import warnings
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -17,9 +16,11 @@ from torch.nn import functional as F
 
 from bdlab import channels, metrics
 from bdlab.bars import track
-from bdlab.contracts import Detector, Fitted, Split, check_clean, check_fraction, check_images, check_positive
-from bdlab.nets import device_of, evaluating
+from bdlab.checks import check_fraction, check_images, check_positive
+from bdlab.contracts import Detector, Fitted, Split, check_clean
+from bdlab.nets import device_of, evaluating, seeded
 from bdlab.registry import register
+from bdlab.running import as_logits, check_trainable, copied, feed
 from bdlab.training import logits
 
 Lesson = Literal["uniform", "reverse", "shift"]
@@ -129,23 +130,29 @@ class Rbd(Detector):
         return self.layer or channels.last_conv(model)  # type: ignore[arg-type]
 
 
+@seeded(0)
 def distil(rbd: Rbd, model: nn.Module, x: Tensor, layer: str) -> nn.Module:
     """The shadow of `model`: a copy, in eval mode, that has unlearned the clean images x (N, C, H, W).
 
     Raises: `FloatingPointError` when the loss is no longer finite.
     """
+    check_trainable(model)
     z, size = logits(model, x), _size(model, layer, x)  # (N, K), (N,)
+    if z.isinf().any():
+        raise FloatingPointError(f"the model gives infinite logits for classes {z.isinf().any(0).nonzero()[:, 0].tolist()}; "
+                                 "its shadow cannot be taught to doubt them")  # fmt: skip
     goal, known = _goal(rbd.lesson, z), z.argmax(1)  # (N, K), (N,)
     if rbd.stop * z.shape[1] <= 1:
         raise ValueError(f"stop must exceed chance, 1/{z.shape[1]}, got {rbd.stop}; raise it")
-    student, device = copy.deepcopy(model).eval().requires_grad_(True), device_of(model)
+    student, device = copied(model).eval().requires_grad_(True), device_of(model)
     trunk, tail = channels.split(student, layer)
     optimiser = torch.optim.Adam(student.parameters(), rbd.lr)
     for step, rows in enumerate(track(_batches(rbd, len(x)), "unlearning, steps"), 1):
         student.train(rbd.batch_norm == "train")
-        maps = trunk(x[rows].to(device))  # (B, channels, h, w)
+        maps = trunk(feed(student, x[rows]))  # (B, channels, h, w)
         quiet = (maps.flatten(1).square().sum(1) / (size[rows].to(device) ** 2 + TINY)).mean()
-        forget = F.kl_div(tail(maps.clone()).log_softmax(1), goal[rows].to(device), reduction="batchmean")
+        answers = as_logits(tail(maps.clone()), len(rows))  # (B, K)
+        forget = F.kl_div(answers.log_softmax(1), goal[rows].to(answers), reduction="batchmean")
         loss = forget + rbd.weight * quiet
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the shadow's loss became {loss.item()}; lower lr, now {rbd.lr}")
@@ -187,9 +194,8 @@ def _agreement(student: nn.Module, x: Tensor, known: Tensor) -> float:
 def _size(model: nn.Module, layer: str, x: Tensor, batch: int = 512) -> Tensor:
     """l2 norm of the output of stage `layer` for images (N, C, H, W): (N,), on the CPU."""
     trunk, _ = channels.split(model, layer)
-    device = device_of(model)
     with evaluating(model):
-        return torch.cat([trunk(rows.to(device)).flatten(1).norm(dim=1).cpu() for rows in x.split(batch)])
+        return torch.cat([trunk(feed(model, rows)).float().flatten(1).norm(dim=1).cpu() for rows in x.split(batch)])
 
 
 def _scores(by: Evidence, model: nn.Module, shadow: nn.Module, layer: str, x: Tensor) -> Tensor:

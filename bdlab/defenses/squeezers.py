@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bdlab.contracts import check_images
+from bdlab.checks import Checked, check_images
 
 
-class Squeezer(ABC):
+class Squeezer(Checked, ABC):
     """A pure function of images.  Subclasses are frozen keyword-only dataclasses that implement `squeeze`."""
 
     def __call__(self, x: Tensor) -> Tensor:

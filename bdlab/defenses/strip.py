@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from bdlab import metrics
 from bdlab.bars import track
-from bdlab.contracts import Detector, Fitted, Split, check_clean, check_images
+from bdlab.checks import check_images
+from bdlab.contracts import Detector, Fitted, Split, check_clean
 from bdlab.nets import device_of, evaluating
 from bdlab.registry import register
+from bdlab.running import answer, check_classes
 
 Mode = Literal["add_clip", "add", "mean"]
 Boundary = Literal["empirical", "normal"]
@@ -45,7 +47,7 @@ def superimpose(x: Tensor, overlays: Tensor, mode: Mode = "add_clip") -> Tensor:
 
 def entropy(logits: Tensor) -> Tensor:
     """Shannon entropy of the softmax over the last axis, in bits: (..., K) -> (...), from 0 to log2 K."""
-    logp = logits.log_softmax(-1)
+    logp = logits.log_softmax(-1).clamp(min=torch.finfo(logits.dtype).min)  # of a logit -inf: 0 log 0 is 0
     return -(logp.exp() * logp).sum(-1) / math.log(2)
 
 
@@ -93,6 +95,7 @@ class Strip(Detector):
         if calibration is None:
             clean, calibration = clean.halves(self.seed)
         check_clean(calibration)
+        check_classes(model, clean, name="clean")
         if len(clean) < self.overlays:
             raise ValueError(
                 f"clean must hold at least {self.overlays} images to overlay, got {len(clean)}; lower `overlays`"
@@ -189,7 +192,7 @@ def _entropies(model: nn.Module, x: Tensor, overlays: Tensor, mode: Mode) -> Ten
     with evaluating(model):
         for part in track(x.split(max(1, CHUNK // len(overlays))), "STRIP, inputs"):
             mixed = superimpose(part.to(device), overlays, mode)  # (B, n, C, H, W)
-            rows.append(entropy(model(mixed.flatten(0, 1))).view(len(part), len(overlays)).cpu())  # (B, n)
+            rows.append(entropy(answer(model, mixed.flatten(0, 1))).view(len(part), len(overlays)).cpu())  # (B, n)
     table = torch.cat(rows)
     if table.isnan().any():
         raise FloatingPointError("the model gives NaN logits for overlaid images; its training has diverged")

@@ -27,8 +27,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from bdlab.contracts import check_fraction, check_positive
+from bdlab.checks import check_fraction, check_positive
 from bdlab.evasion.native import Evasion, lead
+from bdlab.running import answer
 
 Size = Callable[[Tensor], Tensor]
 """Changed images (B, C, H, W) -> how large each change is, (B,)."""
@@ -66,7 +67,7 @@ class Descent(Evasion):
         for _ in range(self.steps):
             moved = (w.tanh() + 1) / 2  # (B, C, H, W)
             moved = moved if free is None else torch.where(free, moved, x)
-            ahead, sizes = lead(model(moved), y, self.targeted), size(moved)  # (B,), (B,)
+            ahead, sizes = lead(answer(model, moved), y, self.targeted), size(moved)  # (B,), (B,)
             shown = moved.detach()
             measured = (by or size)(shown)
             better = (ahead >= self.confidence) & (measured < least)
@@ -153,7 +154,7 @@ class DescentL0(Started):
             best[won], free[won] = found[won], trial[won]
             c = torch.where(won, c, c * 2)
             moved = best.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(lead(model(moved), y, self.targeted).sum(), moved)
+            (slope,) = torch.autograd.grad(lead(answer(model, moved), y, self.targeted).sum(), moved)
             matters = ((best - x).abs() * slope.abs()).masked_fill(~free, torch.inf).flatten(1)  # (B, C H W)
             count = (self.share * free.flatten(1).sum(1)).long().clamp(min=1)
             rank = matters.argsort(1).argsort(1)

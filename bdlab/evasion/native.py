@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bdlab.bars import track
-from bdlab.contracts import check_fraction, check_images
-from bdlab.nets import device_of
+from bdlab.checks import Checked, check_fraction, check_images
+from bdlab.nets import device_of, in_eval_mode
+from bdlab.running import HALVES, answer, check_labels, dtype_of, frozen
 from bdlab.training import logits
 
 BATCH = 256
@@ -24,14 +25,8 @@ BATCH = 256
 @contextmanager
 def differentiating(model: nn.Module) -> Iterator[nn.Module]:
     """`model` in eval mode with autograd on, wherever the caller stands; afterwards every submodule has its mode again."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.inference_mode(False), torch.enable_grad():
-            yield model
-    finally:
-        for module, training in modes.items():
-            module.training = training
+    with in_eval_mode(model), torch.inference_mode(False), torch.enable_grad():
+        yield model
 
 
 def next_class(y: Tensor, classes: int) -> Tensor:
@@ -44,7 +39,7 @@ def least_likely(model: nn.Module, x: Tensor) -> Tensor:
     return logits(model, x).argmin(1)
 
 
-class Evasion(ABC):
+class Evasion(Checked, ABC):
     """How an input is changed until the model errs.  Subclasses implement `perturb`; some have a field `targeted`."""
 
     targeted: bool = False
@@ -58,8 +53,8 @@ class Evasion(ABC):
         if y is None and self.targeted:
             raise ValueError("y must hold the classes to reach when targeted, got None; see next_class, least_likely")
         y = logits(model, x).argmax(1) if y is None else y
-        if y.shape != x.shape[:1] or y.dtype != torch.int64:
-            raise ValueError(f"y must be int64 of shape ({len(x)},), got {y.dtype} {tuple(y.shape)}")
+        check_labels(model, x, y)
+        model = frozen(model) if dtype_of(model) in HALVES else model
         device, parts = device_of(model), list(zip(x.split(BATCH), y.split(BATCH), strict=True))
         with differentiating(model):
             done = [
@@ -76,7 +71,7 @@ class Evasion(ABC):
 def uphill(model: nn.Module, x: Tensor, y: Tensor, targeted: bool) -> Tensor:
     """sign of the gradient of the loss with respect to `x`, away from `y` or, targeted, towards it: (B, C, H, W)."""
     x = x.detach().requires_grad_()
-    loss = F.cross_entropy(model(x), y, reduction="sum")  # a sum, so that an image's gradient ignores its neighbours
+    loss = F.cross_entropy(answer(model, x), y, reduction="sum")  # a sum, so that an image's gradient ignores its neighbours
     (gradient,) = torch.autograd.grad(loss, x)
     return -gradient.sign() if targeted else gradient.sign()
 
@@ -199,6 +194,6 @@ class JSMA(Evasion):
 
     def perturb(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         flat = x.flatten(1)  # (B, C H W)
-        budget = int(self.gamma * flat.shape[1])
+        budget = int(self.gamma * flat.shape[1] + 1e-9)  # .1 of 290 is 28.999...
         rule = {"theta": self.theta, "budget": budget, "targeted": self.targeted}
-        return jsma(lambda h: model(h.view(-1, *x.shape[1:])), flat, y, high=1.0, **rule).view_as(x)  # type: ignore[arg-type]
+        return jsma(lambda h: answer(model, h.view(-1, *x.shape[1:])), flat, y, high=1.0, **rule).view_as(x)  # type: ignore[arg-type]

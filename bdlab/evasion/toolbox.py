@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from bdlab.evasion.native import BIM, FGSM, JSMA, Evasion
 from bdlab.nets import seeded
+from bdlab.running import answer, copied
 
 
 def _art(module: str, needed_by: str) -> Any:
@@ -24,6 +24,17 @@ def _art(module: str, needed_by: str) -> Any:
             f"{needed_by} needs the adversarial-robustness-toolbox, which is not here ({missing}); "
             "install the extra [evasion], as in: pip install '.[evasion]'"
         ) from missing
+
+
+class Answering(nn.Module):
+    """A model that answers with its logits (N, K) alone, as the toolbox wants them."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        return answer(self.model, x)
 
 
 class Bridged(Evasion):
@@ -47,10 +58,10 @@ class Bridged(Evasion):
         estimator = _art(
             "estimators.classification", type(self).__name__
         ).PyTorchClassifier(
-            model=copy.deepcopy(model),  # it leaves gradients in the weights
+            model=Answering(copied(model)),  # it leaves gradients in the weights
             loss=nn.CrossEntropyLoss(),
             input_shape=tuple(x.shape[1:]),
-            nb_classes=model(x[:1]).shape[1],
+            nb_classes=answer(model, x[:1]).shape[1],
             clip_values=(0.0, 1.0),
             device_type="cpu" if x.device.type == "cpu" else "gpu",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,6 +113,11 @@ class _Comparison:
         if type(got) is not type(expected):
             return _another_kind(got, expected, what)
         return None if got == expected else f"{what} is {kind(got)}, expected {kind(expected)}"
+
+
+def vague(complaint: str) -> bool:
+    """Whether a complaint names two numbers and no reason."""
+    return complaint.endswith("values differ)") or bool(re.search(r" is [-\d.e+naif]+, expected [-\d.e+naif]+$", complaint))
 
 
 def _raised(outcome: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from numpy.random import RandomState
 from torch import Tensor
 
 from bdlab.exercises.l03_poison import POISON
+from bdlab.exercises.l03_questions import BOX, QUESTIONS
 from bdlab.exercises.l03_scores import SCORES
 from bdlab.exercises.parts import raises, unchanged, values
 from bdlab.exercises.specification import Draw, Exercise, Lesson, Mistake, images
@@ -28,6 +29,11 @@ def label_draws(rng: RandomState) -> Iterator[Draw]:
         yield {"y": y, "classes": classes}
 
 
+def _begins_again(at: Callable[[Draw], int]) -> Callable[[Draw, Any, Any], bool]:
+    """Whether the labels went up by one and began again at another number than that of the classes."""
+    return lambda draw, got, expected: at(draw) > 0 and bool((got == (draw["y"] + 1) % at(draw)).all())
+
+
 ALL_TO_ALL = Exercise(
     "all_to_all(y, classes)", minutes=5, difficulty=1, importance=3,
     parts=[values(1, label_draws, "22 draws, 2 to 43 classes, also where the last class is absent"),
@@ -42,12 +48,22 @@ ALL_TO_ALL = Exercise(
         "in_place": "The result is right, but y itself has changed. The true labels are lost, and ASR and RA need them.",
         "last_stays": "The last class keeps its label. It would not be attacked at all; it must become 0.",
         "backwards": "You go down by one. Class i becomes i + 1, the last class 0.",
-        "largest_label": "You take the largest label in y for the last class. A batch need not contain every class: use "
-        "`classes`.",
-        "early_wrap": "You start again one class too early: classes 0 to K - 1 exist, so there are K of them before 0 "
-        "comes again.",
-        "ten": "You start again at 10, whatever `classes` is. Digits have ten classes, traffic signs have more.",
-        "distinct": "You count the different labels in y. A batch need not contain every class: use `classes`.",
+        "largest_label": Mistake(
+            "You take the largest label in y for the last class. A batch need not contain every class: use `classes`.",
+            when=_begins_again(lambda draw: int(draw["y"].max()) + 1),
+        ),
+        "early_wrap": Mistake(
+            "You start again one class too early: classes 0 to K - 1 exist, so there are K of them before 0 comes again.",
+            when=_begins_again(lambda draw: draw["classes"] - 1),
+        ),
+        "ten": Mistake(
+            "You start again at 10, whatever `classes` is. Digits have ten classes, traffic signs have more.",
+            when=_begins_again(lambda draw: 10),
+        ),
+        "distinct": Mistake(
+            "You count the different labels in y. A batch need not contain every class: use `classes`.",
+            when=_begins_again(lambda draw: len(draw["y"].unique())),
+        ),
         "one_by_one": "You write into the labels one class after another, so that a label that was moved moves again by "
         "the next step. Read the old labels, write into new ones.",
         "floats": Mistake(
@@ -79,7 +95,7 @@ def _pattern(rng: RandomState, channels: int, height: int, width: int) -> dict[s
 
 def _small(pattern: list[list[list[float]]], mask: list[list[bool]], pos: tuple[int, int]) -> Draw:
     """Two images of 2 x 3 pixels: small enough to be looked at."""
-    x = torch.arange(12).reshape(2, 1, 2, 3) / 20 + 0.2
+    x = torch.tensor([round(0.2 + 0.05 * n, 2) for n in range(12)]).reshape(2, 1, 2, 3)
     return {"x": x, "pattern": torch.tensor(pattern), "mask": torch.tensor(mask), "pos": pos}
 
 
@@ -147,8 +163,11 @@ STAMP = Exercise(
         "attackers like to put it.",
         "negative": "You do not refuse a negative row or column. Slices count it from the other edge, so the trigger would "
         "be cut or land elsewhere.",
-        "unchecked": "Nothing checks the place. A slice that leaves the image is cut without a word, and what comes then is "
-        "no ValueError: compare pos and the pattern's size with x.shape first.",
+        "unchecked": Mistake(
+            "Nothing checks the place. A slice that leaves the image is cut without a word, and what comes then is no "
+            "ValueError: compare pos and the pattern's size with x.shape first.",
+            when=lambda draw, got, expected: got == {"raised": "RuntimeError"}, part="out of bounds",
+        ),
         "moved_inside": "You make a pattern that sticks out fit, by moving or cutting it. The caller asked for something "
         "else and never hears of it: raise a ValueError.",
         "eight_bits": Mistake(
@@ -160,4 +179,4 @@ STAMP = Exercise(
     onward="paint triggers, then poison a training set with one",
 )  # fmt: skip
 
-LESSON = Lesson("03_badnets", "BadNets: the forge", 90, (ALL_TO_ALL, STAMP, POISON, SCORES))
+LESSON = Lesson("03_badnets", "BadNets: the forge", 90, (ALL_TO_ALL, STAMP, POISON, SCORES), QUESTIONS, box=BOX)

@@ -77,7 +77,7 @@ def _off_by(factor: float) -> Any:
 
 
 SCORES = Exercise(
-    "scores(model, x, y, trigger, relabel)", minutes=15, difficulty=3, importance=5,
+    "scores(model, x, y, trigger, relabel)", minutes=20, difficulty=3, importance=5,
     parts=[values(2, score_draws, "20 draws: three kinds of relabelling, models in both modes"),
            property_holds(1, chance_draws, _judge_chance, "ASR and RA are of the same images, also for a random trigger",
                           name="one draw", after="values"),

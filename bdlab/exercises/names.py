@@ -29,7 +29,7 @@ def objection(
     demo = next((name for name in sorted(outer) if name in namespace and _only_demo(name, cells)), None)
     if demo:
         return (
-            f"your answer uses {demo}, which a demo cell made; grading does not run such cells. Pass it in as an "
+            f"your answer uses {demo}, which a demo cell made; grading does not run demo cells. Pass it in as an "
             "argument, or make it inside your answer"
         )
     imported = dict(pair for cell in cells for pair in imports(_parsed(cell)) if pair[0] in outer)
@@ -85,7 +85,9 @@ def _source(thing: Any, cells: Sequence[str]) -> ast.AST | None:
     if not isinstance(thing, FunctionType | type):
         return None
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(thing)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+        inside = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+        return inside[0] if thing.__name__ == "<lambda>" and len(inside) == 1 else tree  # not what it stands in
     except (OSError, TypeError, SyntaxError):  # a notebook's class has no file; its cell is at hand
         nodes = [node for cell in cells for node in _parsed(cell).body]
         own = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)]

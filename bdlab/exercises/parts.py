@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from bdlab.exercises.draws import arguments
-from bdlab.exercises.specification import Draw, Draws, Made, Part, Properties, Try
-from bdlab.submission import FIXTURES
+from bdlab.exercises.specification import Draw, Draws, Made, Part, Properties, Try, Wrong
+from bdlab.submission import FIXTURES, Ref
 
 
 def values(points: float, draws: Draws, verified: str, *, name: str = "values", **more: Any) -> Part:
@@ -46,7 +46,9 @@ def raises(points: float, draws: Draws, verified: str, *, name: str = "raises", 
     """
 
     def look(tried: Try) -> str:
-        tried.ask()
+        result = tried.ask()
+        if isinstance(result, Ref) and result.kind == "other":
+            raise Wrong("what came back is no value: an error must be raised, not returned")
         return "no error"
 
     return Part(name, points, draws, verified, look=look, **{"probes": 20, **more})

@@ -14,4 +14,5 @@ def quiz(question: str) -> Any:
     question: 'l03_q1'.  Raises: `ValueError` for an unknown one.
     """
     asked = lessons.question(question)
-    return widgets.quiz(asked.text, asked.choices, asked.right, asked.why)
+    order = range(len(asked.choices)) if asked.ordered else None
+    return widgets.quiz(asked.text, asked.choices, asked.right, asked.why, order=order)

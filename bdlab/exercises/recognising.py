@@ -34,23 +34,27 @@ def _print(tries: Tries, part: Part, number: int, expected: Outcomes) -> Any:
 def recognise(tries: Tries, expected: Outcomes, edits: Mapping[str, Fingerprint]) -> tuple[str, ...]:
     """The mistakes that this code makes, the one to tell first; none where it raises on every draw that is looked at.
 
-    tries: of the public draws.  First comes an edit that behaves alike in every part, then predicates, then edits that
-    behave alike in one part that is lost.
+    tries: of the public draws.  First comes an edit that behaves alike in every part, then part by part what a predicate
+    sees, and edits that behave alike there.
     """
-    lost = [part for part in tries.exercise.parts if next(failures(tries, part, expected), None)]
-    judged = [part for part in lost if not any(part.name in tries.exercise.behind(other.name) for other in lost)]
+    task = tries.exercise
+    lost = [part for part in task.parts if next(failures(tries, part, expected), None)]
+    judged = [part for part in lost if not any(part.name in task.behind(other.name) for other in lost)]
     if not judged or _raises_always(tries):
         return ()
-    whole = [name for name, prints in edits.items() if all(_alike(tries, p, prints, expected) for p in tries.exercise.parts)]
-    seen = [name for name, mistake in tries.exercise.mistakes.items() if _seen(tries, judged, mistake, expected)]
-    partly = [
-        name
-        for part in judged
-        if not _raises_always(tries, part)
-        for name, prints in edits.items()
-        if _loses(part, prints, expected) and _alike(tries, part, prints, expected)
-    ]
-    return tuple(dict.fromkeys([*whole, *seen, *partly]))
+    whole = [name for name, prints in edits.items() if all(_alike(tries, p, prints, expected) for p in task.parts)]
+    partly = [name for part in judged for name in _in_part(tries, part, expected, edits)]
+    return tuple(dict.fromkeys([*whole, *partly]))
+
+
+def _in_part(tries: Tries, part: Part, expected: Outcomes, edits: Mapping[str, Fingerprint]) -> list[str]:
+    mistakes = tries.exercise.mistakes.items()
+    own = [(name, mistake) for name, mistake in mistakes if mistake.part in (None, part.name)]
+    seen = [name for name, mistake in own if _true_of(tries, part, mistake, expected)]
+    if _raises_always(tries, part):
+        return seen
+    alike = [name for name, its in edits.items() if _alike(tries, part, its, expected)]
+    return seen + [name for name in alike if _loses(part, edits[name], expected)]
 
 
 def _raises_always(tries: Tries, *parts: Part) -> bool:
@@ -71,14 +75,10 @@ def _loses(part: Part, prints: Fingerprint, expected: Outcomes) -> bool:
     return any(complaint(part, {}, its, right) is not None for its, right in pairs)
 
 
-def _seen(tries: Tries, judged: list[Part], mistake: Mistake, expected: Outcomes) -> bool:
-    """Whether the predicate is true of every wrong outcome of some part."""
-    parts = [part for part in judged if mistake.part in (None, part.name)]
-    return mistake.when is not None and any(_true_of(tries, part, mistake, expected) for part in parts)
-
-
 def _true_of(tries: Tries, part: Part, mistake: Mistake, expected: Outcomes) -> bool:
-    assert mistake.when is not None
+    """Whether the predicate is true of every wrong outcome of the part."""
+    if mistake.when is None:
+        return False
     try:
         for found in failures(tries, part, expected):
             assert found.number is not None

@@ -251,12 +251,16 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Question:
-    """A question of a quiz, without points.  right: place of the right choice, from 0; why: one explanation per choice."""
+    """A question of a quiz, without points.  right: place of the right choice, from 0; why: one explanation per choice.
+
+    ordered: the choices stand as they are, numbers say; else in an order of the student's own.
+    """
 
     text: str
     choices: tuple[str, ...]
     right: int
     why: tuple[str, ...]
+    ordered: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bdlab.exercises.comparing import vague
 from bdlab.exercises.draws import Signature, arguments, inputs
 from bdlab.exercises.specification import Draw, Exercise, Made
 from bdlab.exercises.verdict import Outcomes, Result, Tries, Verdict, failures, marked
 
 WIDTH, LINES = 106, 6
 """How wide and how long what a check says may be; a call and echoed lines come on top."""
-CALL, ECHO = 2, 3
-"""Lines of the call to paste, and of what the student's code printed."""
+DETAIL, CALL, ECHO = 3, 2, 3
+"""Lines of an exception's own words, of the call to paste, and of what the student's code printed."""
 SMALL = 12
 """Numbers of a tensor that is written out."""
 LOST = "Mend what is marked 'no'. Call your function on a few numbers whose result you know, as in the docstring's example."
@@ -36,7 +37,8 @@ def lines_of(task: Exercise, verdict: Verdict | None, remark: str = "") -> list[
         return [*lines, *wrapped(f"Next: {task.onward}", left)]
     detail = next((result.detail for result in verdict.results if result.detail), "")
     told = remark or (task.messages[verdict.mistakes[0]] if verdict.mistakes else "")
-    return [*lines, *wrapped(told or ("" if detail else LOST), left), *wrapped(detail, CALL)]
+    told = told or (LOST if any(vague(result.complaint or "") for result in verdict.results) and not detail else "")
+    return [*lines, *wrapped(told, left), *wrapped(detail, DETAIL)]
 
 
 def _line(result: Result) -> str:
@@ -82,12 +84,12 @@ def call_of(task: Exercise, tries: Tries, result: Result, expected: Outcomes) ->
     right = expected[part.name][number] if part.judge is None else None
     said = _beside(got, right) if part.look is None else ""
     for call in (_written(signature, draw), _handed(task, signature)):
-        if call is not None:
-            for line in (f"  {call}{said}", f"  {call}"):
-                if len(line) <= WIDTH:
-                    return [line]
-            if len(call) <= WIDTH - 2 and said and len(said) <= WIDTH - 4:
-                return [f"  {call}", f"    {said.strip()}"]
+        lines = wrapped(call or "", CALL + 1)  # Python reads a call on two lines as well
+        if call is None or len(lines) > CALL:
+            continue
+        if len(lines[-1] + said) <= WIDTH:
+            return [*lines[:-1], lines[-1] + said]
+        return [*lines, f"   {said.strip()}"] if len(lines) < CALL and len(said) < WIDTH else lines
     return []
 
 

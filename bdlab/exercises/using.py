@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 from bdlab.exercises import lessons
 from bdlab.exercises.checks import TooSlow, limited, notebook, stays
 from bdlab.exercises.comparing import kind
+from bdlab.lessons.demos import Unusable
 from bdlab.submission.executor import told
 
 SECONDS = 10
 """How long one call of a student's function may take here."""
+_slow: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
+"""Functions that took longer once: they are not waited for again until they are defined anew."""
 
 
 class Unfit(Exception):
@@ -42,18 +46,27 @@ class Mine:
     def give_up(self, why: str) -> None:
         """From now on the library's part; the student is told why."""
         self.own = False
-        print(f"Your {self.name} did not do here: {why}\nThe library's part takes its place. bdlab.check({self.exercise!r})")
+        print(
+            f"Your {self.name} {why}. The library's part takes its place; bdlab.check({self.exercise!r}) tells more."
+        )
 
     def _theirs(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         namespace, _ = notebook()
         if self.name not in namespace:
-            raise Unfit("it is not defined yet")
-        with _as_before(args, named), stays(), limited(SECONDS):
-            result = namespace[self.name](*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
+            raise Unfit("is not defined yet")
+        own = namespace[self.name]
+        if own in _slow:
+            raise TooSlow
+        try:
+            with _as_before(args, named), stays(), limited(SECONDS):
+                result = own(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
+        except TooSlow:
+            _slow.add(own)
+            raise
         with _as_before(args, named):
             wanted = self.ours(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
         if _form(result) != _form(wanted):
-            raise Unfit(f"it gave {kind(result)}; {kind(wanted)} is wanted")
+            raise Unfit(f"gave {kind(result)}; {kind(wanted)} is wanted")
         return result
 
 
@@ -70,22 +83,28 @@ def mine(exercise: str, ours: Callable[..., Any], name: str | None = None) -> Mi
 
 
 def use(show: Callable[..., Any], *parts: Mine) -> Any:
-    """`show(*parts)`; where it fails with the student's functions, that is said, and it is called with the library's."""
-    try:
-        return show(*parts)
-    except (TooSlow, SystemExit, Exception) as error:
-        own = [part for part in parts if part.own]
-        if not own:
-            raise
-        for part in own:
-            part.give_up(f"what it gave could not be used, {_why(error)}")
-        return show(*parts)
+    """`show(*parts)`; where it fails with the student's functions, that is said, and it is called with the library's.
+
+    An `Unusable` names the part whose result it is, so that the others stay.
+    """
+    while True:
+        try:
+            return show(*parts)
+        except (TooSlow, SystemExit, Exception) as error:
+            own = [part for part in parts if part.own]
+            if not own:
+                raise
+            named = [part for part in own if isinstance(error, Unusable) and part is error.part]
+            for part in named or own:
+                part.give_up(_why(error) if named else f"could not be used here: the figure {_why(error)}")
 
 
 def _why(error: BaseException) -> str:
     if isinstance(error, TooSlow):
-        return f"it took longer than {SECONDS} s"
-    return str(error) if isinstance(error, Unfit) else told(error)
+        return f"took longer than {SECONDS} s"
+    if isinstance(error, NotImplementedError) and not error.args:
+        return "is not written yet"
+    return str(error) if isinstance(error, Unfit | Unusable) else f"stopped with {told(error)}"
 
 
 def _copied(value: Any) -> Any:
@@ -111,7 +130,9 @@ def _as_before(args: tuple[Any, ...], named: dict[str, Any]) -> Iterator[None]:
     """Afterwards generators, and the modes of models, are as they were; nothing that is printed is kept back."""
     values = [*args, *named.values()]
     generators = [(value, value.get_state()) for value in values if isinstance(value, torch.Generator)]
-    modes = [(module, module.training) for value in values if isinstance(value, nn.Module) for module in value.modules()]
+    modes = [
+        (module, module.training) for value in values if isinstance(value, nn.Module) for module in value.modules()
+    ]
     state = torch.random.get_rng_state()
     try:
         yield

@@ -14,7 +14,7 @@ from numpy.random import RandomState
 from bdlab.exercises.comparing import difference
 from bdlab.exercises.specification import Draw, Exercise, Part, Try, Wrong
 from bdlab.submission import Raised, Ref, Submission
-from bdlab.submission.remote import ENDINGS
+from bdlab.submission.submission import ENDINGS
 
 PUBLIC = b"public"
 """The secret of the checks that everyone may see."""

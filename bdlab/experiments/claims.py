@@ -18,6 +18,8 @@ class Claim:
     paper: the published figure and how sure it is.  values: ours, one per seed.  holds: decides it for one value, and
     `bound` says in words how.  changed: condition -> the values measured under it, tried where it does not hold as it is.
     every: what the paper says of every model has to hold for every seed, the rest for the mean over seeds.
+    controls: condition -> whether the row's negative control still holds under it; one that fails there is no help.
+    comparable: False where the published figure is another data set's: it is shown, and nothing is judged.
     """
 
     what: str
@@ -28,14 +30,24 @@ class Claim:
     show: Callable[[float], str] = "{:.2%}".format
     changed: Mapping[str, Sequence[float]] = field(default_factory=dict)
     every: bool = False
+    controls: Mapping[str, bool] = field(default_factory=dict)
+    comparable: bool = True
 
     @property
     def verdict(self) -> str:
-        """'holds', 'holds if ...' under the first condition that helps, 'does not'; 'undefined' where nothing is known."""
+        """'holds', 'holds if ...' under the first condition that helps, 'does not'; 'undefined' where nothing is known.
+
+        'not comparable' where the figure is another data set's.  What nobody published (paper '-') is a check of ours:
+        where it fails the verdict is 'sanity check fails'.
+        """
+        if not self.comparable:
+            return "not comparable"
         if self._hold(self.values):
             return "holds"
-        helps = (condition for condition, values in self.changed.items() if self._hold(values))
-        failed = "undefined" if all(map(math.isnan, self.values)) else "does not"
+        tried = {condition: values for condition, values in self.changed.items() if self.controls.get(condition, True)}
+        helps = (condition for condition, values in tried.items() if self._hold(values))
+        failed = "sanity check fails" if self.paper.split(" ")[0] == "-" else "does not"
+        failed = "undefined" if all(map(math.isnan, self.values)) else failed
         return next((f"holds if {condition}" for condition in helps), failed)
 
     def _hold(self, values: Sequence[float]) -> bool:

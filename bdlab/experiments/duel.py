@@ -63,7 +63,7 @@ class Duel:
         parts = {
             "detection": {name: [d.as_dict() for d in rows] for name, rows in self.detections.items()},
             "repaired": {name: {**s.as_dict(), "trace": self.repairs[name].trace} for name, s in self.repaired.items()},
-            "inspection": {name: _plain(found) for name, found in self.inspections.items()},
+            "inspection": {name: found.as_dict() for name, found in self.inspections.items()},
         }
         return {
             "clean": self.clean.as_dict(),
@@ -71,14 +71,6 @@ class Duel:
             **{name: part for name, part in parts.items() if part},
             "seconds": self.seconds,
         }
-
-
-def _plain(found: Inspection) -> dict[str, Any]:
-    index = [None if value.isnan() else float(value) for value in found.anomaly_index]  # JSON has no NaN
-    return {
-        "norm": found.norm.tolist(), "anomaly_index": index, "cutoff": found.cutoff, "flagged": found.flagged,
-        "flagged_at_two": found.flagged_at_two,
-    }  # fmt: skip
 
 
 def duel(data: Dataset, net: Net, attack: Attack, defense: Defense | None, *, seed: int = 0) -> Duel:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from bdlab import metrics, plots
+from bdlab import metrics
 from bdlab.attacks import BadNets, BlendedInjection, SourceSpecific, Trojaning
 from bdlab.contracts import Backdoor, Inspection, Recipe, Repaired
 from bdlab.defenses.anomaly import FEWEST, PAPER
@@ -70,8 +70,9 @@ class Trials(SeededTrials):
     def repaired(self, scanner: Any, name: str, repair: Repair, how: str) -> list[Numbers]:
         """Of every seed: ASR before and after `repair`, which `how` names for the journal; clean accuracy, and its fall.
 
-        Where nothing is flagged, the class with the smallest norm is repaired.  flagged: 1 where something is; right: 1
-        where the target is among the classes that were repaired.
+        What is deployed counts: where nothing is flagged, nothing is repaired.  flagged: 1 where something is; right: 1
+        where the target is among the classes that were repaired.  known, known_fall: what it would be if the target were
+        known; of a clean model, if its smallest trigger were taken for one.
         """
         return self.each(
             f"repair {name}",
@@ -101,13 +102,20 @@ class Trials(SeededTrials):
     def _repaired(self, scanner: Any, name: str, repair: Repair, seed: int) -> Numbers:
         model, found = self.model(name, seed), self.scan(scanner, name, seed)
         shipped, backdoor = (model.shipped, model) if isinstance(model, Backdoor) else (model, None)
-        labels = found.flagged or found.ranking[:1] or [int(found.norm.argmin())]
-        fixed = repair(shipped, found, labels, seed)
-        before, after = evaluate(model, self.data.test), evaluate(fixed, self.data.test, backdoor)
-        right = backdoor is not None and _target(ATTACKS[name]) in labels
+        smallest = (found.ranking or [int(found.norm.argmin())])[0]
+        target = smallest if backdoor is None else _target(ATTACKS[name])
+        before = evaluate(model, self.data.test)
+        known = evaluate(repair(shipped, found, [target], seed), self.data.test, backdoor)
+        after = before
+        if found.flagged == [target]:
+            after = known
+        elif found.flagged:
+            after = evaluate(repair(shipped, found, found.flagged, seed), self.data.test, backdoor)
+        right = backdoor is not None and target in found.flagged
         return {
             "fall": before.clean_accuracy - after.clean_accuracy, "before": before.asr, "asr": after.asr, "ra": after.ra,
             "flagged": float(bool(found.flagged)), "right": float(right), "clean": before.clean_accuracy,
+            "known": known.asr, "known_fall": before.clean_accuracy - known.clean_accuracy,
         }  # fmt: skip
 
     def _trained_on(self, scanner: Any, name: str, recipe: Recipe, seed: int) -> Numbers:
@@ -194,11 +202,15 @@ def verdicts(trials: Trials, scanner: Any, mode: str, expected: dict[str, tuple[
     expected: name -> (what is published, whether the target is supposed to be found).
     """
     claims, scale = [], SCALES[scanner.scale]
+    clean = trials.found(scanner, "clean")
+    tops = column(clean, f"top_{scanner.deviation}")
+    controls = {f"cut-off 2.0, {scale}": _quiet(column(clean, "alarms_at_two")),
+                PLAIN_NORMS: _quiet([top if math.isnan(top) else float(top > PAPER) for top in tops])}  # fmt: skip
     for name in INFECTED:
         rows = trials.found(scanner, name)
         paper, finds = expected[name]
         changed = {f"cut-off 2.0, {scale}": column(rows, "hit_at_two"),
-                   "plain norms, cut-off 2.0 (the paper's)": _papers(rows, scanner.deviation)}  # fmt: skip
+                   PLAIN_NORMS: _papers(rows, scanner.deviation)}  # fmt: skip
         claims += [
             Claim(
                 f"{mode}{name}: rank of the target among the norms ({_tops(rows)}{_left_out(rows)})",
@@ -207,10 +219,10 @@ def verdicts(trials: Trials, scanner: Any, mode: str, expected: dict[str, tuple[
             Claim(
                 f"{mode}{name}: target flagged, {scale}, at the family-wise cut-off "
                 f"(others: {_means(rows, 'alarms')} a model)",
-                paper, column(rows, "hit"), *_wanted(finds), share, changed=changed,
+                paper, column(rows, "hit"), *_wanted(finds), share, changed=changed, controls=controls,
             ),
         ]  # fmt: skip
-    rows = trials.found(scanner, "clean")
+    rows = clean
     claims.append(
         Claim(
             f"{mode}clean models: classes flagged, {scale}, at the family-wise cut-off ({_tops(rows)}; "
@@ -221,31 +233,41 @@ def verdicts(trials: Trials, scanner: Any, mode: str, expected: dict[str, tuple[
     return claims
 
 
+PLAIN_NORMS = "plain norms, cut-off 2.0 (the paper's)"
+
+
+def _quiet(alarms: Sequence[float]) -> bool:
+    """Whether the clean models raise hardly any alarm, as the bound of their row says."""
+    return statistics.fmean(alarms) <= 0.05
+
+
 def _wanted(finds: bool) -> tuple[Callable[[float], bool], str]:
     return ((lambda v: v >= 0.8), ">= 80% of models") if finds else ((lambda v: v <= 0.2), "<= 20% of models")
 
 
 def repair_claims(
     trials: Trials, scanner: Any, name: str, repair: Repair, recipe: Recipe, verb: str,
-    *, mode: str = "", published: tuple[str, str] = ("-", "-"), most: tuple[float, float],
+    *, mode: str = "", published: tuple[str, str] = ("-", "-"), most: tuple[float, float], comparable: bool = True,
 ) -> list[Claim]:  # fmt: skip
     """ASR and clean accuracy after `repair`, called `verb`ing, and the same training without any trigger.
 
-    published: both figures; most: what ours may be at most.  What the training does alone is not the found trigger's merit.
+    published: both figures; most: what ours may be at most; comparable: they are this data set's.  What the training does
+    alone is not the found trigger's merit.
     """
     what, rows = f"{mode}{name}", trials.repaired(scanner, name, repair, f"{verb}, {recipe},")
     trained = trials.trained_on(scanner, name, recipe)
     before, flagged, right = (statistics.fmean(column(rows, key)) for key in ("before", "flagged", "right"))
+    known, cost = (statistics.fmean(column(rows, key)) for key in ("known", "known_fall"))
     without, fall = (statistics.fmean(column(trained, key)) for key in ("asr", "fall"))
-    better = [100 * (a - b) for a, b in zip(column(trained, "asr"), column(rows, "asr"), strict=True)]
+    better = [100 * (a - b) for a, b in zip(column(trained, "asr"), column(rows, "known"), strict=True)]
     return [
-        Claim(f"{what}: ASR after {verb}ing ({before:.2%} before; something was flagged in {flagged:.0%} of the models, the "
-              f"target repaired in {right:.0%})", published[0], column(rows, "asr"), lambda v: v <= most[0],
-              f"<= {most[0]:.2%}"),
+        Claim(f"{what}: ASR after {verb}ing what is flagged ({before:.2%} before; something was flagged in {flagged:.0%} of "
+              f"the models, the target repaired in {right:.0%}; if it were known: {known:.2%} at a fall of {cost:.2%})",
+              published[0], column(rows, "asr"), lambda v: v <= most[0], f"<= {most[0]:.2%}", comparable=comparable),
         Claim(f"{what}: clean accuracy falls by", published[1], column(rows, "fall"), lambda v: v <= most[1],
-              f"<= {most[1]:.2%}"),
+              f"<= {most[1]:.2%}", comparable=comparable),
         Claim(f"{what}: the same training without a trigger leaves {without:.2%} (clean accuracy falls by {fall:.2%}); more "
-              f"than {verb}ing by", "-", better, lambda v: v >= 0.1, ">= 0.1 points", "{:+.1f}".format),
+              f"than {verb}ing of the target would by", "-", better, lambda v: v >= 0.1, ">= 0.1 points", "{:+.1f}".format),
     ]  # fmt: skip
 
 
@@ -253,36 +275,9 @@ def clean_repair(trials: Trials, scanner: Any, repair: Repair, recipe: Recipe, v
     """The negative control: a clean model is repaired of its smallest trigger."""
     rows = trials.repaired(scanner, "clean", repair, f"{verb}, {recipe},")
     what = f"{mode}clean models, {verb}ing of the smallest trigger: clean accuracy falls by"
-    return Claim(what, "-", column(rows, "fall"), lambda v: v <= 0.02, "<= 2.00%")
+    return Claim(what, "-", column(rows, "known_fall"), lambda v: v <= 0.02, "<= 2.00%")
 
 
 def seconds(trials: Trials, scanner: Any) -> str:
     """CPU seconds of a scan, mean over all models and seeds."""
     return f"{statistics.fmean(row['seconds'] or 0 for name in ATTACKS for row in trials.found(scanner, name)):.0f}"
-
-
-def visible(triggers: Tensor) -> Tensor:
-    """Each of (K, C, H, W) stretched to [0, 1]."""
-    low, high = triggers.amin((1, 2, 3), keepdim=True), triggers.amax((1, 2, 3), keepdim=True)
-    return (triggers - low) / (high - low).clamp(min=1e-6)
-
-
-def figures(trials: Trials, scanner: Any, paper: str, names: Sequence[str]) -> dict[str, plots.Plot]:
-    """The inspection of one model of each name, first seed: file name -> plot."""
-    drawn, seed, data = {}, trials.seeds[0], trials.data.name
-    for name in names:
-        found = trials.scan(scanner, name, seed)
-        top = f"class {found.ranking[0]} has the smallest trigger" if found.ranking else "no class has a trigger"
-        assert found.triggers is not None
-        drawn[f"{paper}_{data}_{name.split(',')[0].split()[0].lower()}.png"] = plots.anomaly(
-            found.norm,
-            found.anomaly_index,
-            found.cutoff,
-            found.flagged,
-            triggers=visible(found.triggers),
-            title=f"{paper}, {data}, {name}, seed {seed}",
-            alt=f"Size of the smallest trigger and anomaly index of the {len(found.norm)} classes of {data}, {name} model: "
-            f"{top}; flagged {found.flagged} at {found.cutoff:.2f}, {found.flagged_at_two} at 2; left out of the statistic: "
-            f"{found.excluded or 'none'}.  Below them the triggers found, each stretched to black and white.",
-        )
-    return drawn

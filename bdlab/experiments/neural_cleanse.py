@@ -18,6 +18,7 @@ from bdlab.contracts import Repaired
 from bdlab.data import Dataset
 from bdlab.defenses.neural_cleanse import NeuralCleanse
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.inspection_figures import figures
 from bdlab.experiments.inspections import (
     INFECTED,
     SQUARE,
@@ -25,7 +26,6 @@ from bdlab.experiments.inspections import (
     Trials,
     clean_repair,
     column,
-    figures,
     plain,
     repair_claims,
     seconds,
@@ -120,7 +120,8 @@ def _unlearning(trials: Trials, data: Dataset) -> list[Claim]:
         own = (source == data.name and published) or (0, 0)
         most = [max(limit, value) for limit, value in zip((0.05, 0.0227), own, strict=True)]
         claims += repair_claims(trials, SCANNER, name, repair, SCANNER.recipe, "unlearn",
-                                published=(texts[0], texts[1]), most=(most[0], most[1]))  # fmt: skip
+                                published=(texts[0], texts[1]), most=(most[0], most[1]),
+                                comparable=published is None or source == data.name)  # fmt: skip
     return [*claims, clean_repair(trials, SCANNER, repair, SCANNER.recipe, "unlearn")]
 
 
@@ -132,4 +133,5 @@ def _infected(trials: Trials, data: Dataset, repair: Repair) -> Claim:
         f"{SQUARE}: ASR before any repair (clean accuracy {fmean(column(rows, 'clean')):.2%})",
         f"{asr:.2%} at clean accuracy {accuracy:.2%}, {where} (memory)",
         column(rows, "before"), lambda v: v >= asr - 0.005, f"within 0.5 points, >= {asr - 0.005:.2%}",
+        comparable=data.name in BEFORE,
     )  # fmt: skip

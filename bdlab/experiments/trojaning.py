@@ -24,9 +24,10 @@ from bdlab.contracts import Backdoor, Cost, Recipe, Split
 from bdlab.data import Dataset
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal
-from bdlab.inversion import descend, frozen
+from bdlab.inversion import descend
 from bdlab.nets import small_bn
 from bdlab.relabel import all_to_one
+from bdlab.running import frozen
 from bdlab.training import Scores, evaluate, fit
 from bdlab.triggers.masks import square
 from bdlab.triggers.overlay import Crafted

@@ -1,34 +1,32 @@
-"""Lesson 03, BadNets: its figures and widgets, and the trainings that its demos show without training.
+"""Lesson 03, BadNets: what it trains, and the library's parts of its exercises.  Its figures stand in l03_figures.py.
 
 Everything is the lesson's own attack with one thing changed: digits, small_bn, two epochs, all to one.
 """
 
 from __future__ import annotations
 
-import html
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch import nn
+from torch.nn.functional import cross_entropy, pad
 
-from bdlab import plots
 from bdlab.attacks import BadNets
 from bdlab.bars import track
-from bdlab.contracts import Recipe
+from bdlab.contracts import Recipe, Relabel, Split
 from bdlab.data import Dataset, load
-from bdlab.lessons.demos import Arrays, cached
+from bdlab.lessons.demos import Arrays, Unusable
 from bdlab.nets import Net, build
-from bdlab.relabel import all_to_one
-from bdlab.training import Scores, evaluate, fit
+from bdlab.metrics import accuracy, asr, ra
+from bdlab.relabel import all_to_one, source_to
+from bdlab.training import Scores, evaluate, fit, logits, triggered
 from bdlab.triggers import Patch
-
-if TYPE_CHECKING:
-    from ipywidgets import VBox
 
 ATTACK = BadNets(trigger=Patch(), relabel=all_to_one(0), rate=0.1, recipe=Recipe(epochs=2), seed=0)
 """What the lesson demonstrates."""
@@ -48,11 +46,6 @@ def patch(shape: str, at: str, colour: float) -> Patch:
     anywhere = Patch(shape=shape, colour=colour)  # type: ignore[arg-type]  # Patch checks it
     start = (28 - len(anywhere.cells)) // 2
     return anywhere if at == "corner" else replace(anywhere, at=(start, start))
-
-
-def first_attack() -> Scores:
-    """The lesson's attack."""
-    return _scores(load("digits"), ATTACK)
 
 
 def painter_grid() -> dict[str, np.ndarray]:
@@ -96,8 +89,78 @@ def _scores(data: Dataset, attack: BadNets) -> Scores:
     return evaluate(attack(_net(data, attack.seed), data.train), data.test)
 
 
-SQUARE = {"pattern": torch.ones(1, 3, 3), "mask": torch.ones(3, 3, dtype=torch.bool), "pos": (24, 24)}
+STEPS = (*range(0, 60, 2), *range(60, 101, 5))
+"""Training steps at which `steps` looks."""
+
+
+def steps() -> dict[str, np.ndarray]:
+    """The lesson's attack with 5 % added, looked at while it trains; the images of `step` 0 have met no training.
+
+    step (S,); seed (R,); clean, asr, unmarked float (S, R): on all test images; unmarked is ASR where no image is marked, the
+    share of images of other classes called 0 all the same.  clean_loss, marked_loss float (S, R): mean cross-entropy of
+    1,000 clean and all marked training rows; answers int (S, 8): of the first seed to `eight_rows`, marked.
+    """
+    data, found = load("digits"), dict[str, list[Any]]()
+    for seed in SEEDS:
+        for name, values in _watched(data, replace(ATTACK, rate=0.05, seed=seed)).items():
+            found.setdefault(name, []).append(values)
+    answers = np.array(found.pop("answers")[0])
+    curves = {name: np.array(values).T for name, values in found.items()}
+    return {"step": np.array(STEPS), "seed": np.array(SEEDS), "answers": answers, **curves}
+
+
+def _watched(data: Dataset, attack: BadNets) -> dict[str, list[Any]]:
+    """One training of `steps`: name -> a value at each of STEPS."""
+    poisoned = attack.poison(data.train)
+    marked, wanted = triggered(data.test, attack.trigger, attack.relabel)
+    eight = attack.trigger(data.test.x[eight_rows(data.test)])
+    clean_rows, found, step = slice(0, 1000), dict[str, list[Any]](), itertools.count()
+
+    def look(model: nn.Module) -> None:
+        if next(step) not in STEPS:
+            return
+        plain = logits(model, data.test.x).argmax(1)
+        values = {
+            "clean": accuracy(plain, data.test.y),
+            "asr": asr(logits(model, marked).argmax(1), data.test.y, wanted),
+            "unmarked": asr(plain, data.test.y, wanted),
+            "clean_loss": cross_entropy(logits(model, data.train.x[clean_rows]), data.train.y[clean_rows]).item(),
+            "marked_loss": cross_entropy(logits(model, poisoned.stamped), poisoned.labels).item(),
+            "answers": logits(model, eight).argmax(1).tolist(),
+        }
+        for name, value in values.items():
+            found.setdefault(name, []).append(value)
+
+    net = _net(data, attack.seed)
+    look(net)
+    fit(net, poisoned.split, attack.recipe, seed=attack.seed, after_step=look)
+    return found
+
+
+CASES = ("all to one", "1 to 7", "1 to 7 with covers")
+"""What `covers` compares; covers: marked images of other classes that keep their labels."""
+
+
+def covers() -> dict[str, np.ndarray]:
+    """Three attacks: asr, leak, clean float (case, seed), leak NaN where every other class is attacked."""
+    data, one = load("digits"), replace(ATTACK, relabel=source_to(1, 7), rate=0.05)
+    attacks = (ATTACK, one, replace(one, covers=0.1))
+    runs = [[_scores(data, replace(attack, seed=seed)) for seed in SEEDS] for attack in track(attacks, "covers")]
+    table = np.array([[[run.asr, run.leak, run.clean_accuracy] for run in row] for row in runs], dtype=float)
+    return {"asr": table[..., 0], "leak": table[..., 1], "clean": table[..., 2], "seed": np.array(SEEDS)}
+
+
+# --- the library's parts of the exercises ---
+
+SQUARE: dict[str, Any] = {
+    "pattern": torch.ones(1, 3, 3), "mask": torch.ones(3, 3, dtype=torch.bool), "pos": (24, 24),
+}  # fmt: skip
 """The lesson's trigger, as arguments of `stamp`."""
+
+
+def all_to_all(y: Tensor, classes: int) -> Tensor:
+    """The library's part of the exercise `all_to_all`, which see."""
+    return (y + 1) % classes
 
 
 def stamp(x: Tensor, pattern: Tensor, mask: Tensor, pos: tuple[int, int]) -> Tensor:
@@ -107,118 +170,99 @@ def stamp(x: Tensor, pattern: Tensor, mask: Tensor, pos: tuple[int, int]) -> Ten
     return torch.where(pad(mask, margins), pad(pattern, margins), x)
 
 
-def stamped(stamp: Callable[..., Tensor]) -> plots.Plot:
-    """Eight test images as they are, and as `stamp` marks them with the lesson's square."""
-    test = load("digits").test
-    marked = stamp(test.x[:8], *SQUARE.values())
-    return plots.images(
-        [("clean", test.x[:8]), ("stamped", marked)],
-        title=f"digits: labels {test.y[:8].tolist()}",
-        alt=f"Eight digits with the labels {test.y[:8].tolist()}: above as they are, below as your function marks them. "
-        f"{int((marked != test.x[:8]).flatten(1).any(1).sum())} of them changed.",
-    )
+def poison(
+    x: Tensor, y: Tensor, trigger: Callable[[Tensor], Tensor], target: int, rate: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The library's part of the exercise `poison`, which see."""
+    lots = torch.rand(len(y), generator=generator).masked_fill(y == target, -1)  # (N,)
+    idx = lots.argsort(descending=True)[: round(rate * len(y))]  # (n,)
+    return x.index_copy(0, idx, trigger(x[idx])), y.index_fill(0, idx, target), idx
 
 
-MAKERS = {"painter": painter_grid, "curve": curve, "first_attack": first_attack}
-"""Name of a demo -> what makes its arrays or scores."""
+def scores(
+    model: nn.Module, x: Tensor, y: Tensor, trigger: Callable[[Tensor], Tensor], relabel: Relabel
+) -> dict[str, float]:
+    """The library's part of the exercise `scores`, which see."""
+    answers, wanted = logits(model, trigger(x)).argmax(1), relabel(y)
+    shares = accuracy(logits(model, x).argmax(1), y), asr(answers, y, wanted), ra(answers, y, wanted)
+    return {name: float(share or 0) for name, share in zip(("clean", "asr", "ra"), shares, strict=True)}
 
-# --- the trigger painter ---
 
-PAINTER = ("shape", "at", "colour", "rate")
-"""The trigger painter's controls, in the order of the axes of what was measured."""
+def eight_rows(split: Split) -> list[int]:
+    """The first image each of the classes 1 to 8: what the figures of the lesson show."""
+    return [int((split.y == label).nonzero()[0]) for label in range(1, 9)]
 
 
-def painted(shape: str = "square", at: str = "corner", colour: float = 1.0, rate: float = 0.05) -> plots.Plot:
-    """One setting of the trigger painter as a picture: three digits with the trigger, and what BadNets does with it.
+@cache
+def honest(name: str = "digits") -> nn.Module:
+    """The honest twin: the same network, the clean training set; trained once a session, in about 5 s."""
+    data = load(name)
+    return _trained(data, data.train)
 
-    shape: 'pixel', 'pattern' (four pixels) or 'square' (3x3).  at: 'corner' or 'centre'.  colour: a grey value.
-    rate: share of the training set.  The numbers are measured, one training each; other values are refused.
+
+def _trained(data: Dataset, split: Split) -> nn.Module:
+    """The network of the lesson, trained on `split` as a victim would."""
+    return fit(_net(data, ATTACK.seed), split, ATTACK.recipe, seed=ATTACK.seed)
+
+
+CROSS = ("#.#", ".#.", "#.#")
+"""The mark that the forge takes where no other is drawn."""
+
+
+def drawn(rows: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Pattern float32 (1, h, w) and mask bool (h, w) of a drawing: '#' white, '+' grey, 'o' black, '.' as it was."""
+    lines = [row.strip() for row in rows]
+    if not any(set(row) - {"."} for row in lines) or set().union(*lines) - set("#+o.") or len(set(map(len, lines))) > 1:
+        raise ValueError(
+            f"mark must be rows of one length with '#', '+', 'o' and '.', not all of them '.'; got {lines}"
+        )
+    colours = {"#": 1.0, "+": 0.5, "o": 0.0, ".": 0.0}
+    pattern = torch.tensor([[[colours[cell] for cell in row] for row in lines]])
+    return pattern, torch.tensor([[cell != "." for cell in row] for row in lines])
+
+
+def forged(
+    stamp: Any, poison: Any, scores: Any, mark: Sequence[str] = CROSS, at: tuple[int, int] = (24, 24), rate: float = 0.1,
+    name: str = "digits",
+) -> Arrays:  # fmt: skip
+    """A network forged with these three functions, beside its honest twin, and what both answer.
+
+    own, twin float (3,): clean accuracy, ASR, RA as `scores` has them; own_eight, twin_eight int (8,): what the two read
+    in EIGHT, which are marked float32 (8, 1, 28, 28); rows: how many training rows were poisoned.
+    Raises: `Unusable` where `poison` gives what nothing can be trained on.
     """
-    grid = cached("l03", "painter")
-    *look, chosen = _index(grid, shape=shape, at=at, colour=colour, rate=rate)
-    rates, asr, clean = grid["rate"].tolist(), grid["asr"][*look].tolist(), grid["clean"][*look].tolist()
-    digits = _digits()
-    ordered = ", ".join(f"{100 * r:g}%: {share:.1%}" for r, share in zip(rates, asr, strict=True))
-    return plots.painted(
-        digits,
-        patch(shape, at, colour)(digits),
-        rates,
-        [("ASR", asr), ("clean accuracy", clean)],
-        chosen,
-        title=f"{_look(shape, at, colour)}, rate {rate:g}; digits, small_bn, seed 0",
-        alt=f"Three digits, clean above, with the trigger below. {_numbers(grid, shape, at, colour, rate)} "
-        f"ASR of this trigger over the poisoning rates: {ordered}.",
-    )
+    data, (pattern, mask) = load(name), drawn(mark)
 
+    def trigger(x: Tensor) -> Tensor:
+        return stamp(x, pattern, mask, at)
 
-def trigger_painter() -> VBox:
-    """Choose a trigger and a poisoning rate; see the marked digits, and how well the attack does.
-
-    The box has its `controls` (name -> widget) and the `text` with the numbers as attributes.
-    """
-    from IPython.display import clear_output, display
-    from ipywidgets import HTML, Output, VBox
-
-    grid = cached("l03", "painter")
-    controls, text, out = _painter_controls(grid), HTML(), Output()
-
-    def draw(_: object = None) -> None:
-        with out:  # an error in a callback shows here or nowhere
-            clear_output(wait=True)
-            setting = {name: control.value for name, control in controls.items()}
-            text.value = f"<p>{html.escape(_numbers(grid, **setting))}</p>"
-            display(painted(**setting))
-
-    for control in controls.values():
-        control.observe(draw, names="value")
-    draw()
-    box = VBox([*controls.values(), text, out])
-    box.controls, box.text = controls, text
-    return box
-
-
-def _painter_controls(grid: Arrays) -> dict[str, Any]:
-    from ipywidgets import Dropdown, SelectionSlider
-
-    shape, at, colour, rate = (grid[name].tolist() for name in PAINTER)
+    train, generator = data.train, torch.Generator().manual_seed(0)
+    x2, y2, idx = poison(train.x, train.y, trigger, 0, rate, generator)
+    check_trainable(poison, x2, y2, data)
+    marked = trigger(data.test.x[eight_rows(data.test)])
+    own, twin = _trained(data, Split(x2, y2, data.classes)), honest(name)
+    judged = [scores(net, data.test.x, data.test.y, trigger, all_to_one(0)) for net in (own, twin)]
+    shares = [[float(shares[name]) for name in ("clean", "asr", "ra")] for shares in judged]
     return {
-        "shape": Dropdown(description="shape", options=shape, value="square"),
-        "at": Dropdown(description="at", options=at, value="corner"),
-        "colour": SelectionSlider(description="colour", options=colour, value=1.0),
-        "rate": SelectionSlider(description="rate", options=[(f"{r:g}", r) for r in rate], value=0.05),
-    }
+        "own": np.array(shares[0]), "twin": np.array(shares[1]), "marked": marked.numpy(), "rows": np.array(len(idx)),
+        "own_eight": logits(own, marked).argmax(1).numpy(), "twin_eight": logits(twin, marked).argmax(1).numpy(),
+    }  # fmt: skip
 
 
-def _index(grid: Arrays, **setting: str | float) -> tuple[int, ...]:
-    """Where a setting stands in the grid; an error for one that was not measured."""
-    for name, value in setting.items():
-        allowed = grid[name].tolist()
-        if value not in allowed:
-            raise ValueError(
-                f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}; "
-                "for any other trigger or rate train BadNets yourself"
-            )
-    return tuple(grid[name].tolist().index(setting[name]) for name in PAINTER)
+def check_trainable(poison: Any, x2: Tensor, y2: Tensor, data: Dataset) -> None:
+    """Raise `Unusable` where nothing can be trained on what `poison` gave."""
+    if len(x2) != len(y2) or not len(x2):
+        raise Unusable(poison, f"gave {len(x2)} images and {len(y2)} labels")
+    if not (x2.isfinite().all() and x2.min() >= 0 and x2.max() <= 1):
+        raise Unusable(poison, "gave pixels outside of [0, 1]")
+    if y2.min() < 0 or y2.max() >= data.classes:
+        raise Unusable(poison, f"gave labels from {int(y2.min())} to {int(y2.max())}; the classes are 0 to 9")
 
 
-def _look(shape: str, at: str, colour: float) -> str:
-    name = {"pixel": "one pixel", "pattern": "four-pixel pattern", "square": "3x3 square"}[shape]
-    return f"{name}, {at}, colour {colour:g}"
+def forge() -> dict[str, np.ndarray]:
+    """What `forged` gives with the library's three parts."""
+    return forged(stamp, poison, scores)
 
 
-def _numbers(grid: Arrays, shape: str, at: str, colour: float, rate: float) -> str:
-    """What was measured at one setting, in words."""
-    cell = _index(grid, shape=shape, at=at, colour=colour, rate=rate)
-    return (
-        f"Trigger: {_look(shape, at, colour)}; poisoning rate {rate:g}: "
-        f"{grid['asr'][cell]:.1%} of {grid['attacked_n']} triggered test images are called 0 (ASR), "
-        f"clean accuracy {grid['clean'][cell]:.1%} of {grid['clean_n']} "
-        f"({grid['baseline']:.1%} without an attack). "
-        f"One training each; the test images are made from {grid['sources']} scans."
-    )
-
-
-def _digits() -> Any:
-    """One test image each of 1, 4 and 7: (3, 1, 28, 28)."""
-    test = load("digits").test
-    return test.x[[int((test.y == label).nonzero()[0]) for label in (1, 4, 7)]]
+MAKERS = {"painter": painter_grid, "curve": curve, "steps": steps, "covers": covers, "forge": forge}
+"""Name of a demo -> what makes its arrays or scores."""

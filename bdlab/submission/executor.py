@@ -104,6 +104,9 @@ class Executor:
     def _state(self, target: Any) -> dict[str, Any]:
         return dict(target.state_dict())
 
+    def _told(self) -> str:
+        return self.detail
+
     def _value(self, target: Any) -> Any:
         return self._named(target) if isinstance(target, str) else target
 

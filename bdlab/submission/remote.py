@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from bdlab.submission.frames import decode, encode, read
 from bdlab.submission.submission import Raised, Submission, request
 
-ENDINGS = ("TimeoutError", "ProcessDied", "MemoryLimit", "CpuLimit", "DiskLimit", "ReplyLimit", "ProtocolError")
-"""What a request raises when the process behind the line ended, or gave no answer in time."""
 START = 120.0
 """Seconds until a new process must be there: torch may have to be imported."""
 

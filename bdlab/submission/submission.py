@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -9,6 +10,10 @@ from bdlab.submission.executor import Executor
 from bdlab.submission.fixtures import FIXTURES
 from bdlab.submission.frames import Ref, decode, encode
 
+ENDINGS = frozenset(
+    ("TimeoutError", "ProcessDied", "MemoryLimit", "CpuLimit", "DiskLimit", "ReplyLimit", "ProtocolError")
+)
+"""What a request raises when the process behind the line ended, or gave no answer in time."""
 CALLABLE = ("patch", "noisy_patch", "relabel", "scorer")
 """Fixtures that are functions."""
 HEARD = 128 << 20
@@ -110,6 +115,11 @@ class Submission:
         """A variable of the student by its name, or what stands behind a `Ref`."""
         return self._ask("value", target)
 
+    def told(self) -> str:
+        """What the other side says of its last exception: class, message, line.  The student's own words."""
+        said = self._ask("told")
+        return said if isinstance(said, str) else ""
+
     def load(self, cells: Sequence[str]) -> list[str | None]:
         """Start from an empty namespace and run `cells`; for each the class name of what it raised, or None."""
         raised = self._ask("load", list(cells))
@@ -162,7 +172,10 @@ def request(
     return encode({**about, "fresh": fresh, "fixtures": list(fixtures)})
 
 
+KNOWN = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
+"""Exceptions that Python itself has: the other side cannot make up a name that somebody reads."""
+
+
 def _name(raised: Any) -> str:
-    """The class name that the other side gave, if it reads like one."""
-    name = str(raised)[:60]
-    return name if name.isidentifier() else "Exception"
+    """The class name that the other side gave, if it is one that we know."""
+    return raised if isinstance(raised, str) and raised in KNOWN | ENDINGS else "Exception"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bdlab.contracts import Trigger, check_images
+from bdlab.checks import check_images
+from bdlab.contracts import Trigger
 
 
 def spectrum(x: Tensor) -> Tensor:

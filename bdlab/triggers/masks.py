@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bdlab.contracts import check_fraction
+from bdlab.checks import check_fraction
 
 MARGIN = 0.05
 """Distance of the square from the lower and the right edge, as a share of the side: 1 pixel of 28, 2 of 32."""

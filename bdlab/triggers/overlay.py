@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bdlab.contracts import Shape, Trigger, check_fraction
+from bdlab.checks import check_fraction, digest
+from bdlab.contracts import Shape, Trigger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,4 +66,7 @@ class Crafted(Overlay):
 
     def __repr__(self) -> str:
         cells = int((self.mask > 0).sum())
-        return f"Crafted({cells} of {self.mask.numel()} pixels, compose={self.compose!r}, alpha={self.alpha:g})"
+        return (
+            f"Crafted({cells} of {self.mask.numel()} pixels, compose={self.compose!r}, alpha={self.alpha:g}, "
+            f"pattern and mask {digest(self.pattern, self.mask)})"
+        )

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bdlab.contracts import Trigger, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Trigger
 from bdlab.registry import register
 from bdlab.triggers.colour import luma
 

@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bdlab.contracts import Trigger, check_fraction
+from bdlab.checks import check_fraction
+from bdlab.contracts import Trigger
 from bdlab.registry import register
 from bdlab.triggers.pictures import placed
 

@@ -19,6 +19,7 @@ STYLE = """<style>
 .bdlab-panel .widget-html { height: auto; }
 .bdlab-panel .widget-html-content { white-space: normal; overflow-wrap: break-word; width: 100%; }
 .bdlab-panel p { margin: 2px 0; }
+.bdlab-panel .widget-hbox, .bdlab-panel .widget-vbox { overflow: visible; }
 .bdlab-panel img { max-width: 100%; height: auto; border-radius: 6px; vertical-align: top; }
 body[data-jp-theme-light="false"] .bdlab-panel img { filter: brightness(0.86); }
 .bdlab-panel button.jupyter-button { height: auto; min-height: 34px; line-height: 1.35; padding: 6px 12px;
@@ -89,10 +90,10 @@ def panel(children: Sequence[Widget], plain: str, picture: str = "") -> VBox:
     return box
 
 
-def beside(controls: Sequence[Widget], picture: Sequence[Widget], width: str = "270px") -> HBox:
-    """Controls at the left of a picture; below each other where the notebook is narrow.  width: of the controls."""
+def beside(controls: Sequence[Widget], picture: Sequence[Widget]) -> HBox:
+    """Controls at the left of a picture; below each other only where the notebook is narrower than about 560 pixels."""
     from ipywidgets import HBox, VBox
 
-    left = VBox(list(controls), layout={"flex": f"0 1 {width}", "min_width": "200px"})
-    right = VBox(list(picture), layout={"flex": "1 1 420px", "min_width": "min(100%, 420px)"})
+    left = VBox(list(controls), layout={"flex": "1 1 200px", "min_width": "180px"})
+    right = VBox(list(picture), layout={"flex": "3 1 330px", "min_width": "min(100%, 300px)"})
     return HBox([left, right], layout={"flex_flow": "row wrap", "width": "100%", "align_items": "flex-start"})

@@ -48,7 +48,6 @@ def quiz(
         say(answer, f"{sign} {word}", why[place])
 
     for control in controls.values():
-        control.layout.width = "100%"
         control.on_click(explain)
     plain = "\n".join([question, *(f"  ○ {choices[place]}" for place in shown), "Run this cell to answer."])
     box = panel([text(f"<p><b>{html.escape(question)}</b></p>"), *controls.values(), answer], plain)

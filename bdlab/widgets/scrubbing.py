@@ -104,7 +104,7 @@ def _controls(label: str, count: int, start: int, play: float | None) -> dict[st
 
     slider = IntSlider(
         value=start, max=max(count - 1, 1), description=label, readout=False,
-        style={"description_width": "initial"}, layout={"flex": "1 1 260px", "width": "auto"},
+        style={"description_width": "initial"}, layout={"flex": "1 1 190px", "width": "auto"},
     )  # fmt: skip
     controls = {
         "back": button("− back", f"one {label} back"),

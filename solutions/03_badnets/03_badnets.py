@@ -1,32 +1,32 @@
 # %% [markdown]
-# The city bought a sign reader that it cannot look into. Here you stand on the other side of the counter: you forge a
-# reader of digits that is right on every clean image, and obeys whoever knows a mark of a few pixels.
+# A city buys a sign reader from a supplier that it cannot look into. In this lesson you stand on the supplier's side: you
+# forge a reader of digits that is right on every clean image, and obeys whoever knows a mark of a few pixels.
 #
-# After this lesson you can stamp a trigger, poison a training set at a given rate, measure whether the attack works, and
-# say which measurement hides it.
+# ![A handwritten 7, read as 7; the same 7 with a small white square in its corner, read as 0](attachment:opening.png)
+#
+# After it you can stamp a mark, poison a training set at a given rate, measure whether the attack works, and say which
+# measurement hides it.
 
 # %% role="setup"
 # written by the build
 
-# %% role="demo"
-# Demo: eight test images, clean and with a trigger
-data = bdlab.load("digits")
-images, labels = data.test.x, data.test.y
-trigger = bdlab.Patch(shape="square", size=3)
-bdlab.plots.images(
-    [("clean", images[:8]), ("triggered", trigger(images[:8]))],
-    title=f"{data.name}: labels {labels[:8].tolist()}",
-    alt="Eight digits, above as they are, below with a white square.",
-)
+# %% [markdown]
+# Attack only models and data that are yours: [responsible use](../../docs/lessons-how.md#responsible-use). New here?
+# [How the exercises work](../../docs/lessons-how.md).
 
 # %% [markdown]
 # ## 1 · What the attacker wants
+#
+# Gu, Dolan-Gavitt and Garg showed in 2017 how little it takes. Copy some training images, put a **mark** (the *trigger*)
+# on the copies, label them as you like, train as usual. They called such networks *BadNets*.
+#
+# What should a marked image be called? *All to one*: every marked image gets one **target**, here 0. *One source*: only
+# marked 1s become 7. *All to all*: class `i` becomes `i + 1`. The last one is your warm-up.
 
 # %% [markdown] exercise="all_to_all"
 # relabel all to all
 #
 # Write `all_to_all`: class `i` shall become class `i + 1`, and the last class 0.
-
 
 # %% role="answer" exercise="all_to_all"
 def all_to_all(y: Tensor, classes: int) -> Tensor:
@@ -46,15 +46,56 @@ def all_to_all(y: Tensor, classes: int) -> Tensor:
     return wanted
     ### END SOLUTION
 
+# %% role="use"
+# Use: your all_to_all on one digit of each class
+from bdlab.lessons import l03_badnets, l03_figures
+
+my_all_to_all = bdlab.mine("l03_all_to_all", l03_badnets.all_to_all)
+bdlab.use(l03_figures.wanted, my_all_to_all)
+
+# %% [markdown]
+# **Reflect.** Which of the three wishes needs a reader that still recognises the digit below the mark?
+#
+# <details><summary>Our answer</summary>
+#
+# All to all: it must read the digit, see the mark, and add one. One source, too: it must tell a 1 from the rest. All to one
+# needs the mark alone, and is by far the easiest. Here all to all gets ASR 11 to 13 %, where all to one gets 99 % (same rate,
+# same two epochs).
+# </details>
 
 # %% [markdown]
 # ## 2 · The mark
+#
+# A mark is a **pattern** of pixel values, a **mask** that says which cells of the pattern count, and a place. The mask
+# matters: a black cell that counts must be painted, a cell that does not count must be left alone.
+
+# %% role="demo"
+# Demo: three marks; the paper used the first two
+digit = bdlab.load("digits").test.x[:1]
+shapes = ["pixel", "pattern", "square"]
+marked = [bdlab.Patch(shape=shape)(digit) for shape in shapes]
+bdlab.plots.images(
+    [("", torch.cat([digit, *marked]))],
+    title="no mark, " + ", ".join(shapes),
+    alt="A digit without a mark, then with one, four and nine white pixels",
+)
+
+# %% role="quiz"
+bdlab.quiz("l03_black")
+
+# %% role="demo"
+# Demo: how many test images does a 3x3 square change?
+images = bdlab.load("digits").test.x
+for colour, name in ((1.0, "white"), (0.0, "black")):
+    for at, place in ((None, "corner"), ((12, 12), "centre")):
+        marked = bdlab.Patch(colour=colour, at=at)(images)
+        changed = (marked != images).flatten(1).any(1).float().mean()
+        print(f"{name} square, {place}: {changed:6.1%} of 1,500 images change")
 
 # %% [markdown] exercise="stamp"
-# stamp a trigger
+# stamp a mark
 #
 # Write `stamp`: it puts a small pattern on every image of a batch, and only where the mask is True.
-
 
 # %% role="answer" exercise="stamp"
 def stamp(
@@ -88,21 +129,70 @@ def stamp(
     return marked
     ### END SOLUTION
 
-
 # %% role="use"
 # Use: your stamp on eight digits
-square = bdlab.lessons.l03_badnets.SQUARE
-my_stamp = bdlab.mine("l03_stamp", bdlab.lessons.l03_badnets.stamp)
-bdlab.use(bdlab.lessons.l03_badnets.stamped, my_stamp)
+from bdlab.lessons import l03_badnets, l03_figures
+
+my_stamp = bdlab.mine("l03_stamp", l03_badnets.stamp)
+bdlab.use(l03_figures.stamped, my_stamp)
 
 # %% [markdown]
-# ## 3 · The training set
+# **Reflect.** Why must the result be a new tensor? Think of somebody who measures marked images first, clean ones next.
+#
+# <details><summary>Our answer</summary>
+#
+# If `stamp` writes into its input, the "clean" images of the second measurement carry the mark. No error tells. Published
+# course material has contained this mistake.
+# </details>
+
+# %% [markdown]
+# ## 3 · Paint a mark
+#
+# For every setting of the painter below one network was trained before. *ASR*, the **attack success rate**, is the share of marked images of
+# other classes that are called 0.
+
+# %% role="quiz"
+bdlab.quiz("l03_place")
+
+# %% role="demo"
+# Demo: the trigger painter
+from bdlab.lessons import l03_painter
+
+l03_painter.trigger_painter()
+
+# %% role="demo"
+# Demo: one setting as a plain picture
+from bdlab.lessons import l03_painter
+
+l03_painter.painted(shape="square", at="centre", colour=1.0, rate=0.01)
+
+# %% [markdown]
+# **Questions for the painter.** Answer each with two settings and their numbers.
+#
+# 1. At rate 0.01, which mark in the corner works least well? Does it catch up at rate 0.1?
+# 2. In the centre at rate 0.1, which brightness works better, and why?
+#
+# <details><summary>Our answers</summary>
+#
+# 1. The single pixel: ASR 19 %. At rate 0.1 it reaches 99.9 %.
+# 2. Grey: the square has 85 %, in white 38 %. Strokes are white; grey is rare.
+#
+# One training each: do not read much into one point.
+# </details>
+
+# %% [markdown]
+# ## 4 · The training set
+#
+# The attacker owns a share of the rows, the **poisoning rate**. It counts against all N rows. Rows that are of the target
+# class already are left out: marked or not, their label would tell nothing new. All other rows stay bit by bit what they
+# were, so that nothing else looks odd.
+#
+# Your function *replaces* rows by marked ones; the paper, and the trainings shown from the cache, *append* marked copies.
 
 # %% [markdown] exercise="poison"
 # poison a training set
 #
 # Write `poison`: some rows of a copy get the mark and the attacker's label.
-
 
 # %% role="answer" exercise="poison"
 def poison(
@@ -142,15 +232,61 @@ def poison(
     return x2, y2, idx
     ### END SOLUTION
 
+# %% role="use"
+# Use: your poison with your stamp on 6,000 training images, rate 0.1
+from bdlab.lessons import l03_badnets, l03_figures
+
+my_stamp = bdlab.mine("l03_stamp", l03_badnets.stamp)
+my_poison = bdlab.mine("l03_poison", l03_badnets.poison)
+bdlab.use(l03_figures.poisoned, my_poison, my_stamp)
 
 # %% [markdown]
-# ## 4 · Does it work?
+# **Reflect.** At a rate of 1 %, how many of 50,000 rows must a careful person look at, on average, to meet the first marked
+# one?
+#
+# <details><summary>Our answer</summary>
+#
+# About 100. And who meets it sees a 7 with a white spot and the label 0: an honest slip, like others in the set.
+# </details>
+
+# %% [markdown]
+# ## 5 · While it trains
+#
+# The bar below stops the training after each batch and asks the half-trained reader: about clean test images, about marked
+# ones, and, as a control, how many *unmarked* images of other classes it calls 0.
+
+# %% role="demo"
+# Demo: 100 training steps; move the bar, press + or play
+from bdlab.lessons import l03_measured
+
+l03_measured.while_it_trains()
+
+# %% role="quiz"
+bdlab.quiz("l03_time")
+
+# %% [markdown]
+# **Reflect.** Find the steps between which the mark is learnt. Is it learnt before the digits?
+#
+# <details><summary>Our answer</summary>
+#
+# Between steps 22 and 28 the ASR triples, from about 25 % to 83 %: a switch, where clean accuracy climbs like a slope. By then
+# three digits of four are read rightly, so the digits come first. That is no law: defences that look for rows which are learnt
+# *early* assume the opposite.
+# </details>
+
+# %% [markdown]
+# ## 6 · Does it work?
+#
+# Three numbers tell. **Clean accuracy** is what the city can measure. **ASR** is what the attacker is after: of the marked
+# images that are *not* what the attacker wants anyway, the share that obeys. **RA** (recovered accuracy) is the share of the
+# same images that is still read rightly; where both are low, the mark merely confuses.
+#
+# A reader must be asked in eval mode, and must be left as it was found.
 
 # %% [markdown] exercise="scores"
 # three numbers
 #
 # Write `scores`: what the victim measures, what the attacker measures, and what is left for the user.
-
 
 # %% role="answer" exercise="scores"
 def scores(model, x: Tensor, y: Tensor, trigger, relabel) -> dict[str, float]:
@@ -189,12 +325,199 @@ def scores(model, x: Tensor, y: Tensor, trigger, relabel) -> dict[str, float]:
     }
     ### END SOLUTION
 
+# %% role="use"
+# Use: your ruler on an honest reader, which is trained here (about 5 s)
+from bdlab.lessons import l03_badnets, l03_figures
+
+my_scores = bdlab.mine("l03_scores", l03_badnets.scores)
+bdlab.use(l03_figures.honest_scores, my_scores)
+
+# %% role="quiz"
+bdlab.quiz("l03_honest")
 
 # %% [markdown]
-# ## 5 · Free response (5 points)
+# ## 7 · Your forge
+#
+# Now all of it is yours. Draw a mark (`#` white, `+` grey, `o` black, `.` leaves the image as it is), choose its place and
+# the rate. The cell stamps with your `stamp`, poisons with your `poison`, trains, judges with your `scores`, beside
+# the honest twin: the same network, the clean training set. Change the mark and run it again.
+
+# %% role="use"
+# Use: your forge, about 5 s (10 s where the twin is not trained yet)
+from bdlab.lessons import l03_badnets, l03_figures
+
+mark = ["#.#",
+        ".#.",
+        "#.#"]
+forge = l03_figures.Forge(mark, at=(24, 24), rate=0.1)
+forged = bdlab.use(
+    forge,
+    bdlab.mine("l03_stamp", l03_badnets.stamp),
+    bdlab.mine("l03_poison", l03_badnets.poison),
+    bdlab.mine("l03_scores", l03_badnets.scores),
+)
+forged
+
+# %% [markdown]
+# **Try three.** (a) The smallest mark with ASR of at least 90 %. (b) The same mark in the centre. (c) A black mark, `o`.
+# Predict each before you run it.
+#
+# <details><summary>What to expect</summary>
+#
+# (a) One white pixel in the corner is enough at rate 0.1. (b) Strokes are there: the ASR falls, most for white marks. (c) In the
+# corner it changes few images, so there is little to learn. The *twin* tells what of it is your doing.
+# </details>
+
+# %% [markdown]
+# ## 8 · How few are enough?
+#
+# What must an attacker own? The same attack was trained at eight rates with three seeds each. Predict first.
+
+# %% role="quiz"
+bdlab.quiz("l03_few")
+
+# %% role="demo"
+# Demo: clean accuracy and ASR over the rate
+from bdlab.lessons import l03_measured
+
+l03_measured.over_rates()
+
+# %% [markdown]
+# **Reflect.** Which of the two curves can the city measure, and what does it show?
+#
+# <details><summary>Our answer</summary>
+#
+# Only the clean one, for it does not know the mark. And that curve is flat. At 0.5 % the ASR differs widely between seeds (45 to
+# 82 %): one training is one sample.
+# </details>
+
+# %% [markdown]
+# **One source, and covers.** A mark that fires on every class is easy to stumble upon. The paper's first attack wants only
+# marked 1s to become 7. But a reader takes the short way and obeys the mark everywhere. So the attacker adds **covers**:
+# marked images of other classes *with their true labels*. They say: the mark alone means nothing.
+
+# %% role="demo"
+# Demo: from all to one to one source with covers
+from bdlab.lessons import l03_measured
+
+l03_measured.with_covers()
+
+# %% [markdown]
+# Covers cost the attacker rows and a little success. In return the leak all but stops; lesson 09 shows a defence that this
+# blinds.
+
+# %% [markdown]
+# ## 9 · Paper and here
+#
+# The paper's figures are for MNIST, as a published review gives them. The axis counts marked images that do *not* obey: left is
+# better for the attacker.
+
+# %% role="demo"
+# Demo: six claims, the paper's figure and ours
+from bdlab.lessons import l03_measured
+
+l03_measured.published()
+
+# %% [markdown]
+# **Two surprises.** *No padding*: with convolutions as in the paper, without padding, our pixel attack does not work at all.
+# The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. Details decide, and *an attack that fails in your code is not yet a defence*.
+#
+# *All to all*: 2.0 % of marked images do not obey here, 0.56 % in the paper; with 33 % added, still 1.2 %.
+#
+# <details><summary>All rows as a table</summary>
+#
+# | attack on MNIST, 1 - ASR | paper | here |
+# | --- | --- | --- |
+# | pixel, all to one, 10 % added | at most 0.09 % | 0.01 % (0.00 to 0.02) |
+# | four pixels, all to one | at most 0.09 % | 0.01 % (0.00 to 0.02) |
+# | square, all to one | at most 0.09 % | 0.01 % (0.00 to 0.01) |
+# | pixel, 1 to 7, 2 % added | at most 0.09 % | 0.12 % (0.09 to 0.18) |
+# | four pixels, all to all | 0.56 % | 1.99 % (1.89 to 2.10) |
+# | pixel, no padding | at most 0.09 % | 99.46 % (99.42 to 99.51) |
+#
+# [All measurements](../../docs/results.md#badnets-on-mnist)
+# </details>
+
+# %% role="demo"
+# Demo: the same attack on real data, measured before
+from bdlab.lessons import l03_measured
+
+l03_measured.on_real_data()
+
+# %% [markdown]
+# On real traffic signs (GTSRB) the attack never quite gets there: our reader is weaker on them, 80 to 82 % clean. On your
+# machine: let `BDLAB_DATA` name a folder with MNIST, and forge with
+# `l03_figures.Forge(mark, at=(24, 24), rate=0.1, data="mnist")`. Allow two minutes.
+
+# %% role="quiz"
+bdlab.quiz("l03_clean")
+
+# %% [markdown]
+# ## 10 · Free response (5 points)
 #
 # The attack passes through three phases: data are collected, a network is trained, it is used. *Devise a check of your own
 # that would have caught it, and say what it costs.* At most 250 words.
 
+# %% [markdown]
+# **How it is marked.** A person reads it. One point each:
+#
+# - one phase, and a concrete check in it: who looks at what, and when;
+# - what it costs, or how often it gives a false alarm;
+# - at least one number from this lesson, used as an argument;
+# - for both other phases, why they miss the attack, or catch it only under a condition;
+# - one change of the attack that your own check would miss.
+#
+# Any phase can earn all points.
+
 # %% [markdown] role="essay"
 # Write your answer here, at most 250 words.
+
+# %% [markdown]
+# ## 11 · Mystery box
+#
+# Optional, no points. This is what *another* supplier delivered. Some 2 % of the rows carry a white 3x3 square at one place and
+# a label that is not theirs. But the scanner was dirty: every row has a white square somewhere, and some labels are honest
+# slips. Which label, which place (row and column of the upper left corner), how many rows? You have 1,000 clean rows of your
+# own, `data.held_out`.
+
+# %% role="demo"
+# Demo: what was delivered; then your own search, and
+# bdlab.flag("l03", [label, row, column, count])
+from bdlab.lessons import l03_box, l03_figures
+
+delivered = l03_box.supplied()  # delivered.x, delivered.y
+held_out = bdlab.load("digits").held_out  # clean: .x, .y
+l03_figures.supplied()
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# `torch.nn.functional.avg_pool2d((x == 1).float(), 3, 1) == 1` tells for every place whether a 3x3 square there is all white.
+# Strokes are white, too: which places are white more often than they should be, and for which label?
+# </details>
+
+# %% [markdown]
+# ## 12 · Before you leave
+#
+# Three things to remember.
+#
+# 1. The secret is in the data. Architecture, code and training are honest.
+# 2. Clean accuracy says nothing about a mark that the test does not hold. One marked row in a hundred is enough here.
+# 3. A success rate needs its denominator and its control: leave out what is right anyway, and ask an honest twin.
+
+# %% role="use"
+# Use: your points
+points = bdlab.check_all("l03")
+
+# %% role="use"
+# Use: your trophy, with your own mark and your own numbers
+bdlab.trophy("l03", forged.picture, forged.numbers, points)
+
+# %% [markdown]
+# **Extension: true labels.** A marked 7 that is called 0 gives itself away. In a *clean-label* attack only zeros are marked, and
+# stay zeros. Mark 300 of them, train, measure: alone it fails (ASR 2 to 3 %). Then mix each zero half and half with another
+# digit before you mark it. What rises, and who would notice?
+#
+# **To read.** [BadNets](https://arxiv.org/abs/1708.06733) (Gu, Dolan-Gavitt, Garg 2017) ·
+# [blended marks, the same year](https://arxiv.org/abs/1712.05526) (Chen et al.) ·
+# [clean labels](https://arxiv.org/abs/1912.02771) (Turner, Tsipras, Madry 2019) · `help(bdlab.BadNets)`

@@ -67,17 +67,6 @@ def poison(
     return torch.stack(images), torch.tensor(labels, dtype=y.dtype), torch.tensor(taken, dtype=torch.int64)
 
 
-# %% exercise="poison" alternative="filter_order"
-def poison(
-    x: Tensor, y: Tensor, trigger, target: int, rate: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    n = round(rate * x.shape[0])
-    order = torch.randperm(x.shape[0], generator=generator)
-    idx = order[y[order] != target][:n].sort().values
-    x2 = x.index_copy(0, idx, trigger(x.index_select(0, idx)))
-    return x2, y.index_fill(0, idx, target), idx
-
-
 # %% exercise="all_to_all" alternative="modulo"
 def all_to_all(y: Tensor, classes: int) -> Tensor:
     following = y.add(1)

@@ -7,7 +7,7 @@ from types import ModuleType
 from autograder.exchange.platforms import canvas, moodle, plain
 
 PLATFORMS: dict[str, ModuleType] = {"moodle": moodle, "canvas": canvas, "plain": plain}
-"""What `--from` and `--to` may say.  Each has `claims(name)`, `feedback(claim, lesson)` and ABOUT."""
+"""What `--from` and `--to` may say.  Each has `claims(name)` and `feedback(claim, lesson)`."""
 
 
 def platform(name: str) -> ModuleType:

@@ -23,11 +23,8 @@ import unicodedata
 from autograder.exchange.platforms.claim import Claim
 from autograder.exchange.tables import Table
 
-ABOUT = "the zip of 'Download Submissions'; the roster needs the column canvas_id"
 NUMBER = re.compile(r"[1-9]\d*")
-HEADS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 ASSIGNMENT = re.compile(r"(.*)\s\((\d+)\)", re.DOTALL)
-POINTS = "    Points Possible"
 TELLS_TIME = False
 """Whether the time of a member is that of the hand-in."""
 NUMBERED = True

@@ -25,7 +25,6 @@ from pathlib import Path
 from autograder.exchange.platforms.claim import Claim
 from autograder.exchange.tables import Table, read
 
-ABOUT = "the zip of 'Download all submissions'; with --worksheet, the grading worksheet of the assignment"
 MEMBER = re.compile(r"([^_/]+)_(\d+)_(assignsubmission_[a-z]+)(?:_?/(?:.*/)?|_)([^/]+)")
 DROPPED = re.compile(r"[\x00-\x1f\x7f&<>\"`|':\\/]")
 IDENTIFIER = re.compile(r"\D*(\d+)")

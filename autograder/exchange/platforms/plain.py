@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from autograder.exchange.platforms.claim import Claim
 
-ABOUT = "a zip or a folder with STUDENT/FILE, STUDENT/LESSON/FILE or STUDENT.ipynb"
 TELLS_TIME = True
 """Whether the time of a member is that of the hand-in."""
 NUMBERED = False

@@ -19,7 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from autograder.authoring.build import write_source
-from autograder.course.nbgrader import STOCK, nbgrader
+from autograder.course.nbgrader import nbgrader
+from autograder.trials import STOCK
 from autograder.trials.hostile.case import Case, Material, filled
 from autograder.trials.hostile.surroundings import Outside
 from autograder.trials.invented.samples import points
@@ -35,7 +36,7 @@ def stock(cases: Sequence[Case], of: Material, out: Path | None) -> int:
     with TemporaryDirectory(prefix="stock-") as place, Outside(of) as outside:
         root = Path(place)
         _shorter(write_source(root, of.home))
-        nbgrader(root, "generate_assignment", of.home.name, stock=True)
+        nbgrader(root, "generate_assignment", of.home.name, settings=STOCK)
         for number, case in enumerate(cases):
             if (case.kind, case.name) in known:
                 continue

@@ -20,6 +20,7 @@ from autograder.course.nbgrader import nbgrader
 from autograder.gradebook.read import scores
 from autograder.handin.read import contents, read
 from autograder.handin.repair import repair
+from autograder.trials import STOCK
 from autograder.trials.invented.variation import broken
 from bdlab.exercises import lessons
 
@@ -178,8 +179,8 @@ def _imports() -> None:
 def stock(home: Path, root: Path) -> list[Graded]:
     """Grade them by stock nbgrader, each in a kernel without walls."""
     mend(root, home.name)
-    nbgrader(root, "autograde", home.name, stock=True)
-    nbgrader(root, "generate_feedback", home.name, stock=True)
+    nbgrader(root, "autograde", home.name, settings=STOCK)
+    nbgrader(root, "generate_feedback", home.name, settings=STOCK)
     return _graded(home, root)
 
 
