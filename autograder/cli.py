@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from autograder.commands import doctor, exchange, forget, grading, lessons, repair, report, sample_class
+from autograder.commands import exchange, grading, hand_ins, lessons, report, sample_class
 
 app = typer.Typer(
     name="autograder",
@@ -21,9 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    grading.init, exchange.collect, repair.repair, grading.grade, grading.regrade, grading.explain, report.report,
-    exchange.export, forget.forget, sample_class.sample_class, lessons.new_lesson, lessons.build, lessons.release,
-    lessons.publish, doctor.doctor,
+    grading.doctor, grading.init, exchange.collect, hand_ins.repair, grading.grade, grading.regrade, grading.explain,
+    report.report, exchange.export, hand_ins.forget, sample_class.sample_class, lessons.new_lesson, lessons.build,
+    lessons.release, lessons.publish,
 ):  # fmt: skip
     app.command(_command.__name__.replace("_", "-"))(_command)
 

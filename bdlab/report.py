@@ -56,8 +56,8 @@ def _inspection_table(rows: dict[str, Inspection], targets: Sequence[int]) -> Ta
         index = {k: value for k, value in enumerate(found.anomaly_index.tolist()) if not math.isnan(value)}
         first = max(index, key=index.__getitem__, default=None)
         largest = ("-", "-") if first is None else (f"{index[first]:.2f}", str(first))
-        known = len(targets) == 1 and targets[0] in found.ranking
-        rank = str(found.ranking.index(targets[0]) + 1) if known else "-"
+        order = sorted(index, key=index.__getitem__, reverse=True)  # the smallest trigger first
+        rank = str(order.index(targets[0]) + 1) if len(targets) == 1 and targets[0] in order else "-"
         flagged = ", ".join(map(str, found.flagged)) or "-"
         table.add_row(name, found.verdict, flagged, *largest, rank, f"{found.cutoff:.2f}")
     return table

@@ -59,10 +59,10 @@ class Place:
 
     def late(self, student):
         """As nbgrader counts it, once the time of the folder is in the gradebook."""
-        from autograder.exchange.collected import time_of
+        from autograder.handin.timestamp import handed_in_at
 
         with book(self.root) as open_book, together(open_book):
-            found = open_book.update_or_create_submission(LESSON, student, timestamp=time_of(self.handed_in(student)))
+            found = open_book.update_or_create_submission(LESSON, student, timestamp=handed_in_at(self.handed_in(student)))
             return found.total_seconds_late
 
     def snapshot(self):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.commands.forget import forget as command
+from autograder.commands.hand_ins import forget as command
 from autograder.course import secret
 from autograder.course.folder import closed
 from autograder.forget import forget

@@ -11,8 +11,7 @@ from grading_course import HOME, TASKS, strongest
 from typer.testing import CliRunner
 
 from autograder.authoring.build import student_folder
-from autograder.commands import forget, sample_class
-from autograder.commands import repair as repairs
+from autograder.commands import hand_ins, sample_class
 from autograder.course import secret
 from autograder.course.folder import ROOT
 from autograder.gradebook.pages import marked
@@ -232,7 +231,7 @@ def _files(folder):
 
 def test_the_command_repairs_a_class_a_student_and_a_notebook(root, tmp_path, capsys):
     before = _files(root / "submitted")
-    repairs.repair("03", course=root)
+    hand_ins.repair("03", course=root)
     said = capsys.readouterr().out
     touched = (set(TOLD) | set(FORM)) & set(mishaps.NAMES)
     assert {line.partition(":")[0] for line in said.splitlines()[:-1]} == {*touched, "truncated"}
@@ -240,19 +239,19 @@ def test_the_command_repairs_a_class_a_student_and_a_notebook(root, tmp_path, ca
     assert {path.parents[1].name for path in _files(root / "repaired")} == touched
     assert _files(root / "submitted") == before
     repaired = _files(root / "repaired")
-    repairs.repair("03", course=root)  # again: nothing is done, and nothing but the sum is said
+    hand_ins.repair("03", course=root)  # again: nothing is done, and nothing but the sum is said
     again = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in again[:-1]] == ["truncated"]
     assert f"{len(touched)} repaired (0 of them now), 1 refused" in again[-1] and _files(root / "repaired") == repaired
-    repairs.repair("03", "split", course=root)
+    hand_ins.repair("03", "split", course=root)
     assert "1 hand-ins: 0 sound, 1 repaired" in capsys.readouterr().out
     path = root / "submitted" / "split" / HOME.name / NAME
     copy = shutil.copy(path, tmp_path / "mine.ipynb")
-    repairs.repair("03", str(copy))
+    hand_ins.repair("03", str(copy))
     assert "split over 2 cells" in capsys.readouterr().out
     made = tmp_path / "mine.repaired.ipynb"
     assert made.read_bytes() == repaired[root / "repaired" / "split" / HOME.name / NAME]
-    repairs.repair("03", str(made))
+    hand_ins.repair("03", str(made))
     assert capsys.readouterr().out.strip() == "sound, nothing to repair"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.ipynb", "mine.repaired.ipynb"]
 
@@ -274,15 +273,15 @@ def test_what_cannot_be_repaired_is_said(root, tmp_path):
     with pytest.raises(ValueError, match="03_other is not released"):
         files.several(root, HOME, "03_other")
     with pytest.raises(ValueError, match="the notebook must be a file, there is no"):
-        repairs.repair("03", str(tmp_path / "x.ipynb"))
+        hand_ins.repair("03", str(tmp_path / "x.ipynb"))
     path = root / "submitted" / "split" / HOME.name / NAME
     with pytest.raises(ValueError, match="out must be another file than the notebook, which is kept"):
-        repairs.repair("03", str(path), out=path)
+        hand_ins.repair("03", str(path), out=path)
     with pytest.raises(ValueError, match="out must be given with a notebook only"):
-        repairs.repair("03", "split", course=root, out=tmp_path / "x.ipynb")
+        hand_ins.repair("03", "split", course=root, out=tmp_path / "x.ipynb")
 
 
-@pytest.mark.parametrize(("name", "home"), [("repair", repairs), ("forget", forget), ("sample_class", sample_class)])
+@pytest.mark.parametrize(("name", "home"), [("repair", hand_ins), ("forget", hand_ins), ("sample_class", sample_class)])
 def test_every_command_has_an_example(name, home):
     import typer
 

@@ -193,7 +193,7 @@ def test_every_wall_holds(jail):
         assert [row for row in rows if not row.held] == []
         assert {row.what for row in rows} >= {what for what, _, _ in probes.WALLS}
         assert sorted(path.name for path in bait.folder.iterdir()) == ["secret"]
-        assert Path(bait.secret).read_text(encoding="utf-8") == "secret"
+        assert (bait.folder / "secret").read_text(encoding="utf-8") == "secret"
         assert _alive([bait.victim]) == [bait.victim]
 
 
@@ -209,7 +209,7 @@ def test_the_same_code_without_walls_can_do_everything(plain):
     sub, bait = plain
     held = {row.what for row in probes.walls(sub, bait) if row.held}
     assert held == set(_cannot_anyway())
-    assert Path(bait.secret).read_text(encoding="utf-8") == "written"
+    assert (bait.folder / "secret").read_text(encoding="utf-8") == "written"
     assert (bait.folder / "made").exists() and _alive([bait.victim]) == []
 
 

@@ -19,10 +19,6 @@ from autograder.course.terminal import listed
 if TYPE_CHECKING:
     from autograder.exchange.sorting import Collected
 
-ZoneOption = Annotated[
-    str | None, typer.Option("--timezone", help="Of times that name none, 'Europe/Berlin'; else this machine's.")
-]
-
 
 def collect(
     archive: Annotated[Path, typer.Argument(help="The zip that was downloaded, or a folder.")],
@@ -31,18 +27,12 @@ def collect(
     source: Annotated[str, typer.Option("--from", help="moodle, canvas or plain (STUDENT/FILE).")] = "plain",
     course: CourseOption = PRIVATE,
     name: NameOption = None,
-    worksheet: Annotated[
-        Path | None, typer.Option(help="Moodle's grading worksheet: whose number it is, and when.")
-    ] = None,
-    by_name: Annotated[
-        bool, typer.Option("--by-name", help="Moodle: go by full names where nothing else tells.")
-    ] = False,
-    due: Annotated[
-        str | None, typer.Option(help="When it is due, '2026-01-05 12:00'; goes into the gradebook.")
-    ] = None,
+    worksheet: Annotated[Path | None, typer.Option(help="Moodle's grading worksheet: whose number, and when.")] = None,
+    by_name: Annotated[bool, typer.Option("--by-name", help="Moodle: full names where nothing else tells.")] = False,
+    due: Annotated[str | None, typer.Option(help="'2026-01-05 12:00'; goes into the gradebook.")] = None,
     extensions: Annotated[Path | None, typer.Option(help="CSV: student_id, extension (2d, 36h, 0), handed_in.")] = None,
     time: Annotated[str | None, typer.Option(help="When it was handed in, where the platform does not tell.")] = None,
-    timezone: ZoneOption = None,
+    timezone: Annotated[str | None, typer.Option(help="Of times that name none [default: this machine's].")] = None,
     leave_out: Annotated[bool, typer.Option("--leave-out", help="Go on without members that are refused.")] = False,
 ) -> None:
     """Take a class's hand-ins from the archive of a learning platform; the roster goes into the gradebook.
@@ -105,12 +95,8 @@ def _lateness(seconds: float) -> str:
 def export(
     lesson: LessonArgument,
     to: Annotated[str, typer.Option("--to", help="moodle, canvas or csv.")] = "csv",
-    template: Annotated[
-        Path | None, typer.Option(help="Moodle's grading worksheet or Canvas's gradebook export, to be filled in.")
-    ] = None,
-    assignment: Annotated[
-        str | None, typer.Option(help="Canvas: 'Lesson 3 (4711)', where it is not the lesson's.")
-    ] = None,
+    template: Annotated[Path | None, typer.Option(help="Moodle's grading worksheet or Canvas's export, to fill.")] = None,
+    assignment: Annotated[str | None, typer.Option(help="Canvas's title of it, 'Lesson 3 (4711)'.")] = None,
     with_pending: Annotated[bool, typer.Option("--with-pending", help="Also marks that wait for a human.")] = False,
     feedback: Annotated[bool, typer.Option(help="Also pack the feedback pages.")] = True,
     out: Annotated[Path | None, typer.Option(help="Where to; else exported/ in the course folder.")] = None,

@@ -20,9 +20,7 @@ LessonsArgument = Annotated[list[str] | None, typer.Argument(help="'03_badnets',
 
 def build(
     lessons: LessonsArgument = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit status 1 where lessons/ is stale.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only tell what is stale; exit status 1 then.")] = False,
     refresh: Annotated[bool, typer.Option(help="Also make anew what changed of frozen outcomes and cached demos.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --refresh: whether it changed or not.")] = False,
     notebook: Annotated[bool, typer.Option(help="Write the instructor's notebook, to edit it in JupyterLab.")] = False,

@@ -18,9 +18,7 @@ def report(
     course: CourseOption = PRIVATE,
     name: NameOption = None,
     out: Annotated[Path | None, typer.Option(help="The page [default: COURSE/reports/LESSON.html].")] = None,
-    anonymous: Annotated[
-        bool, typer.Option("--anonymous", help="Pseudonyms in place of names [default page: LESSON-anonymous.html].")
-    ] = False,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Pseudonyms, LESSON-anonymous.html.")] = False,
 ) -> None:
     """Write one page on a graded class: points, exercises, misconceptions, what waits for a human, similar submissions.
 

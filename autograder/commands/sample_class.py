@@ -18,9 +18,7 @@ def sample_class(
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     grade: Annotated[bool, typer.Option("--grade", help="Grade them, on a fresh gradebook.")] = False,
     jobs: Annotated[int, typer.Option(help="How many hand-ins at a time.", min=1, max=64)] = 2,
-    archive: Annotated[
-        str | None, typer.Option("--as-archive", help="moodle, canvas or plain: a zip, to be collected.")
-    ] = None,
+    archive: Annotated[str | None, typer.Option("--as-archive", help="moodle, canvas, plain: a zip to collect.")] = None,
     out: Annotated[Path | None, typer.Option(help="Course folder [default: private/sample-class/LESSON].")] = None,
 ) -> None:
     """Invented hand-ins whose points are known; with --grade, deserved beside given.

@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 LARGEST = 100 << 20
 """Bytes of one member that is read; grading takes notebooks of 20 MB and tells whose is longer to clear its outputs."""
@@ -143,7 +145,7 @@ def _of_zip(archive: zipfile.ZipFile) -> Iterator[tuple[Member, str]]:
         time = None
         with suppress(ValueError):  # a zip may hold times that do not exist
             time = datetime(*info.date_time)
-        yield Member(name, info.file_size, time, _reader(archive, info, name)), wrong
+        yield Member(name, info.file_size, time, _reader(partial(archive.open, info), name)), wrong
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:
@@ -167,22 +169,18 @@ def _wrong_size(name: str, size: int, packed: int) -> str:
     return ""
 
 
-def _reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Callable[[], bytes]:
+def _reader(opens: Callable[[], IO[bytes]], name: str) -> Callable[[], bytes]:
     def load() -> bytes:
         try:
-            with archive.open(info) as file:
+            with opens() as file:
                 data = file.read(LARGEST + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError):
             raise ValueError(f"member {shown(name)!r} is damaged; download the archive again") from None
-        return _bounded(data, name)
+        if len(data) > LARGEST:
+            raise ValueError(f"member {shown(name)!r} unpacks to more than {LARGEST >> 20} MB; it is not taken")
+        return data
 
     return load
-
-
-def _bounded(data: bytes, name: str) -> bytes:
-    if len(data) > LARGEST:
-        raise ValueError(f"member {shown(name)!r} unpacks to more than {LARGEST >> 20} MB; it is not taken")
-    return data
 
 
 def _of_folder(root: Path) -> Iterator[tuple[Member, str]]:
@@ -198,10 +196,8 @@ def _of_folder(root: Path) -> Iterator[tuple[Member, str]]:
                 wrong = "it is a link" if stat.S_ISLNK(info.st_mode) else "it is no file"
             wrong = wrong or _wrong_size(name, info.st_size, info.st_size)
             time = datetime.fromtimestamp(info.st_mtime)
-            yield Member(name, info.st_size, time, lambda path=path, name=name: _load(path, name)), wrong  # type: ignore[misc]
+            yield Member(name, info.st_size, time, _reader(partial(_no_link, path), name)), wrong
 
 
-def _load(path: Path, name: str) -> bytes:
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    with os.fdopen(handle, "rb") as file:
-        return _bounded(file.read(LARGEST + 1), name)
+def _no_link(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb")

@@ -40,11 +40,9 @@ def utc(found: datetime, zone: ZoneInfo | None) -> datetime:
 class Times:
     """When something was handed in, and who says so."""
 
-    def __init__(
-        self, plan: Plan, participants: Mapping[str, moodle.Participant], personal: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, participants: Mapping[str, moodle.Participant], personal: Mapping[str, str]) -> None:
         self.plan, self.participants = plan, participants
-        self.personal = {student: moment(text, plan.zone) for student, text in (personal or {}).items()}
+        self.personal = {student: moment(text, plan.zone) for student, text in personal.items()}
         self.tells = platform(plan.platform).TELLS_TIME
 
     def of(self, one: HandIn, due: datetime | None) -> tuple[datetime | None, str]:

@@ -24,6 +24,7 @@ from autograder.exchange.platforms import moodle
 from autograder.exchange.roster import Student
 from autograder.exchange.sorting import Collected, Plan, sort_out
 from autograder.gradebook import read
+from autograder.handin import timestamp
 
 
 def collect(plan: Plan) -> Collected:
@@ -44,7 +45,7 @@ def collect(plan: Plan) -> Collected:
         times = Times(plan, participants, {student: when for student, (_, when) in personal.items() if when})
         with _gradebook(plan, students, hand_ins, longer, result) as entered:
             changes = [_staged(plan, one, notes, stage, times, entered, result) for one in hand_ins]
-        for change in changes:
+        for change in filter(None, changes):
             change()
         store.keep(plan.root, plan.name, notes)
     _rest(plan, students, hand_ins, entered, result)
@@ -94,14 +95,8 @@ def _gradebook(
 
 
 def _staged(
-    plan: Plan,
-    one: HandIn,
-    notes: dict[str, Note],
-    stage: Path,
-    times: Times,
-    entered: _Entered,
-    result: Collected,
-) -> Callable[[], None]:
+    plan: Plan, one: HandIn, notes: dict[str, Note], stage: Path, times: Times, entered: _Entered, result: Collected
+) -> Callable[[], object] | None:
     """Read one hand-in, note it, write it beside.  Returns: what puts it in place."""
     student, folder = one.student, plan.root / "submitted" / one.student / plan.name
     try:
@@ -110,18 +105,18 @@ def _staged(
         if not plan.leave_out:
             raise
         result.refused.append(f"{student}: {why}")
-        return _nothing
+        return None
     at, by = times.of(one, entered.due_of(student))
     sums, note = {name: store.sha256(found) for name, found in data.items()}, notes.get(student)
     same = store.same(folder, note, sums)
-    before = store.time_of(folder) if same else None
+    before = timestamp.handed_in_at(folder) if same else None
     if same and (by not in store.TOLD or at == before):
         at, by = before, note.by if note else "an earlier run"
         result.unchanged.append(student)
-        change: Callable[[], None] = _nothing
+        change = None
     elif same:
         result.retimed.append(student)
-        change = partial(store.write_time, folder, at)
+        change = partial(timestamp.write, folder, at)
     else:
         (result.replaced if folder.exists() else result.new).append(student)
         store.stage(stage / "new" / student, data, at)
@@ -133,16 +128,12 @@ def _staged(
     return change
 
 
-def _nothing() -> None:
-    """What there is to do for a hand-in that is in its place."""
-
-
 def _rest(
     plan: Plan, students: Mapping[str, Student], hand_ins: Sequence[HandIn], entered: _Entered, result: Collected
 ) -> None:
     """Who is late, whose time nobody knows, who is not in the archive."""
     for one in hand_ins:
-        at = store.time_of(plan.root / "submitted" / one.student / plan.name)
+        at = timestamp.handed_in_at(plan.root / "submitted" / one.student / plan.name)
         due = entered.due_of(one.student)
         late = 0.0 if at is None or due is None else max(0.0, (at - due).total_seconds())
         if late or one.late:

@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from autograder.course.folder import place
 from autograder.exchange.platforms.claim import Claim
-from autograder.handin.read import Unreadable, contents
+from autograder.handin import timestamp
 
 TOLD = ("the worksheet", "--time", "--extensions")
 """Where a time comes from that corrects an earlier one."""
@@ -90,28 +90,7 @@ def stage(stage_at: Path, files: Mapping[str, bytes], at: datetime | None) -> No
     stage_at.mkdir(parents=True)
     for name, data in files.items():
         (stage_at / name).write_bytes(data)
-    write_time(stage_at, at)
-
-
-def write_time(folder: Path, at: datetime | None) -> None:
-    """timestamp.txt as nbgrader has it.  at: UTC, None: nobody knows."""
-    path = folder / "timestamp.txt"
-    if at is None:
-        path.unlink(missing_ok=True)
-        return
-    new = folder / ".timestamp.new"
-    new.write_text(f"{at:%Y-%m-%d %H:%M:%S.%f} UTC\n", encoding="ascii")
-    os.replace(new, path)
-
-
-def time_of(folder: Path) -> datetime | None:
-    """What timestamp.txt says, in UTC without saying so, as nbgrader keeps times; None where it says nothing."""
-    try:
-        said = contents(folder / "timestamp.txt").decode("ascii").strip()
-        found = datetime.fromisoformat(said.removesuffix(" UTC"))
-    except (Unreadable, ValueError):
-        return None
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    timestamp.write(stage_at, at)
 
 
 def move_in(staged: Path, target: Path, aside: Path) -> None:

@@ -86,7 +86,7 @@ def to_moodle(marks: Book, pending: bool, root: Path, template: Path) -> Sent:
     Raises: `ValueError` for another file, and for points above the worksheet's maximum, which Moodle skips in silence.
     """
     table, known = tables.read(template), notes(root, marks.name)
-    identifies, grades = moodle.grade_column(table)
+    identifies, grades, _ = (table.needs(name) for name in ("Identifier", "Grade", "Last modified (grade)"))
     participants = moodle.worksheet(template)
     numbers = {note.claim.key: who for who, note in known.items() if note.platform == "moodle"}
     _same_assignment(template, participants, known)

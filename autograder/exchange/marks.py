@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -58,22 +58,20 @@ def book(root: Path, lesson: str, name: str) -> Book:
         rows = read.submissions(gradebook, assignment, whole=True)
         cells = json.loads(released(root, lesson, name).read_text(encoding="utf-8"))["cells"]
         known = [cell["metadata"].get("nbgrader", {}) for cell in cells]
-        marks = _marks(rows.values(), [mark["grade_id"] for mark in known if mark.get("grade")])
+        order = [mark["grade_id"] for mark in known if mark.get("grade")]
+        marks = [_mark(rows[student], order) for student in sorted(rows)]
         return Book(name, float(assignment.max_score), marks, sorted(read.students(gradebook)))
 
 
-def _marks(rows: Iterable[Any], order: Sequence[str]) -> list[Mark]:
-    found = []
-    for row in sorted(rows, key=lambda row: row.student_id):
-        cells = {grade.cell.name: grade for notebook in row.notebooks for grade in notebook.grades}
-        names = sorted(cells, key=lambda name: (order.index(name) if name in order else len(order), name))
-        one, own = row.student, [cells[name] for name in names]
-        found.append(Mark(
-            row.student_id, one.first_name or "", one.last_name or "", one.email or "", one.lms_user_id or "",
-            {name: float(cells[name].score) for name in names},
-            float(sum(notebook.late_submission_penalty or 0.0 for notebook in row.notebooks)),
-            any(grade.needs_manual_grade for grade in own),
-            any(grade.auto_score is not None or grade.manual_score is not None for grade in own),
-            row.timestamp, row.duedate, float(row.total_seconds_late),
-        ))  # fmt: skip
-    return found
+def _mark(row: Any, order: Sequence[str]) -> Mark:
+    cells = {grade.cell.name: grade for notebook in row.notebooks for grade in notebook.grades}
+    names = sorted(cells, key=lambda name: (order.index(name) if name in order else len(order), name))
+    one, own = row.student, cells.values()
+    return Mark(
+        row.student_id, one.first_name or "", one.last_name or "", one.email or "", one.lms_user_id or "",
+        {name: float(cells[name].score) for name in names},
+        float(sum(notebook.late_submission_penalty or 0.0 for notebook in row.notebooks)),
+        any(grade.needs_manual_grade for grade in own),
+        any(grade.auto_score is not None or grade.manual_score is not None for grade in own),
+        row.timestamp, row.duedate, float(row.total_seconds_late),
+    )  # fmt: skip

@@ -23,8 +23,9 @@ from traitlets import Bool, Unicode
 
 from autograder.authoring.folders import folder
 from autograder.course.secret import NAME
-from autograder.gradebook.pages import flagged, handed_in_at, marked, put_beside
+from autograder.gradebook.pages import flagged, marked, put_beside
 from autograder.handin import sanitize
+from autograder.handin.timestamp import handed_in_at
 from autograder.verdict.assignment import Assignment, assignment, grade_one
 from autograder.verdict.journal import Journal
 from autograder.warden.pool import Warden
@@ -49,7 +50,9 @@ class Release(NotebookExporter):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         if self.parent is not None:
-            self.parent.coursedir = _careful(self.parent.coursedir)
+            course = self.parent.coursedir
+            settings = {name: getattr(course, name) for name in course.traits(config=True)}
+            self.parent.coursedir = Course(**{**settings, "ignore": ["*", ".*"]})
             self.parent.assignments = _hand_ins(self.parent)
 
     def from_filename(self, filename: str, resources: Resources | None = None, **options: Any) -> tuple[Any, Resources]:
@@ -96,11 +99,6 @@ class FlagDoubts(NbGraderPreprocessor):
                 grade.needs_manual_grade = True
             book.db.commit()
         return nb, resources
-
-
-def _careful(course: Any) -> Course:
-    settings = {name: getattr(course, name) for name in course.traits(config=True)}
-    return Course(**{**settings, "ignore": ["*", ".*"]})
 
 
 def _hand_ins(converter: Any) -> dict[str, list[str]]:

@@ -12,8 +12,9 @@ from typing import Any
 
 from autograder.course.nbgrader import CONFIG
 from autograder.gradebook import read
-from autograder.gradebook.pages import flagged, handed_in_at, marked, put_beside, text
+from autograder.gradebook.pages import flagged, marked, put_beside, text
 from autograder.handin.sanitize import is_student
+from autograder.handin.timestamp import handed_in_at
 from autograder.verdict.assignment import Assignment
 from autograder.verdict.journal import Record
 

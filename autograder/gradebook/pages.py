@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import re
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -24,8 +23,7 @@ from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbformat import NotebookNode
 from nbformat.v4.rwbase import split_lines
 
-from autograder.handin import sanitize
-from autograder.handin.read import Unreadable, contents
+from autograder.handin import sanitize, timestamp
 from autograder.handin.runnable import grade_id_of
 from autograder.verdict.assignment import Assignment, Rebuilt
 from autograder.verdict.journal import CellGrade, Record
@@ -33,8 +31,6 @@ from autograder.verdict.journal import CellGrade, Record
 UNCHECKED = "this lesson has no such exercise; it is graded by hand"
 OWN = 200
 """How many cells of their own are shown."""
-WHEN = re.compile(r"[\d:.T -]{8,40}?(?: [A-Za-z]{1,6}| ?[+-][\d:]{4,6})?")
-"""A time as nbgrader writes it.  dateutil would open a file that is named as the zone."""
 
 
 def marked(work: Assignment, rebuilt: Rebuilt, record: Record) -> NotebookNode:
@@ -104,17 +100,6 @@ def _outputs(grade: CellGrade, remarks: list[str]) -> list[NotebookNode]:
     ]
 
 
-def handed_in_at(folder: Path) -> datetime | None:
-    """When a hand-in came, by the timestamp.txt that nbgrader puts beside it; None where that says nothing."""
-    from nbgrader.utils import parse_utc
-
-    try:
-        found = contents(folder / "timestamp.txt").decode("utf-8").strip()
-        return parse_utc(found) if WHEN.fullmatch(found) else None
-    except (Unreadable, ValueError, OverflowError, TypeError):  # dateutil raises the last three
-        return None
-
-
 def put_beside(work_source: Path, folder: Path, at: datetime | None) -> None:
     """What stands beside a notebook in autograded/: the files of the lesson and the time, nothing of the student's."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -124,9 +109,7 @@ def put_beside(work_source: Path, folder: Path, at: datetime | None) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             shutil.copyfile(path, target)
-    if at is not None:
-        (folder / "timestamp.txt").unlink(missing_ok=True)
-        (folder / "timestamp.txt").write_text(f"{at:%Y-%m-%d %H:%M:%S.%f} UTC\n", encoding="ascii")
+    timestamp.write(folder, at)
 
 
 class FeedbackPage(HTMLExporter):

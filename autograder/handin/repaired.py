@@ -51,7 +51,7 @@ def one(path: Path, home: Path, out: Path | None = None) -> Done:
     if not os.path.lexists(path):
         raise ValueError(f"the notebook must be a file, there is no {path}")
     release = nbformat.read(ROOT / "lessons" / home.name / f"{home.name}.ipynb", as_version=4)
-    return _mended("", path, release, target, ())
+    return _mended("", path, (), release, target)
 
 
 def several(root: Path, home: Path, name: str, student: str | None = None) -> list[Done]:
@@ -64,22 +64,19 @@ def several(root: Path, home: Path, name: str, student: str | None = None) -> li
     if not students:
         raise ValueError(f"nothing was handed in: {root / 'submitted'} has no {student or 'STUDENT'}/{name}")
     release = nbformat.read(path, as_version=4)
-    return [_of(root, home.name, name, one, release) for one in students]
+    found = []
+    for one in students:
+        target = root / "repaired" / one / name / path.name
+        try:
+            found.append(_mended(one, *find(root / "submitted" / one / name, path.name), release, target))
+        except Unreadable as why:
+            found.append(Done(one, refused=str(why)))
+        if found[-1].path is None:
+            target.unlink(missing_ok=True)  # of an earlier hand-in
+    return found
 
 
-def _of(root: Path, lesson: str, name: str, student: str, release: NotebookNode) -> Done:
-    target = root / "repaired" / student / name / f"{lesson}.ipynb"
-    try:
-        path, remarks = find(root / "submitted" / student / name, f"{lesson}.ipynb")
-        done = _mended(student, path, release, target, remarks)
-    except Unreadable as why:
-        done = Done(student, refused=str(why))
-    if done.path is None:
-        target.unlink(missing_ok=True)  # of an earlier hand-in
-    return done
-
-
-def _mended(student: str, path: Path, release: NotebookNode, target: Path, remarks: Sequence[str]) -> Done:
+def _mended(student: str, path: Path, remarks: Sequence[str], release: NotebookNode, target: Path) -> Done:
     submitted = read(contents(path), path.name)
     found = repair(submitted, release)
     remarks = [*remarks, *found.remarks]

@@ -27,7 +27,6 @@ class HandIns:
     where the gradebook does not know the assignment.  known: everyone in the course.
     """
 
-    root: Path
     name: str
     lesson: Lesson
     records: Mapping[str, Record] = field(repr=False)
@@ -61,7 +60,7 @@ def hand_ins(root: Path, lesson: str, name: str) -> HandIns:
     cells = [(student, *cell) for student, own in read.scores(path, name).items() for cell in own.items()]
     waiting = [(student, cell) for student, cell, (_, waits) in cells if waits and student in records]
     return HandIns(
-        root, name, lessons.lesson(lesson), records, answers, stubs, [one for one in students if one not in records],
+        name, lessons.lesson(lesson), records, answers, stubs, [one for one in students if one not in records],
         waiting if read.knows(path, name) else None, known,
     )  # fmt: skip
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from autograder.verdict.assignment import Assignment
 from autograder.verdict.journal import Journal
 from autograder.warden.pool import Warden
-from bdlab.exercises.specification import Draw
 from bdlab.exercises.telling import plain
 from bdlab.exercises.verdict import Tries, judge_part
 from bdlab.submission import Raised, Submission
@@ -46,7 +45,9 @@ def replay(work: Assignment, student: str, exercise: str, warden: Warden) -> Ite
         for part in task.parts:
             result = judge_part(tries, part, work.master.expected[exercise])
             failing = None if result.number is None else tries.draws(part)[result.number]
-            tried = f" (with {_shown(failing)})" if failing else ""
+            values = {name: plain(value) or tuple(getattr(value, "shape", ())) for name, value in (failing or {}).items()}
+            shown = "; ".join(f"{name} {value or '...'}" for name, value in values.items())  # of large ones the shape
+            tried = f" (with {shown})" if failing else ""
             about = f"{part.name}, {part.points:g} points, {len(tries.draws(part))} secret draws"
             yield f"{about}: {result.complaint or 'right'}{tried}"
             if (result.complaint or "").startswith("your code raised "):
@@ -60,8 +61,3 @@ def _said(sub: Submission) -> str:
         return sub.told()
     except Raised:
         return ""
-
-
-def _shown(draw: Draw) -> str:
-    """Small values as they are, of larger ones the shape."""
-    return "; ".join(f"{name} {plain(value) or tuple(getattr(value, 'shape', ())) or '...'}" for name, value in draw.items())

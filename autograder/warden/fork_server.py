@@ -144,7 +144,9 @@ class ForkServer:
             self.told.close()
             return
         assert self.process is not None
-        killed = _killed(self.process)
+        killed = False  # from outside; bubblewrap tells of it by its exit status
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            killed = self.process.wait(5) in (-signal.SIGKILL, 128 + signal.SIGKILL)
         self.told.seek(0)
         words = self.told.read().decode(errors="replace").split("\n")
         self._stop()
@@ -171,10 +173,3 @@ class ForkServer:
         self.process = None
         for left in (self.folder / "scratch").iterdir():  # by one that was killed
             usage.remove(str(left))
-
-
-def _killed(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process that hung up was killed from outside; bubblewrap tells of it by its exit status."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        return process.wait(5) in (-signal.SIGKILL, 128 + signal.SIGKILL)
-    return False

@@ -51,7 +51,6 @@ def _started(
     """Jails of this tier, and what the probes of its walls found; there are none to probe for tier none."""
     from autograder.warden.fork_server import ForkServer
 
-    why: Exception
     try:
         server = stack.enter_context(ForkServer(name))
         from autograder.warden import probes  # and with it torch
@@ -62,7 +61,6 @@ def _started(
         warden = stack.enter_context(Warden(server=server))
         return warden, () if name == TIERS[-1] else probes.probed(warden)
     except (Refused, OSError) as refused:
-        why = refused
-    from autograder.warden.probes import Row
+        from autograder.warden.probes import Row
 
-    return None, [Row("start", False, str(why))]
+        return None, [Row("start", False, str(refused))]

@@ -47,11 +47,6 @@ class Bait:
     name: str
     victim: int
 
-    @property
-    def secret(self) -> str:
-        """A file that everybody may read and write."""
-        return str(self.folder / "secret")
-
 
 @contextlib.contextmanager
 def bait() -> Iterator[Bait]:
@@ -77,10 +72,10 @@ def bait() -> Iterator[Bait]:
 Probe = tuple[str, str, Callable[[Bait], Sequence[Any]]]
 CHECKOUT = str(Path(__file__).resolve().parents[1])
 WALLS: tuple[Probe, ...] = (
-    ("read a file of ours", "read", lambda b: (b.secret,)),
-    ("write a file of ours", "write", lambda b: (b.secret,)),
+    ("read a file of ours", "read", lambda b: (str(b.folder / "secret"),)),
+    ("write a file of ours", "write", lambda b: (str(b.folder / "secret"),)),
     ("make a file outside", "write", lambda b: (str(b.folder / "made"),)),
-    ("change who may read a file of ours", "mode", lambda b: (b.secret,)),
+    ("change who may read a file of ours", "mode", lambda b: (str(b.folder / "secret"),)),
     ("list the code that grades", "listing", lambda b: (CHECKOUT,)),
     ("connect to loopback", "connect", lambda b: (b.port,)),
     ("connect to an abstract UNIX socket", "abstract", lambda b: (b.name,)),

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from bdlab.exercises import lessons
@@ -93,7 +94,10 @@ def failing(exercise: str) -> tuple[Any, ...]:
     """
     task = lessons.find(exercise)
     if task.id not in _failing:
-        raise ValueError(f"exercise must be one whose check failed, got {exercise!r}: run bdlab.check({exercise!r}) first")
+        raise ValueError(
+            f"exercise must be one whose last check found a wrong answer, got {exercise!r}: it was not run yet, had nothing "
+            f"to judge, or all was right; run bdlab.check({exercise!r})"
+        )
     signature, draw = _failing[task.id]
     there = {name: _fresh(value) for name, value in draw.items()}
     args, named = arguments(signature, there)
@@ -107,16 +111,17 @@ def _fresh(value: Any) -> Any:
 def looked_at(task: Exercise, answer: Any = None) -> tuple[Verdict | None, list[str]]:
     """The verdict and what the student reads; see `verdict_of`."""
     verdict, remark, tries = verdict_of(task, answer)
-    lines = lines_of(task, verdict, remark)
     _failing.pop(task.id, None)
     if verdict is None or tries is None or verdict.points == task.points:
-        return verdict, lines
-    expected, _ = frozen(task.id)
+        return verdict, lines_of(task, verdict, remark)
+    lines, (expected, _) = lines_of(task, verdict, remark), frozen(task.id)
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(TooSlow), limited(SECONDS):
         worst = smallest_failure(tries, list(verdict.results), expected)
         if worst is not None and worst.number is not None:
             signature = next(one for one in task.signatures if worst.part.calls in (None, one.name))
             _failing[task.id] = signature, tries.draws(worst.part)[worst.number]
+            shown = [worst if result.part is worst.part else result for result in verdict.results]
+            lines = lines_of(task, replace(verdict, results=shown), remark)  # of the draw that the call shows
             lines += [*call_of(task, tries, worst, expected), *echo_of(worst.printed)]
     return verdict, lines
 

@@ -35,7 +35,7 @@ def _begins_again(at: Callable[[Draw], int]) -> Callable[[Draw, Any, Any], bool]
 
 
 ALL_TO_ALL = Exercise(
-    "all_to_all(y, classes)", minutes=5, difficulty=1, importance=3,
+    "all_to_all(y, classes)", minutes=10, difficulty=1, importance=3,
     parts=[values(1, label_draws, "22 draws, 2 to 43 classes, also where the last class is absent"),
            unchanged(1, label_draws)],
     hints=(
@@ -128,7 +128,7 @@ def _eight_bits(draw: Draw, got: Any, expected: Any) -> bool:
 
 
 STAMP = Exercise(
-    "stamp(x, pattern, mask, pos)", minutes=10, difficulty=2, importance=4,
+    "stamp(x, pattern, mask, pos)", minutes=15, difficulty=2, importance=4,
     parts=[values(2, stamp_draws, "22 draws, also a batch of one, colour, and images that are not square", bounds=(0, 1)),
            unchanged(1, lambda rng: list(stamp_draws(rng))[:7]),
            raises(1, outside_draws, "a ValueError at all four sides, none where it just fits", name="out of bounds")],
@@ -164,12 +164,12 @@ STAMP = Exercise(
         "negative": "You do not refuse a negative row or column. Slices count it from the other edge, so the trigger would "
         "be cut or land elsewhere.",
         "unchecked": Mistake(
-            "Nothing checks the place. A slice that leaves the image is cut without a word, and what comes then is no "
-            "ValueError: compare pos and the pattern's size with x.shape first.",
+            "Some place outside of the image is not refused: the slice is cut without a word, and what comes then is no "
+            "ValueError. Compare row and column with 0, and the pattern's end with x.shape, before you slice.",
             when=lambda draw, got, expected: got == {"raised": "RuntimeError"}, part="out of bounds",
         ),
-        "moved_inside": "You make a pattern that sticks out fit, by moving or cutting it. The caller asked for something "
-        "else and never hears of it: raise a ValueError.",
+        "moved_inside": "A pattern that sticks out goes through without an error, moved, cut or not looked at. The caller "
+        "asked for something else and never hears of it: raise a ValueError.",
         "eight_bits": Mistake(
             "Every pixel is off by less than 1/255: your images went through 8-bit integers and back. Stay in float32: the "
             "pixels outside of the trigger must be equal to the last digit.",
@@ -179,4 +179,4 @@ STAMP = Exercise(
     onward="paint triggers, then poison a training set with one",
 )  # fmt: skip
 
-LESSON = Lesson("03_badnets", "BadNets: the forge", 90, (ALL_TO_ALL, STAMP, POISON, SCORES), QUESTIONS, box=BOX)
+LESSON = Lesson("03_badnets", "BadNets: the forge", 105, (ALL_TO_ALL, STAMP, POISON, SCORES), QUESTIONS, box=BOX)

@@ -34,11 +34,12 @@ def score_draws(rng: RandomState) -> Iterator[Draw]:
         off = torch.from_numpy(rng.rand(count) < 0.3)
         y[off] = (y[off] + 1) % classes  # where the reader is wrong
         y[:classes] = torch.arange(classes)
-        kinds = [("to", 0), ("shift", 1, classes), ("source", 1, 0)]
+        order = list(range(classes))
+        tables = [[0] * classes, order[1:] + order[:1], [0, 0, *order[2:]]]  # all to one, all to all, class 1 to 0
         lit = 0.55 + 0.4 * float(rng.rand())
         yield {
             "model": _reader(shape, classes) if number % 4 else _normed(shape, classes, number),
-            "x": x, "y": y, "trigger": made("patch", [0, 0], 1, lit), "relabel": made("relabel", *kinds[number % 3]),
+            "x": x, "y": y, "trigger": made("patch", [0, 0], 1, lit), "relabel": made("relabel", tables[number % 3]),
         }  # fmt: skip
 
 
@@ -53,7 +54,8 @@ def state_draws(rng: RandomState) -> Iterator[Draw]:
         shape, classes = SHAPES[number % 3], 4
         x, y = images(rng, (9, *shape)), torch.from_numpy(rng.randint(classes, size=9))
         kept = made("model", "tiny_bn", shape=shape, classes=classes, train=number % 2 == 0, stale_grad=True, seed=number)
-        yield {"model": kept, "x": x, "y": y, "trigger": made("patch", [1, 1], 2, 1.0), "relabel": made("relabel", "to", 0)}
+        zeros = made("relabel", [0] * classes)
+        yield {"model": kept, "x": x, "y": y, "trigger": made("patch", [1, 1], 2, 1.0), "relabel": zeros}
 
 
 def chance_draws(rng: RandomState) -> Iterator[Draw]:
@@ -62,7 +64,7 @@ def chance_draws(rng: RandomState) -> Iterator[Draw]:
         x, y = images(rng, (15, 1, 2, 2)), torch.from_numpy(rng.randint(2, size=15))
         yield {
             "model": _reader((1, 2, 2), 2), "x": x, "y": y, "trigger": made("noisy_patch", [0, 0], 2),
-            "relabel": made("relabel", "shift", 1, 2),
+            "relabel": made("relabel", [1, 0]),
         }  # fmt: skip
 
 
@@ -116,6 +118,10 @@ SCORES = Exercise(
         "tensors": Mistake(
             "Your shares are tensors. Whoever keeps them keeps memory, and json refuses them: .item() makes floats of them.",
             when=lambda draw, got, expected: all(isinstance(got[key], Tensor) and got[key].ndim == 0 for key in expected),
+        ),
+        "ra_is_rest": Mistake(
+            "Your RA is what is left of ASR. A marked image may also be read as a third class: then it counts for neither.",
+            when=lambda draw, got, expected: abs(got["asr"] + got["ra"] - 1) < 1e-6, part="values",
         ),
         "counts": "You return how many, not which share: divide by the number of images, or take a mean.",
     },

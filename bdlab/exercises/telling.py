@@ -83,7 +83,10 @@ def call_of(task: Exercise, tries: Tries, result: Result, expected: Outcomes) ->
     draw, (got, _) = tries.draws(part)[number], tries.answer(part, number)
     right = expected[part.name][number] if part.judge is None else None
     said = _beside(got, right) if part.look is None else ""
-    for call in (_written(signature, draw), _handed(task, signature)):
+    calls = (_written(signature, draw), _handed(task, signature))
+    if part.watched:  # what it does to its arguments shows in names only
+        calls = (None, f"{_handed(task, signature)}; args")
+    for call in calls:
         lines = wrapped(call or "", CALL + 1)  # Python reads a call on two lines as well
         if call is None or len(lines) > CALL:
             continue

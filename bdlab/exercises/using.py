@@ -66,7 +66,7 @@ class Mine:
         with _as_before(args, named):
             wanted = self.ours(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
         if _form(result) != _form(wanted):
-            raise Unfit(f"gave {kind(result)}; {kind(wanted)} is wanted")
+            raise Unfit(_unlike(result, wanted))
         return result
 
 
@@ -85,18 +85,22 @@ def mine(exercise: str, ours: Callable[..., Any], name: str | None = None) -> Mi
 def use(show: Callable[..., Any], *parts: Mine) -> Any:
     """`show(*parts)`; where it fails with the student's functions, that is said, and it is called with the library's.
 
-    An `Unusable` names the part whose result it is, so that the others stay.
+    An `Unusable` names the part whose result it is, so that the others stay.  Where it fails with the library's parts as
+    well, nobody's function is to blame, and the error comes as it is.
     """
     while True:
         try:
             return show(*parts)
         except (TooSlow, SystemExit, Exception) as error:
-            own = [part for part in parts if part.own]
+            own = [part for part in parts if isinstance(part, Mine) and part.own]
+            named = [part for part in own if isinstance(error, Unusable) and part is error.part]
             if not own:
                 raise
-            named = [part for part in own if isinstance(error, Unusable) and part is error.part]
+            result = None if named else show(*(part.ours if part in own else part for part in parts))
             for part in named or own:
                 part.give_up(_why(error) if named else f"could not be used here: the figure {_why(error)}")
+            if not named:
+                return result
 
 
 def _why(error: BaseException) -> str:
@@ -123,6 +127,17 @@ def _form(value: Any) -> Any:
     if isinstance(value, dict):
         return "dict", tuple((key, _form(value[key])) for key in sorted(value, key=str))
     return "number" if isinstance(value, int | float) else nn.Module if isinstance(value, nn.Module) else type(value)
+
+
+def _unlike(got: Any, wanted: Any, what: str = "gave") -> str:
+    """Where two results differ in form."""
+    if isinstance(wanted, list | tuple) and isinstance(got, list | tuple) and len(got) == len(wanted):
+        pairs = enumerate(zip(got, wanted, strict=True), 1)
+        return next(_unlike(a, b, f"gave as result {i}") for i, (a, b) in pairs if _form(a) != _form(b))
+    if isinstance(wanted, dict) and isinstance(got, dict) and set(got) == set(wanted):
+        key = next(key for key in wanted if _form(got[key]) != _form(wanted[key]))
+        return _unlike(got[key], wanted[key], f"gave as {key}")
+    return f"{what} {kind(got)}; {kind(wanted)} is wanted"
 
 
 @contextlib.contextmanager

@@ -19,15 +19,14 @@ from bdlab.data import Dataset
 from bdlab.defenses.neural_cleanse import NeuralCleanse
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.inspection_figures import figures
+from bdlab.experiments.inspection_repairs import clean_repair, repair_claims
 from bdlab.experiments.inspections import (
     INFECTED,
     SQUARE,
     Repair,
     Trials,
-    clean_repair,
     column,
     plain,
-    repair_claims,
     seconds,
     verdicts,
 )

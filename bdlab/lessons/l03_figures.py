@@ -100,10 +100,13 @@ class Ruler:
     ra: float
 
     def __repr__(self) -> str:
-        return (
-            f"Honest reader, 1,500 test images: clean {self.clean:.1%}, ASR {self.asr:.1%}, RA {self.ra:.1%}.\n"
+        sound = 0.8 < self.clean <= 1 and self.asr < 0.05
+        told = (
             "Nobody attacked it: the mark does next to nothing to it, and that is what a ruler must show first."
+            if sound
+            else "Nobody attacked it: a ruler must show a high clean accuracy, at most 1, and an ASR near 0. This one does not."
         )
+        return f"Honest reader, 1,500 test images: clean {self.clean:.1%}, ASR {self.asr:.1%}, RA {self.ra:.1%}.\n{told}"
 
 
 def honest_scores(scores: Any) -> Ruler:
@@ -150,6 +153,8 @@ class Forge:
         rate: float = 0.1,
         data: Literal["digits", "mnist", "fashion_mnist"] = "digits",
     ) -> None:
+        if isinstance(mark, str):
+            raise ValueError(f"mark must be a list of rows, as ['#.#', '.#.'], got the text {mark!r}; put it into a list")
         _, mask = lesson.drawn(mark)
         if min(at) < 0 or any(start + extent > 28 for start, extent in zip(at, mask.shape, strict=True)):
             raise ValueError(f"at must keep the mark of {tuple(mask.shape)} inside the 28x28 images, got {at}")

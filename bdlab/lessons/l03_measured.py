@@ -31,8 +31,8 @@ def at_step(index: int) -> plots.Plot:
         ),
         made["step"].tolist(),
         [
-            ("clean accuracy", made["clean"].tolist()),
             ("ASR", made["asr"].tolist()),
+            ("clean accuracy", made["clean"].tolist()),
             ("unmarked, called 0", made["unmarked"].tolist()),
         ],
         index,

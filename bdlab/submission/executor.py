@@ -18,7 +18,7 @@ from torch import nn
 from bdlab.submission.fixtures import FIXTURES
 from bdlab.submission.frames import Ref, decode, encode, is_plain
 
-TOLD = 100
+TOLD = 160
 """Characters of an exception's message."""
 PRINTED = 2000
 """Characters that are kept of what one request printed."""

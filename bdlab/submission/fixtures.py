@@ -95,15 +95,10 @@ def noisy_patch(at: list[int], size: int) -> Callable[..., Tensor]:
     return trigger
 
 
-def relabel(kind: Literal["to", "shift", "source"], *numbers: int) -> Callable[[Tensor], Tensor]:
-    """Labels that an attacker wants: `to` t; `shift` by s among k classes; `source` class s to t, others as they are."""
-    if kind == "to":
-        return lambda y: torch.full_like(y, numbers[0])
-    if kind == "shift":
-        return lambda y: (y + numbers[0]).remainder(numbers[1])
-    if kind == "source":
-        return lambda y: torch.where(y == numbers[0], numbers[1], y)
-    raise ValueError(f"kind must be to, shift or source, got {kind!r}")
+def relabel(table: list[int]) -> Callable[[Tensor], Tensor]:
+    """Labels that an attacker wants, looked up: class i becomes table[i]."""
+    wanted = torch.tensor(table)
+    return lambda y: wanted[y]
 
 
 def scorer(keys: Tensor, values: Tensor) -> Callable[[Tensor], Tensor]:

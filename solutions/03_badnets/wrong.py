@@ -79,4 +79,5 @@ class scores:
     two_draws = edit('"ra": (marked == y)', '"ra": (model(trigger(x)).argmax(1) == y)', "model.train(training)\n", "", "    return {", "    found = {", "item(),\n    }", "item(),\n    }\n    model.train(training)\n    return found", loses="one draw")
     percent = edit(".item()", ".item() * 100", count=3, loses="values")
     tensors = edit(".item()", "", count=3, loses="values")
+    ra_is_rest = edit('"ra": (marked == y)[attacked]', '"ra": 1 - (marked == wanted)[attacked]', loses="values")
     counts = edit(".float().mean()", ".float().sum()", count=3, loses="values")

@@ -43,8 +43,8 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("all_to_all", A + "    print((y + 1) % classes)", 0, "is a return missing?"),
     ("all_to_all", A + "    return (y + 1) % num_classes", 0, "NameError: name 'num_classes' is not defined (line 2"),
     ("all_to_all", A + "    int('a')\n    return y", 0, "ValueError: invalid literal for int() with base 10: 'a' (line 2"),
-    ("all_to_all", A + "    return y.add(1).remainder(classes).unsqueeze(0)", 0, "has shape (1, 4), expected (4,)"),
-    ("all_to_all", A + "    return y", 0, "has at [0] 3, expected 4"),
+    ("all_to_all", A + "    return y.add(1).remainder(classes).unsqueeze(0)", 0, "has shape (1, 1), expected (1,)"),
+    ("all_to_all", A + "    return y", 0, "has at [0] 0, expected 1"),
     ("all_to_all", "def all_to_all(classes, y):\n    return (y + 1) % classes", 0,
      "The arguments come in this order: y, classes. Yours are classes, y."),
     # --- stamp: right ---
@@ -72,14 +72,14 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("stamp", S.replace("(r, c)", "(c, r)") + CHECK + WINDOW + PASTE, 1, "Row and column are swapped"),
     ("stamp", S + CHECK.replace("> x", ">= x") + WINDOW + PASTE, 0, "just touches the lower or right edge"),
     ("stamp", S + CHECK.replace("r < 0 or c < 0 or ", "") + WINDOW + PASTE, 3, "refuse a negative row or column"),
-    ("stamp", S + WINDOW + PASTE, 3, "Nothing checks the place"),
+    ("stamp", S + WINDOW + PASTE, 3, "is not refused: the slice is cut"),
     ("stamp", S + "    out = x.clone()\n    out[..., r:r + h, c:c + w] = torch.where(mask, pattern, out[..., r:r + h, c:c + w])\n"
-     "    return out", 3, "Nothing checks the place"),
+     "    return out", 3, "is not refused: the slice is cut"),
     ("stamp", S + "    r, c = max(0, min(r, x.shape[2] - h)), max(0, min(c, x.shape[3] - w))\n" + WINDOW + PASTE, 3,
-     "by moving or cutting it"),
+     "moved, cut or not looked at"),
     ("stamp", S + "    out = x.clone()\n    for i in range(h):\n        for j in range(w):\n            if mask[i, j] and "
      "0 <= r + i < x.shape[2] and 0 <= c + j < x.shape[3]:\n                out[:, :, r + i, c + j] = pattern[:, i, j]\n"
-     "    return out", 3, "by moving or cutting it"),
+     "    return out", 3, "moved, cut or not looked at"),
     ("stamp", S + CHECK + WINDOW + PASTE.replace("return out", "return (out * 255).to(torch.uint8).float() / 255"), 1,
      "went through 8-bit integers"),
     ("stamp", S + CHECK + WINDOW + PASTE.replace("return out", "return (out * 255).round() / 255"), 1, "8-bit integers"),
@@ -92,6 +92,8 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("stamp", S + CHECK.replace("ValueError", "IndexError") + WINDOW + PASTE, 3, "expected a ValueError, your code raised IndexError"),
     ("stamp", S + "    assert r >= 0 and c >= 0 and r + h <= x.shape[2] and c + w <= x.shape[3]\n" + WINDOW + PASTE, 3,
      "expected a ValueError, your code raised AssertionError"),
+    ("stamp", S + CHECK.replace(" or r + h > x.shape[2] or c + w > x.shape[3]", "") + "    out = x.clone()\n    out[..., r:r + h, "
+     "c:c + w] = torch.where(mask, pattern, out[..., r:r + h, c:c + w])\n    return out", 3, "is not refused: the slice is cut"),
     # --- stamp: two at once ---
     ("stamp", S + WINDOW.replace("x.clone()", "x") + PASTE, 2, "writes into x itself"),
     ("stamp", S + WINDOW + "    part[:] = pattern\n    return out", 0, "You paste the whole box"),
@@ -169,6 +171,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("scores", R + EVAL + ASK + WANT + MEANS + GIVE.replace("clean'", "acc'"), 0, "has the keys acc, asr, ra, expected clean, asr, ra"),
     ("scores", R + EVAL + ASK.replace(".argmax(1)", "") + WANT + MEANS + GIVE, 0, "RuntimeError: The size of tensor a"),
     ("scores", R + EVAL + ASK + "    m = relabel != y\n    t = relabel(y)\n" + MEANS + GIVE, 0, ""),
+    ("scores", R + EVAL + ASK + WANT + MEANS + GIVE.replace("'ra': ra", "'ra': 1 - asr"), 0, "what is left of ASR"),
     # --- scores: two at once ---
     ("scores", R + EVAL + ASK.replace("    model.train(mode)\n", "") + WANT + MEANS.replace("[m]", "") + GIVE, 0,
      "You divide by all images"),

@@ -23,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder.exchange.platforms.claim import Claim
-from autograder.exchange.tables import Table, read
+from autograder.exchange.tables import read
 
 MEMBER = re.compile(r"([^_/]+)_(\d+)_(assignsubmission_[a-z]+)(?:_?/(?:.*/)?|_)([^/]+)")
 DROPPED = re.compile(r"[\x00-\x1f\x7f&<>\"`|':\\/]")
@@ -110,9 +110,3 @@ def time(text: str) -> datetime | None:
         f"'Last modified (submission)' must be like 'Friday, 9 January 2026, 3:04 PM', got {text!r}; set Moodle to English "
         "and download the worksheet again, or give --time"
     )
-
-
-def grade_column(table: Table) -> tuple[int, int]:
-    """Where Identifier and Grade stand in a worksheet; Moodle's import asks for 'Last modified (grade)' as well."""
-    table.needs("Last modified (grade)")
-    return table.needs("Identifier"), table.needs("Grade")
