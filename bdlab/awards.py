@@ -154,9 +154,9 @@ def _card(short: str, record: student.Record, title: str) -> Any:
 def _wall(record: student.Record) -> Plot:
     from bdlab.exercises import lessons
 
-    there, cards = {lesson.short for lesson in lessons.all_lessons()}, []
-    for place, title in enumerate(TITLES):
-        short = f"l{place:02}"
+    there, cards = {lesson.short: lesson.title for lesson in lessons.all_lessons()}, []
+    places = {**there, **{f"l{place:02}": title for place, title in enumerate(TITLES)}}
+    for short, title in sorted(places.items()):
         if short in record["trophies"]:
             cards.append(_card(short, record, title))
         else:
@@ -165,7 +165,7 @@ def _wall(record: student.Record) -> Plot:
     stars = sum(box.get("solved", False) for box in record["boxes"].values())
     title = f"Trophies of {record['name']}" if record["name"] else "My trophies"
     boxes = f"{stars} mystery {'box' if stars == 1 else 'boxes'}"
-    subtitle = f"Backdoors in neural networks · {won} of {len(TITLES)} lessons · {boxes}"
+    subtitle = f"Backdoors in neural networks · {won} of {len(places)} lessons · {boxes}"
     return _plots().trophy_wall(cards, title=title, subtitle=subtitle)
 
 

@@ -6,6 +6,7 @@ drawn from `seed` alone.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,11 +52,17 @@ class Normalize(nn.Module):
         return (x - self.mean) / self.std
 
 
+_ALONE = threading.RLock()
+
+
 @contextmanager
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """What draws from the global generators of the CPU and of `device` draws from `seed`; then they are as they were."""
+    """What draws from the global generators of the CPU and of `device` draws from `seed`; then they are as they were.
+
+    One thread at a time: two would draw each other's numbers.
+    """
     gpus = [device] if device is not None and device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
+    with _ALONE, torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed every GPU too, and nothing undo it
         for gpu in gpus:
             torch.cuda.default_generators[gpu.index or 0].manual_seed(seed)

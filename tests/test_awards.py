@@ -87,14 +87,15 @@ def test_a_large_picture_is_kept_small(own):
 
 
 def test_the_wall_shows_every_lesson_won_or_open():
-    before = bdlab.trophies()
-    assert before.plot.alt.startswith("My trophies: Backdoors in neural networks · 0 of 16 lessons · 0 mystery boxes.")
-    assert written(before.plot).count("open") == len(lessons.all_lessons())
-    assert written(before.plot).count("to come") == 16 - len(lessons.all_lessons())
+    before, there = bdlab.trophies(), {one.short for one in lessons.all_lessons()}
+    places = there | {f"l{n:02}" for n in range(16)}
+    assert before.plot.alt.startswith(f"My trophies: Backdoors in neural networks · 0 of {len(places)} lessons · 0 mystery")
+    assert written(before.plot).count("open") == len(there)
+    assert written(before.plot).count("to come") == len(places - there) > 0
     bdlab.trophy("l03", SIGN, NUMBERS, 13)
     after = bdlab.trophies()
-    assert "1 of 16 lessons" in after.plot.alt and "Lesson 04, Trigger taxonomy: to come." in after.plot.alt
-    assert {f"{n:02}" for n in range(16)} < set(written(after.plot)) and set(awards.TITLES) < set(written(after.plot))
+    assert f"1 of {len(places)} lessons" in after.plot.alt and "Lesson 04, Trigger taxonomy: to come." in after.plot.alt
+    assert {short[1:] for short in places} < set(written(after.plot)) and set(awards.TITLES) < set(written(after.plot))
     assert "13 of 15 points" in written(after.plot) and len(after.plot.figure.axes[0].images) == 1
 
 

@@ -67,8 +67,9 @@ def test_the_cells_of_a_lesson(home):
         assert lines[0] == f"# [{cell.metadata.bdlab.exercise}]" and "raise NotImplementedError" in lines[-1]
     for cell in cells:
         lines = cell.source.splitlines()
-        prose = " ".join(line for line in lines if not line.startswith("|")) if cell.cell_type == "markdown" else ""
-        assert len(lines) <= 40 and len(prose.split()) <= 90, cell.source
+        hidden = cell.metadata.get("jupyter", {}).get("source_hidden")  # the setup cell
+        prose = " ".join(line for line in lines if line[:1] not in "|#!") if cell.cell_type == "markdown" else ""
+        assert (len(lines) <= 40 or hidden) and len(prose.split()) <= 90, cell.source
 
 
 def test_an_exercise_is_numbered_and_told_with_its_points():
@@ -133,7 +134,7 @@ def test_nothing_of_the_solutions_is_in_what_students_get(tmp_path):
         assert home.parents[1] != ROOT or f"bdlab/exercises/frozen/{own}" in texts
     for name, content in texts.items():
         assert not any(canary.encode() in content for canary in canaries), name
-        assert b"END SOLUTION" not in content or name.startswith("autograder/"), name
+        assert b"END SOLUTION" not in content or name.startswith(("autograder/", str(ROOT / "docs" / "teach"))), name
         if name.endswith(".py"):
             assert not bodies & set(_statements(content)), name
         if name.endswith(".ipynb"):

@@ -13,7 +13,7 @@ from bdlab import metrics, nets, report
 from bdlab.contracts import Backdoor, Cost, Inspection, Recipe, Split
 from bdlab.defenses import DeepInspect, FineTuning, NeuralCleanse
 from bdlab.defenses.deep_inspect import GeneratedTriggers
-from bdlab.experiments import deep_inspect, duel_figures, inspections, neural_cleanse
+from bdlab.experiments import deep_inspect, duel_figures, inspection_figures, inspections, neural_cleanse
 from bdlab.experiments.claims import Claim
 from bdlab.experiments.inspections import SQUARE
 from bdlab.inversion import lean
@@ -275,7 +275,7 @@ def test_what_the_paper_says_of_every_model_must_hold_for_every_seed(headline, k
 
 def test_a_figure_leaves_a_gap_for_classes_that_do_not_count_and_names_them():
     told = Told(inspection=_found([3.0] + [0.5] * 9, [3, 4]))
-    (drawn,) = inspections.figures(told, DeepInspect(), "deep_inspect", (SQUARE,)).values()
+    (drawn,) = inspection_figures.figures(told, DeepInspect(), "deep_inspect", (SQUARE,)).values()
     assert "left out of the statistic: [3, 4]" in drawn.alt
     heights = [bar.get_height() for axis in drawn.figure.subfigs[0].axes[1:] for bar in axis.patches]
     assert [k for k, height in enumerate(heights) if math.isnan(height)] == [3, 4] and len(heights) == 10

@@ -197,3 +197,15 @@ def test_a_mask_stays_when_the_pruned_net_trains_on():
             weight.sub_(0.1 * weight.grad)
     trunk, _ = channels.split(pruned.eval(), "conv3")
     assert (trunk(torch.rand(2, 3, 12, 8))[:, :10] == 0).all() and "conv3.1.keep" in pruned.state_dict()
+
+
+def test_threads_that_build_nets_at_once_get_the_weights_of_their_seeds():
+    """Hand-ins are judged in threads, and judges build the nets of their draws."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    expected = {seed: nets.build("small_bn", (1, 8, 8), 4, seed=seed).state_dict() for seed in range(4)}
+    with ThreadPoolExecutor(4) as pool:
+        seeds = [seed % 4 for seed in range(200)]
+        found = pool.map(lambda seed: nets.build("small_bn", (1, 8, 8), 4, seed=seed).state_dict(), seeds)
+        for seed, state in zip(seeds, found, strict=True):
+            assert all(torch.equal(state[name], value) for name, value in expected[seed].items())

@@ -486,7 +486,7 @@ def test_no_lie_gains_a_point(which, sub):
         (1, 1.0, None),
         (True, 1.0, "the result is True, expected 1.0"),
         (1.0, 1, "the result is 1.0, expected 1"),
-        (np.float64(0.1), 0.1, None),
+        (np.array(0.1), 0.1, None),
         (torch.tensor(0.1), 0.1, r"is a torch tensor of shape \(\), float32, expected 0.1; .item\(\) gives it"),
         (None, 0.1, r"the result is None \(is a return missing\?\), expected 0.1"),
         (0.1, 9e-6, "the result is 0.1, expected 9e-06"),

@@ -26,11 +26,15 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell.  kind: 'code', 'markdown' or another word; grade_id: nbgrader's name for it, '' where it has none."""
+    """One cell.  kind: 'code', 'markdown' or another word; grade_id: nbgrader's name for it, '' where it has none.
+
+    pictures: whether some are attached to it.
+    """
 
     kind: str
     source: str
     grade_id: str = ""
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,6 @@ def read(data: bytes, name: str = "the notebook") -> HandedIn:
     long = sum(map(_long, cells))
     if long:
         remarks.append(f"{long} cells with more than {SOURCE} characters were left out")
-    pictures = sum(isinstance(cell, dict) and bool(cell.get("attachments")) for cell in found)
-    if pictures:
-        remarks.append(f"pictures were pasted into {pictures} cells of text; they are in the file, and not shown here")
     return HandedIn(tuple(cell for cell in cells if not _long(cell)), remarks, _form(data, book, found))
 
 
@@ -148,4 +149,5 @@ def _cell(found: Any) -> Cell | None:
     grade_id = marks.get("grade_id", "") if isinstance(marks, dict) else ""
     clean = re.sub(r"\r\n?", "\n", source)
     kind = found.get("cell_type", "")
-    return Cell(kind if isinstance(kind, str) else "", clean, grade_id if isinstance(grade_id, str) else "")
+    names = [word if isinstance(word, str) else "" for word in (kind, grade_id)]
+    return Cell(names[0], clean, names[1], pictures=bool(found.get("attachments")))

@@ -40,6 +40,10 @@ def repair(submitted: HandedIn, release: NotebookNode) -> Repaired:
     """What was handed in, in the shape of `release`."""
     known = {grade_id_of(cell): cell for cell in release.cells if grade_id_of(cell)}
     remarks = list(submitted.remarks)
+    ours = {cell.source.strip() for cell in release.cells}
+    pasted = sum(cell.pictures and cell.source.strip() not in ours for cell in submitted.cells)
+    if pasted:
+        remarks.append(f"pictures were pasted into {pasted} cells of text; they are in the file, and not shown here")
     book = NotebookNode({**release, "cells": [NotebookNode(cell) for cell in release.cells]})  # metadata are shared
     answers = [grade_id for grade_id, cell in sorted(known.items()) if cell.metadata.nbgrader.solution]
     asked = {grade_id: _asked(known[grade_id]) for grade_id in answers}

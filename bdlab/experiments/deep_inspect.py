@@ -19,12 +19,12 @@ from bdlab.data import Dataset
 from bdlab.defenses.deep_inspect import ON_INVERTED, DeepInspect
 from bdlab.defenses.fine_pruning import TUNING
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.inspection_figures import figures
 from bdlab.experiments.inspection_repairs import clean_repair, repair_claims
 from bdlab.experiments.inspections import (
     SQUARE,
     Trials,
     column,
-    figures,
     plain,
     seconds,
     verdicts,

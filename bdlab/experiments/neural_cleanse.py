@@ -18,6 +18,7 @@ from bdlab.contracts import Repaired
 from bdlab.data import Dataset
 from bdlab.defenses.neural_cleanse import NeuralCleanse
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.inspection_figures import figures
 from bdlab.experiments.inspection_repairs import clean_repair, repair_claims
 from bdlab.experiments.inspections import (
     INFECTED,
@@ -25,7 +26,6 @@ from bdlab.experiments.inspections import (
     Repair,
     Trials,
     column,
-    figures,
     plain,
     seconds,
     verdicts,
