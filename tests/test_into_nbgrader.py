@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 
 import bs4
@@ -16,7 +17,10 @@ import pytest
 from grading_course import HOME, TASKS, course, released, strongest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbgrader.api import Base
+from sqlalchemy import create_engine
 
+from autograder.commands import grading
 from autograder.course import secret
 from autograder.course.nbgrader import nbgrader
 from autograder.gradebook import button, enter
@@ -356,6 +360,19 @@ def test_without_a_gradebook_it_is_told_what_to_do(both, tmp_path):
     with pytest.raises(ValueError, match=r"gradebook\.db has no 03_badnets; run `autograder release"):
         enter.write(alone, [])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [grading.grade, grading.regrade])
+def test_without_the_assignment_nothing_is_graded_and_it_is_told_what_to_do(command, both, tmp_path, monkeypatch):
+    root = tmp_path / "course"
+    for name in ("release", "submitted/ada"):  # not all: somebody has handed in a link to a file without an end
+        shutil.copytree(both[1] / name, root / name)
+    shutil.copy(both[1] / secret.NAME, root)
+    Base.metadata.create_all(create_engine(f"sqlite:///{root / 'gradebook.db'}"))
+    monkeypatch.setattr("autograder.warden.policy.guarded", lambda *_: nullcontext())
+    with pytest.raises(ValueError, match=r"gradebook\.db has no 03_badnets; run `autograder release 03_badnets` first"):
+        command("03", course=root)
+    assert not (root / "journal").exists() and not (root / "autograded").exists()
 
 
 @pytest.mark.slow

@@ -126,6 +126,11 @@ def test_a_question_elsewhere_is_seen(source):
     assert _opens(ast.parse("def f():\n    from nbgrader.api import Grade, Gradebook"))
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("autograder.trials")])
+def test_no_path_leads_into_the_trials(name):
+    assert "trials" not in {node.value for node in ast.walk(TREES[name]) if isinstance(node, ast.Constant)}
+
+
 def test_nothing_but_the_entry_lies_beside_the_rooms():
     kept = {"__init__.py", "cli.py", "README.md", "__pycache__"}
     rooms = {room for room in LEVEL if "." not in room} - {"cli"}
