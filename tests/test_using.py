@@ -26,7 +26,7 @@ WRONG = {
     "wrong_shape": "return torch.zeros(0, 7, 7, 7, 7)",
 }
 SAID = {
-    "raises": "KeyError: 'mine'",
+    "raises": "stopped with KeyError: 'mine'",
     "loops": "took longer than 2 s",
     "none": "gave None",
     "wrong_shape": "gave a torch tensor of shape (0, 7, 7, 7, 7)",
