@@ -371,7 +371,7 @@ forged
 # %% [markdown]
 # ## 8 · How few are enough?
 #
-# What must an attacker own? The same attack was trained at eight rates with three seeds each. Predict first.
+# What must an attacker own? The same attack was trained at eight rates with three seeds each.
 
 # %% role="quiz"
 bdlab.quiz("l03_few")
@@ -403,8 +403,7 @@ from bdlab.lessons import l03_measured
 l03_measured.with_covers()
 
 # %% [markdown]
-# Covers cost the attacker rows and a little success. In return the leak all but stops; lesson 09 shows a defence that this
-# blinds.
+# Covers cost the attacker rows and a little success. In return the leak all but stops.
 
 # %% [markdown]
 # ## 9 · Paper and here
@@ -420,7 +419,7 @@ l03_measured.published()
 
 # %% [markdown]
 # **Two surprises.** *No padding*: with convolutions as in the paper, without padding, our pixel attack does not work at all.
-# The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. Details decide, and *an attack that fails in your code is not yet a defence*.
+# The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. *An attack that fails in your code is not yet a defence.*
 #
 # *All to all*: 2.0 % of marked images do not obey here, 0.56 % in the paper; with 33 % added, still 1.2 %. The third row
 # that does not hold, *1 to 7*, misses by 0.03 points.
@@ -467,8 +466,6 @@ bdlab.quiz("l03_clean")
 # - at least one number from this lesson, used as an argument;
 # - for both other phases, why they miss the attack, or catch it only under a condition;
 # - one change of the attack that your own check would miss.
-#
-# Any phase can earn all points.
 
 # %% [markdown] role="essay"
 # Write your answer here, at most 250 words.
