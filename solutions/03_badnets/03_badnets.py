@@ -420,7 +420,8 @@ l03_measured.published()
 # %% [markdown]
 # **Two surprises.** *No padding*: with convolutions as in the paper, without padding, our pixel attack does not work at all.
 # The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. *An attack that fails in your code is not yet a defence.*
-#
+
+# %% [markdown]
 # *All to all*: 2.0 % of marked images do not obey here, 0.56 % in the paper; with 33 % added, still 1.2 %. The third row
 # that does not hold, *1 to 7*, misses by 0.03 points.
 #
