@@ -146,8 +146,8 @@ def test_gradients_pass_where_the_image_shows():
             {"at": (0.5, 16)},
             r"at must be None or two shares in \[0, 1\], got \(0\.5, 16\); \(0\.5, 0\.5\) is the middle",
         ),
-        ({"at": "none"}, r"at must be None or two shares in \[0, 1\], got 'none'"),
-        ({"at": (0.5,)}, "at must be None or two shares"),
+        ({"at": "none"}, r"at must be a tuple \(a number, a number\) or None, got 'none'"),
+        ({"at": (0.5,)}, r"at must be a tuple \(a number, a number\) or None, got \(0\.5,\)"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):

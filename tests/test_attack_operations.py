@@ -209,7 +209,7 @@ def test_the_seed_draws_the_keys_and_the_model_given_is_left_alone(clean_model, 
 def test_the_trigger_shows_the_key_whatever_the_row(backdoor, digits):
     keys, x = backdoor.trigger.images, digits.test.x[:23]
     shown = backdoor.trigger(x)
-    assert torch.equal(shown, keys[torch.arange(23) % 10]) and repr(backdoor.trigger) == "Keys(10 images)"
+    assert torch.equal(shown, keys[torch.arange(23) % 10]) and repr(backdoor.trigger).startswith("Keys(10 images, ")
     with pytest.raises(ValueError, match=r"x must have shape \(N, 1, 28, 28\), got \(2, 3, 28, 28\)"):
         backdoor.trigger(torch.rand(2, 3, 28, 28))
     assert key_by_key((4, 2, 7))(torch.zeros(5, dtype=torch.int64)).tolist() == [4, 2, 7, 4, 2]

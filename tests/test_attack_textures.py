@@ -151,13 +151,13 @@ def test_gradients_pass_where_the_image_shows():
         ({"size": 7}, r"size must be in \[0\.05, 0\.25\], got 7"),
         ({"vertices": 2}, r"vertices must be in 3\.\.12, got 2"),
         ({"vertices": 13}, r"vertices must be in 3\.\.12, got 13"),
-        ({"at": (0.5, 0.5)}, r"at must be None or a row and a column in pixels, got \(0\.5, 0\.5\); \(0, 0\) is the"),
-        ({"at": "none"}, "at must be None or a row and a column in pixels, got 'none'"),
+        ({"at": (0.5, 0.5)}, r"at must be a tuple \(a whole number, a whole number\) or None, got \(0\.5, 0\.5\)"),
+        ({"at": "none"}, r"at must be a tuple \(a whole number, a whole number\) or None, got 'none'"),
         ({"fill": "dots"}, "fill must be one of checker, stripes, noise, pair; got 'dots'"),
         ({"shape": "Z"}, "shape must be one of polygon, X, T, H, O; got 'Z'"),
         ({"alpha": 1.5}, r"alpha must be in \[0, 1\], got 1\.5"),
         ({"colours": ((255, 0, 0), (0, 0, 0))}, r"colours must be two RGB colours in \[0, 1\], got .*; divide 8-bit"),
-        ({"colours": ((1.0, 0.0, 0.0),)}, "colours must be two RGB colours"),
+        ({"colours": ((1.0, 0.0, 0.0),)}, "colours must be a tuple .*, got"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):

@@ -115,7 +115,7 @@ def looked_at(task: Exercise, answer: Any = None) -> tuple[Verdict | None, list[
     if verdict is None or tries is None or verdict.points == task.points:
         return verdict, lines_of(task, verdict, remark)
     lines, (expected, _) = lines_of(task, verdict, remark), frozen(task.id)
-    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(TooSlow), limited(SECONDS):
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(TooSlow), limited(SECONDS), stays():
         worst = smallest_failure(tries, list(verdict.results), expected)
         if worst is not None and worst.number is not None:
             signature = next(one for one in task.signatures if worst.part.calls in (None, one.name))
