@@ -11,7 +11,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
-WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", bytes: "bytes", Tensor: "a torch tensor"}
+WORDS = {
+    int: "a whole number", float: "a number", bool: "True or False", str: "a text", bytes: "bytes", Tensor: "a torch tensor"
+}  # fmt: skip
 
 
 def check_tensor(x: object, name: str) -> None:
