@@ -22,4 +22,4 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
-c.GenerateFeedback.exporter_class = "autograder.gradebook.pages.FeedbackPage"
+c.GenerateFeedback.exporter_class = "autograder.gradebook.feedback.FeedbackPage"

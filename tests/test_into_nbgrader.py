@@ -25,7 +25,7 @@ from autograder.commands import grading
 from autograder.course import secret
 from autograder.course.nbgrader import nbgrader
 from autograder.gradebook import button, enter
-from autograder.gradebook.pages import clamped, is_check, marked, text
+from autograder.gradebook.feedback import clamped, is_check, marked, text
 from autograder.handin.timestamp import handed_in_at
 from autograder.trials.invented import samples
 from autograder.verdict import assignment

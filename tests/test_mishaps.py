@@ -14,7 +14,7 @@ from autograder.authoring.build import student_folder
 from autograder.commands import hand_ins, sample_class
 from autograder.course import secret
 from autograder.course.folder import ROOT
-from autograder.gradebook.pages import marked
+from autograder.gradebook.feedback import marked
 from autograder.handin import repaired as files
 from autograder.handin.read import contents, find, read
 from autograder.handin.repair import repair

@@ -70,7 +70,7 @@ def test_imports_go_up_the_list_of_rooms(name):
         ("autograder.warden.policy", "def f():\n    from autograder.verdict import assignment"),
         ("autograder.warden.policy", "if TYPE_CHECKING:\n    from ..verdict.journal import Record"),
         ("autograder.authoring.release", "from autograder.gradebook.enter import write"),
-        ("autograder.gradebook.read", "from autograder.gradebook.pages import marked"),
+        ("autograder.gradebook.read", "from autograder.gradebook.feedback import marked"),
         ("autograder.reports.x", "from autograder.forget.person import Person"),
         ("autograder.reports.x", "from autograder.commands.options import NameOption"),
         ("autograder.reports.x", "from autograder.trials.invented.samples import points"),

@@ -23,7 +23,7 @@ from traitlets import Bool, Unicode
 
 from autograder.authoring.folders import folder
 from autograder.course.secret import NAME
-from autograder.gradebook.pages import flagged, marked, put_beside
+from autograder.gradebook.feedback import flagged, marked, put_beside
 from autograder.handin import sanitize
 from autograder.handin.timestamp import handed_in_at
 from autograder.verdict.assignment import Assignment, assignment, grade_one

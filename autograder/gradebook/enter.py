@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder.course.nbgrader import CONFIG
 from autograder.gradebook import read
-from autograder.gradebook.pages import flagged, marked, put_beside, text
+from autograder.gradebook.feedback import flagged, marked, put_beside, text
 from autograder.handin.sanitize import is_student
 from autograder.handin.timestamp import handed_in_at
 from autograder.verdict.assignment import Assignment
