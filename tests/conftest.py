@@ -100,10 +100,9 @@ def badnets_of(attempted, digits, fresh):
 
 
 @pytest.fixture(scope="session")
-def source_specific(digits, fresh):
+def source_specific(attempted):
     """Class 1 to class 7, with covers."""
-    attack = bdlab.BadNets(relabel=bdlab.source_to(1, 7), rate=0.05, covers=0.2, seed=SEED)
-    return attack(fresh(digits), digits.train)
+    return attempted("source_specific").backdoor
 
 
 @pytest.fixture(scope="session")
@@ -128,15 +127,16 @@ def twin_of(load_once, clean_model):
 
 @pytest.fixture(scope="session")
 def attempted(load_once, twin_of):
-    """attempted(name, device): the registered attack with its defaults, run once; on the data set of its band."""
-    made = {}
+    """attempted(name, device): the registered attack with its defaults, run once a run; on the data set of its band."""
 
+    @cache
     def get(name, device=torch.device("cpu")):  # noqa: B008
-        if (name, device) not in made:
-            data = BANDS[name].data
-            attack = registered("attack")[name].make(seed=SEED)
-            made[name, device] = attempt(attack, load_once(data), SEED, twin_of(data, SEED, device))
-        return made[name, device]
+        def run(path):
+            data, attack = BANDS[name].data, registered("attack")[name].make(seed=SEED)
+            torch.save(attempt(attack, load_once(data), SEED, twin_of(data, SEED, device)), path)
+
+        stored = throwaway.once(f"{name}-{device}.pt", run)
+        return torch.load(stored, weights_only=False)  # our own file of this run
 
     return get
 

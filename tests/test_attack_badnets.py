@@ -46,6 +46,7 @@ def test_a_patch_becomes_a_backdoor(badnets, clean_model, digits):
     )
 
 
+@pytest.mark.slow
 def test_covers_are_what_keeps_a_source_specific_backdoor_specific(source_specific, digits, fresh):
     bare = BadNets(**SPECIFIC, seed=100)(fresh(digits), digits.train)
     _hold_specific(source_specific, bare, digits)

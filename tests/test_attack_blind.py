@@ -129,6 +129,7 @@ def test_it_starts_when_the_mean_of_the_last_losses_is_below_the_threshold(befor
     assert bool(loss.trace) == attacks and len(loss.recent) == min(len(before) + 1, 3)
 
 
+@pytest.mark.slow
 def test_a_backdoor_without_a_poisoned_row(attempted, digits):
     tried = attempted("blind")
     assert tried.backdoor.cost.poisoned == tried.backdoor.cost.covers == 0

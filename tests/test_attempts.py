@@ -1,8 +1,11 @@
 """What students write, and what they are told: every table below tests/attempts/, through the notebook's check."""
 
+import contextlib
 import importlib
+import io
 import linecache
 import pkgutil
+from functools import cache
 
 import attempts
 import pytest
@@ -17,36 +20,38 @@ TABLES = {name: importlib.import_module(f"attempts.{name}").ATTEMPTS for name in
 ROWS = [(name.partition("_")[0], *row) for name, table in TABLES.items() for row in table]
 
 
-def _heard(exercise, source, capsys):
+@cache
+def _heard(exercise, source):
     """Points, and the words of the check after a cell with this source has run."""
     task, name = lessons.find(exercise), f"<cell {abs(hash(source))}>"
     namespace = {"torch": torch, "Tensor": torch.Tensor, "__name__": "__main__"}
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     exec(compile(source, name, "exec"), namespace)
-    points = bdlab.check(exercise, namespace[task.name])
-    return points, " ".join(capsys.readouterr().out.split())
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        points = bdlab.check(exercise, namespace[task.name])
+    return points, " ".join(printed.getvalue().split())
 
 
 @pytest.mark.parametrize(("lesson", "key", "source", "points", "said"), ROWS, ids=lambda value: str(value)[:40])
-def test_an_attempt_gets_its_points_and_hears_what_is_wrong(lesson, key, source, points, said, capsys):
-    given, heard = _heard(f"{lesson}_{key}", source, capsys)
+def test_an_attempt_gets_its_points_and_hears_what_is_wrong(lesson, key, source, points, said):
+    given, heard = _heard(f"{lesson}_{key}", source)
     assert given == points
     assert said in heard
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_at_most_one_wrong_attempt_in_ten_hears_nothing_of_its_own(name, capsys):
+def test_at_most_one_wrong_attempt_in_ten_hears_nothing_of_its_own(name):
     short = name.partition("_")[0]
     full = {task.id: task.points for task in lessons.lesson(short).exercises}
     wrong = [(f"{short}_{key}", source) for key, source, points, _ in TABLES[name] if points < full[f"{short}_{key}"]]
-    generic = [source for exercise, source in wrong if LOST[:20] in _heard(exercise, source, capsys)[1]]
+    generic = [source for exercise, source in wrong if LOST[:20] in _heard(exercise, source)[1]]
     assert len(generic) <= len(wrong) / 10, generic
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_predicate_speaks_to_some_attempt(name, capsys):
+def test_every_predicate_speaks_to_some_attempt(name):
     short = name.partition("_")[0]
-    heard = " ".join(_heard(f"{short}_{key}", source, capsys)[1] for key, source, _, _ in TABLES[name])
+    heard = " ".join(_heard(f"{short}_{key}", source)[1] for key, source, _, _ in TABLES[name])
     for task in lessons.lesson(short).exercises:
         assert [key for key, one in task.mistakes.items() if one.when and one.message not in heard] == []
 

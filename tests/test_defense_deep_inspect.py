@@ -251,6 +251,7 @@ def test_it_finds_the_square(scan):
     assert scan.triggers.shape == (10, 1, 28, 28) and scan.triggers.min() >= 0 and scan.triggers.max() <= 1
 
 
+@pytest.mark.slow
 def test_a_clean_model_has_no_such_class(scan, twin_of, digits):
     clean = SCAN(twin_of("digits", 100), digits.held_out)
     assert clean.flagged == [] and clean.anomaly_index.nan_to_num().max() < scan.anomaly_index[0]

@@ -294,6 +294,7 @@ def test_the_kept_mask_succeeds(scan, badnets, digits):
         assert values.min() >= 0 and values.max() <= 1
 
 
+@pytest.mark.slow
 def test_a_clean_model_has_no_such_class(scan, twin_of, digits):
     clean = QUICK(twin_of("digits", 100), digits.held_out)
     assert clean.flagged == [] and clean.anomaly_index.nan_to_num().max() < scan.anomaly_index[0]

@@ -66,7 +66,6 @@ def _strange_hand_ins(root):
     (files / "page.html").write_text("<script>alert(1)</script>")
     (files / "stolen.txt").symlink_to(root / secret.NAME)
     (files / "endless").symlink_to("/dev/zero")
-    os.mkfifo(files / "pipe")
     (files / "[x]").mkdir()
     (files / "[x]" / "inner.txt").write_text("inner")
     speaks = samples.Sample("speaks", "", 0.0, {**perfect.answers, TASKS[0].id: SPEAKS})
@@ -136,40 +135,60 @@ def warden(warden_of):
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory, warden):
-    """The same class twice, each with a human's work between two runs: through nbgrader's converter, and in bulk."""
-    one, other = (tmp_path_factory.mktemp("both") / name / "course" for name in ("one", "other"))
-    course(one)
+def begun(tmp_path_factory):
+    """The class before anything is graded."""
+    root = tmp_path_factory.mktemp("begun") / "course"
+    course(root)
     for student in LEFT_OUT:
-        shutil.rmtree(one / "submitted" / student)
-    _strange_hand_ins(one)
-    (one / ".jupyter").mkdir(exist_ok=True)
-    (one / ".jupyter" / "nbgrader_config.py").write_text(SETTINGS)
-    with _gradebook(one) as book:
+        shutil.rmtree(root / "submitted" / student)
+    _strange_hand_ins(root)
+    (root / ".jupyter").mkdir(exist_ok=True)
+    (root / ".jupyter" / "nbgrader_config.py").write_text(SETTINGS)
+    with _gradebook(root) as book:
         book.update_or_create_assignment(HOME.name, duedate=DUE)
-    shutil.copytree(one, other, symlinks=True, ignore=lambda _, names: {"pipe"} & {*names})
-    _autograde(one)
-    _a_humans_work(one)
-    for student in AGAIN:
-        _autograde(one, student)
-    work = assignment.assignment(other, HOME)
+    return root
+
+
+def _copy(begun, folder):
+    root = shutil.copytree(begun, folder / "course", symlinks=True)
+    os.mkfifo(root / "submitted" / "files" / HOME.name / "pipe")  # which no copy can be made of
+    return root
+
+
+@pytest.fixture(scope="module")
+def entered(begun, tmp_path_factory, warden):
+    """Graded in bulk, with a human's work between two runs: the course, its records, who was refused."""
+    root = _copy(begun, tmp_path_factory.mktemp("entered"))
+    work = assignment.assignment(root, HOME)
     records = assignment.run(work, warden)
     refused = enter.write(work, records)
-    _a_humans_work(other)
+    _a_humans_work(root)
     enter.write(work, assignment.run(work, warden, students=AGAIN))
     enter.feedback(work, (*AGAIN, "broken", "missing", "linked", "speaks"))
-    return one, other, records, refused
+    return root, records, refused
 
 
-def test_both_ways_leave_the_same_rows_and_notebooks(both):
-    one, other, *_ = both
+@pytest.fixture(scope="module")
+def converted(begun, tmp_path_factory, warden):
+    """The same through nbgrader's converter."""
+    root = _copy(begun, tmp_path_factory.mktemp("converted"))
+    _autograde(root)
+    _a_humans_work(root)
+    for student in AGAIN:
+        _autograde(root, student)
+    return root
+
+
+@pytest.mark.slow
+def test_both_ways_leave_the_same_rows_and_notebooks(entered, converted):
+    one, other = entered[0], converted
     assert _rows(one) == _rows(other)
     assert _files(one) == _files(other)
     assert len(_rows(one)) == 12 and len([path for path in _files(one) if path.suffix == ".ipynb"]) == 12
 
 
-def test_given_is_deserved(both):
-    rows = _rows(both[1])
+def test_given_is_deserved(entered):
+    rows = _rows(entered[0])
     given = {student: sum(row[4][task.id][0] for task in TASKS) for student, row in rows.items()}
     full = sum(task.points for task in TASKS)
     expected = {sample.student: sample.deserved for sample in samples.samples(HOME) if sample.student not in LEFT_OUT}
@@ -178,8 +197,8 @@ def test_given_is_deserved(both):
     assert given == expected
 
 
-def test_every_graded_cell_of_every_student_has_a_number_and_a_reason(both):
-    _, root, records, _ = both
+def test_every_graded_cell_of_every_student_has_a_number_and_a_reason(entered):
+    root, records, _ = entered
     graded = {task.id for task in TASKS}
     for record in records:
         if record.student == STRANGE:
@@ -197,8 +216,8 @@ def test_every_graded_cell_of_every_student_has_a_number_and_a_reason(both):
         assert not any(cell.get("outputs") for cell in book.cells if not is_check(cell))
 
 
-def test_what_could_not_be_read_is_zero_with_its_reason_and_waits_for_a_human(both):
-    _, root, *_ = both
+def test_what_could_not_be_read_is_zero_with_its_reason_and_waits_for_a_human(entered):
+    root, *_ = entered
     rows = _rows(root)
     told = {"broken": "must be a notebook", "missing": "no notebook handed in", "linked": "no notebook handed in"}
     for student, reason in told.items():
@@ -208,23 +227,23 @@ def test_what_could_not_be_read_is_zero_with_its_reason_and_waits_for_a_human(bo
         assert reason in (root / "feedback" / student / HOME.name / f"{HOME.name}.html").read_text(encoding="utf-8")
 
 
-def test_a_humans_work_stays(both):
-    rows = _rows(both[1])
+def test_a_humans_work_stays(entered):
+    rows = _rows(entered[0])
     assert rows["ada"][4][ESSAY][:3] == (None, 4.0, 0.5) and rows["ada"][5][ESSAY][1] == "Well argued."
     wrong = next(answer for answer in mistakes(HOME) if answer.exercise == TASKS[0].id)  # what dora handed in
     assert rows["dora"][4][TASKS[0].id][:2] == (wrong.points, 1.5)
     assert rows["files"][1] == timedelta(days=2)
 
 
-def test_who_is_late_loses_what_the_course_says(both):
-    rows = _rows(both[1])
+def test_who_is_late_loses_what_the_course_says(entered):
+    rows = _rows(entered[0])
     (name, score, penalty) = rows["late"][3][0]
     assert (name, score, penalty) == (HOME.name, 15.0, 15.0)
     assert rows["ada"][3][0][2] is None and rows["badtime"][0] is None
 
 
-def test_doubts_flag_a_cell_and_leave_its_number(both, warden):
-    _, root, records, _ = both
+def test_doubts_flag_a_cell_and_leave_its_number(entered, warden):
+    root, records, _ = entered
     work = assignment.assignment(root, HOME)
     ada = next(record for record in records if record.student == "ada")
     before = _rows(root)["ada"][4]
@@ -236,28 +255,35 @@ def test_doubts_flag_a_cell_and_leave_its_number(both, warden):
     assert _rows(root)["ada"][4] == before
 
 
-def test_a_name_that_is_no_students_is_refused_and_nowhere(both):
-    one, other, records, refused = both
-    work = assignment.assignment(one, HOME)
+def test_a_name_that_is_no_students_is_refused_and_nowhere(entered):
+    root, records, refused = entered
+    work = assignment.assignment(root, HOME)
     assert refused == [] and work.strangers() == [STRANGE] and STRANGE not in work.students()
     strange = dataclasses.replace(records[0], student=STRANGE)
     assert enter.write(work, [strange]) == [f"{STRANGE!r} is no name for a student"]
-    for root in (one, other):
-        with _gradebook(root) as book:
-            assert STRANGE not in {student.id for student in book.students}
-        assert not (root / "autograded" / STRANGE).exists() and not (root / "feedback" / STRANGE).exists()
+    with _gradebook(root) as book:
+        assert STRANGE not in {student.id for student in book.students}
+    assert not (root / "autograded" / STRANGE).exists() and not (root / "feedback" / STRANGE).exists()
 
 
-def test_no_file_of_a_student_gets_anywhere(both):
-    for root in both[:2]:
-        for step in ("autograded", "feedback"):
-            found = {path.name for path in (root / step / "files").rglob("*")}
-            assert HOME.name in found or (root, step) == (both[0], "feedback"), (root, step)
-            assert found <= {HOME.name, f"{HOME.name}.ipynb", f"{HOME.name}.html", "timestamp.txt"}, (root, step)
+def _holds_nothing_of_a_student(root, *steps):
+    for step in steps:
+        found = {path.name for path in (root / step / "files").rglob("*")}
+        assert HOME.name in found
+        assert found <= {HOME.name, f"{HOME.name}.ipynb", f"{HOME.name}.html", "timestamp.txt"}, (root, step)
 
 
-def test_no_secret_gets_to_students(both):
-    _, root, records, _ = both
+def test_no_file_of_a_student_gets_anywhere(entered):
+    _holds_nothing_of_a_student(entered[0], "autograded", "feedback")
+
+
+@pytest.mark.slow
+def test_no_file_of_a_student_gets_anywhere_through_nbgrader(converted):
+    _holds_nothing_of_a_student(converted, "autograded")
+
+
+def test_no_secret_gets_to_students(entered):
+    root, records, _ = entered
     key = (root / secret.NAME).read_text().strip()
     work = assignment.assignment(root, HOME)
     hidden = [key, work.master.secret.hex(), secret.fingerprint(secret.load(root)), str(root), str(HOME), "LEAK"]
@@ -279,13 +305,13 @@ def test_no_secret_gets_to_students(both):
 
 
 @pytest.mark.slow
-def test_the_feedback_is_nbgraders(both):
+def test_the_feedback_is_nbgraders(entered):
     """The quick page and nbconvert's own differ in nothing but a second parse."""
     from nbconvert.exporters import HTMLExporter
     from nbgrader.converters import GenerateFeedback
     from nbgrader.coursedir import CourseDirectory
 
-    _, root, *_ = both
+    root, *_ = entered
     path = root / "feedback" / "dora" / HOME.name / f"{HOME.name}.html"
     quick = path.read_text(encoding="utf-8")
     config = enter.settings(root)
@@ -293,14 +319,14 @@ def test_the_feedback_is_nbgraders(both):
     where = CourseDirectory(config=config, assignment_id=HOME.name, student_id="dora")
     GenerateFeedback(coursedir=where, config=config, force=True).start()
     assert str(bs4.BeautifulSoup(quick, "html.parser")) == path.read_text(encoding="utf-8")
-    dora = next(record for record in both[2] if record.student == "dora")
+    dora = next(record for record in entered[1] if record.student == "dora")
     shown = bs4.BeautifulSoup(quick, "html.parser").get_text()
     assert all(line.strip() in shown for line in dora.cells[TASKS[0].id].reasons)
 
 
 @pytest.mark.parametrize("where", ["rows", pytest.param("files", marks=pytest.mark.slow)])
-def test_killed_half_way_the_same_call_completes_it(where, both, tmp_path, monkeypatch):
-    _, source, records, _ = both
+def test_killed_half_way_the_same_call_completes_it(where, entered, tmp_path, monkeypatch):
+    source, records, _ = entered
     root = tmp_path / "course"
     shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
     work = assignment.assignment(root, HOME)
@@ -326,8 +352,8 @@ def test_killed_half_way_the_same_call_completes_it(where, both, tmp_path, monke
     assert _files(root) == expected and _rows(root) == before
 
 
-def test_what_is_written_is_what_nbconvert_writes(both):
-    _, root, records, _ = both
+def test_what_is_written_is_what_nbconvert_writes(entered):
+    root, records, _ = entered
     work = assignment.assignment(root, HOME)
     for record in records[:3]:
         release = copy.deepcopy(work.release)
@@ -359,8 +385,8 @@ def test_the_time_of_a_hand_in(content, hour, tmp_path):
     assert handed_in_at(tmp_path) is None
 
 
-def test_without_a_gradebook_it_is_told_what_to_do(both, tmp_path):
-    work = assignment.assignment(both[1], HOME)
+def test_without_a_gradebook_it_is_told_what_to_do(entered, tmp_path):
+    work = assignment.assignment(entered[0], HOME)
     alone = assignment.Assignment(tmp_path, work.home, work.name, work.release, work.master)
     with pytest.raises(ValueError, match=r"gradebook\.db has no 03_badnets; run `autograder release"):
         enter.write(alone, [])
@@ -368,11 +394,11 @@ def test_without_a_gradebook_it_is_told_what_to_do(both, tmp_path):
 
 
 @pytest.mark.parametrize("command", [grading.grade, grading.regrade])
-def test_without_the_assignment_nothing_is_graded_and_it_is_told_what_to_do(command, both, tmp_path, monkeypatch):
+def test_without_the_assignment_nothing_is_graded_and_it_is_told_what_to_do(command, entered, tmp_path, monkeypatch):
     root = tmp_path / "course"
     for name in ("release", "submitted/ada"):  # not all: somebody has handed in a link to a file without an end
-        shutil.copytree(both[1] / name, root / name)
-    shutil.copy(both[1] / secret.NAME, root)
+        shutil.copytree(entered[0] / name, root / name)
+    shutil.copy(entered[0] / secret.NAME, root)
     Base.metadata.create_all(create_engine(f"sqlite:///{root / 'gradebook.db'}"))
     monkeypatch.setattr("autograder.warden.policy.guarded", lambda *_: nullcontext())
     with pytest.raises(ValueError, match=r"gradebook\.db has no 03_badnets; run `autograder release 03_badnets` first"):
@@ -381,9 +407,9 @@ def test_without_the_assignment_nothing_is_graded_and_it_is_told_what_to_do(comm
 
 
 @pytest.mark.slow
-def test_the_command_of_nbgrader_grades_this_way(both, tmp_path):
+def test_the_command_of_nbgrader_grades_this_way(entered, tmp_path):
     """As a process of its own, with its walls tried: `nbgrader autograde`, then a second time without --force."""
-    _, source, *_ = both
+    source, *_ = entered
     root = tmp_path / "course"
     shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
     nbgrader(root, "autograde", HOME.name)
@@ -397,8 +423,8 @@ def test_the_command_of_nbgrader_grades_this_way(both, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_hundred_students_are_entered_in_seconds(both, tmp_path):
-    _, source, records, _ = both
+def test_two_hundred_students_are_entered_in_seconds(entered, tmp_path):
+    source, records, _ = entered
     root = tmp_path / "course"
     shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
     ada = next(record for record in records if record.student == "ada")

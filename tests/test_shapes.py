@@ -11,6 +11,7 @@ from bdlab.exercises.verdict import PUBLIC, Tries, judge, outcomes
 from bdlab.submission import Local, Piped, Submission
 from bdlab.submission.frames import decode, encode
 
+pytestmark = pytest.mark.slow  # 99_probe holds one of each kind for the fast tests
 TASKS = {task.id: task for task in EXERCISES}
 BY_NAME = {(answer.exercise, answer.name): answer for answer in ANSWERS}
 RIGHT = [answer for answer in ANSWERS if answer.points is None]
@@ -30,7 +31,7 @@ def _local(answer, source=None):
 
 @pytest.fixture(scope="module")
 def pipe():
-    worker = Piped()
+    worker = Piped(seconds=60.0)  # the first optimiser imports for long on a busy machine
     yield worker
     worker.close()
 
