@@ -8,6 +8,7 @@ import time
 import pytest
 import torch
 
+import bdlab
 from bdlab import student, widgets
 from bdlab.lessons import l03_painter
 from bdlab.lessons.demos import cached
@@ -183,6 +184,14 @@ def test_the_order_of_the_choices_is_the_student_s_own(named):
     first = [one[0] for one in orders.values()]
     assert all(first.count(choice) >= 4 for choice in choices)  # 12 each are expected; one in 10,000 runs has fewer
     assert order("", "autumn") == order("", "autumn") != order("", "spring")
+
+
+def test_a_lessons_quiz_is_shuffled_by_the_term_that_its_setup_cell_names(monkeypatch):
+    orders = set()
+    for term in ("", "autumn", "spring", "summer", "winter"):
+        monkeypatch.setenv("BDLAB_TERM", term)
+        orders.add(tuple(bdlab.quiz("l03_place").controls))
+    assert len(orders) > 1 and len({frozenset(order) for order in orders}) == 1
 
 
 def test_an_order_that_must_be_is_kept(named):
