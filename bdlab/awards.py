@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import io
 import os
@@ -64,12 +65,16 @@ def trophy(
     """Keep the trophy of a lesson, 'l03' or '03_badnets', and show its card; a later one takes its place.
 
     picture: an image (C, H, W) or (H, W) in [0, 1], a plot, or PNG bytes.  numbers: label -> value, at most four; floats
-    are written with three digits, so give shares as text: '97.1 %'.  points: what `bdlab.check_all` returned.
+    are written with three digits, so give shares as text: '97.1 %'.  Without both, what the lesson's 'Your ...' cell gave
+    last.  points: by default what all checks of the lesson give now.
+    Raises: `ValueError` where there is nothing to show yet.
     Nothing happens while nbgrader runs the notebook.
     """
     if student.silent():
         return None
     found = _lesson(lesson)
+    if picture is None and numbers is None:
+        picture, numbers = _last_result(found)
     entry = {
         "title": found.title,
         "picture": base64.b64encode(_png(picture)).decode() if picture is not None else "",
@@ -189,9 +194,25 @@ def _numbers(numbers: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
+def _last_result(lesson: Lesson) -> tuple[Any, Mapping[str, Any]]:
+    """Picture and numbers of the lesson's 'Your ...' cell."""
+    if lesson.short not in student.results:
+        raise ValueError(
+            f"lesson must be one whose cell 'Your ...' has run since the kernel started, got {lesson.short!r}: run that "
+            "cell, then this one; or give a picture and numbers of your own"
+        )
+    result = student.results[lesson.short]
+    return result.picture, result.numbers
+
+
 def _points(points: float | None, lesson: Lesson) -> str:
-    if points is None:
+    if not lesson.exercises:
         return ""
+    if points is None:
+        from bdlab.exercises.checks import check_all
+
+        with contextlib.redirect_stdout(io.StringIO()):
+            points = check_all(lesson.short)
     most = lesson.points - lesson.essay
     if not 0 <= points <= most:
         raise ValueError(f"points must be in 0..{most:g}, what bdlab.check_all({lesson.short!r}) can give, got {points!r}")

@@ -20,6 +20,8 @@ PATIENCE = 10.0
 """Seconds after which the lock of a notebook that died is broken."""
 _kept: Record = {}
 """What could not be written, until the kernel stops."""
+results: dict[str, Any] = {}
+"""Lesson, 'l03' -> what its 'Your ...' cell gave last: a picture and numbers, which its trophy shows."""
 
 
 def silent() -> bool:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -32,6 +33,7 @@ def own(tmp_path, monkeypatch):
     monkeypatch.setenv("BDLAB_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     monkeypatch.setattr(student, "_kept", {})
+    monkeypatch.setattr(student, "results", {})
     return tmp_path / "home" / student.FILE
 
 
@@ -63,9 +65,13 @@ def test_a_trophy_is_shown_and_kept(own):
     assert shown.notes == () and f'alt="{shown.plot.alt}"' in shown._repr_html_()
 
 
-def test_a_trophy_needs_nothing_but_its_lesson():
+def test_a_trophy_needs_nothing_but_its_lesson_and_what_its_last_cell_gave():
+    with pytest.raises(ValueError, match=r"lesson must be one whose cell 'Your \.\.\.' has run .* got 'l03': run that cell"):
+        bdlab.trophy("03_badnets")
+    bdlab.use(lambda part: SimpleNamespace(picture=SIGN, numbers=NUMBERS), bdlab.mine("l03_stamp", torch.where))
     shown = bdlab.trophy("03_badnets")
-    assert shown.plot.alt.startswith("Trophy of lesson 03, ") and ": done. " in shown.plot.alt
+    assert "99.8 %" in shown.plot.alt and "0 of 15 points" in shown.plot.alt
+    assert shown.plot.alt.startswith("Trophy of lesson 03, ")
     assert repr(shown) == shown.plot.alt
 
 
@@ -102,7 +108,7 @@ def test_the_wall_shows_every_lesson_won_or_open():
 def test_the_name_is_given_once(own):
     bdlab.trophies(name="  Ada   Lovelace ")
     assert "Trophies of Ada Lovelace" in written(bdlab.trophies().plot)
-    assert any(text.startswith("Ada Lovelace · ") for text in written(bdlab.trophy("l03").plot))
+    assert any(text.startswith("Ada Lovelace · ") for text in written(bdlab.trophy("l03", SIGN).plot))
     bdlab.trophies(name="Bob")
     assert student.name() == "Bob"
     own.unlink()
@@ -125,7 +131,7 @@ def test_the_wall_is_written_as_one_picture(tmp_path):
 def test_what_is_wrong_with_the_file_stands_below_the_card(own):
     own.parent.mkdir(parents=True)
     own.write_text("{")
-    (note,) = bdlab.trophy("l03").notes
+    (note,) = bdlab.trophy("l03", SIGN).notes
     assert "was damaged" in note and len(list(own.parent.glob("student.damaged-*"))) == 1
     own.write_text("{")
     shown = bdlab.trophies()
@@ -134,7 +140,7 @@ def test_what_is_wrong_with_the_file_stands_below_the_card(own):
 
 def test_colab_is_told_how_to_keep_it(monkeypatch, own):
     monkeypatch.setenv("COLAB_RELEASE_TAG", "emulated")
-    assert f'files.download("{own}")' in bdlab.trophy("l03").notes[-1]
+    assert f'files.download("{own}")' in bdlab.trophy("l03", SIGN).notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +159,7 @@ def test_colab_is_told_how_to_keep_it(monkeypatch, own):
 )
 def test_a_trophy_that_makes_no_sense_is_refused(change, message, own):
     with pytest.raises(ValueError, match=message):
-        bdlab.trophy(**{"lesson": "l03", **change})
+        bdlab.trophy(**{"lesson": "l03", "picture": SIGN, **change})
     assert not own.exists()
 
 
@@ -192,10 +198,10 @@ def test_a_right_answer_puts_a_star_on_the_trophy(boxed):
     assert not wrong.right and wrong.wrong == 1
     assert repr(wrong) == "✗ Not this. Row and column are swapped. So far 1 wrong try; trying costs nothing."
     assert repr(bdlab.flag("l03", (1, 1, 1))) == "✗ Not this. So far 2 wrong tries; trying costs nothing."
-    assert "★ mystery box" not in written(bdlab.trophy("l03").plot)
+    assert "★ mystery box" not in written(bdlab.trophy("l03", SIGN).plot)
     right = bdlab.flag("l03", ["3", 4, 20])
     assert right.right and repr(right) == "★ Right, after 2 wrong tries. The trophy of lesson 03 has a star."
-    assert "★ mystery box" in written(bdlab.trophy("l03").plot) and "1 mystery box" in bdlab.trophies().plot.alt
+    assert "★ mystery box" in written(bdlab.trophy("l03", SIGN).plot) and "1 mystery box" in bdlab.trophies().plot.alt
     assert not bdlab.flag("l03", (9, 9, 9)).right
     assert "★ box" in written(bdlab.trophies().plot)  # a later wrong try takes no star away
 

@@ -219,14 +219,17 @@ def test_badge_and_setup_cell_come_from_course_toml(tmp_path):
     plain = build.source_notebook(HOME, Course())
     assert "colab" not in json.dumps(plain).lower()
     full = build.source_notebook(
-        HOME, Course("owner/course", "v1", "https://example.org/bdlab-0.1.0-py3-none-any.whl", "a" * 64)
+        HOME, Course("owner/course", "v1", "https://example.org/bdlab-0.1.0-py3-none-any.whl", "a" * 64, "autumn")
     )
     assert (
         f"colab.research.google.com/github/owner/course/blob/v1/lessons/{HOME.name}/{HOME.name}.ipynb"
         in full.cells[0].source
     )
+    assert not any("](../" in cell.source for cell in full.cells if cell.cell_type == "markdown")
+    assert full.cells[-1].source.endswith("[all lessons](https://github.com/owner/course/blob/v1/lessons/README.md)")
     setup = next(cell.source for cell in full.cells if cell["id"] == "setup")
     assert f'WHEEL, SHA256 = "https://example.org/bdlab-0.1.0-py3-none-any.whl", "{"a" * 64}"' in setup
+    assert 'TERM = "autumn"' in setup
     ast.parse(setup)
     bad = (ROOT / "course.toml").read_text().replace('url = ""', 'url = "https://example.org/x.whl"')
     (tmp_path / "course.toml").write_text(bad)

@@ -6,6 +6,7 @@ import base64
 import copy
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -64,6 +65,8 @@ def source_notebook(home: Path, settings: Course | None = None) -> NotebookNode:
         made[-1].update(_pictures(made[-1], home))
     _title(made[0], lesson, home, settings)
     made.append(_cell("markdown", _links(home)))
+    if settings.repository:
+        _address(made, home, settings)
     book.cells = made
     return normal(book)
 
@@ -148,13 +151,26 @@ def _links(home: Path) -> str:
     return " · ".join([*links, "[all lessons](../README.md)"])
 
 
+def _address(cells: list[NotebookNode], home: Path, settings: Course) -> None:
+    """Links to other files of the project get the course's address: in Colab, and beside nbgrader, the notebook is alone."""
+    base = f"https://github.com/{settings.repository}/blob/{settings.ref}"
+
+    def whole(found: re.Match[str]) -> str:
+        return f"]({base}/{os.path.normpath(f'lessons/{home.name}/{found[1]}')})"
+
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\((\.\./[^)\s]+)\)", whole, cell.source)
+
+
 def setup_cell(settings: Course, lesson: Lesson) -> str:
-    """The setup cell: version, repository and wheel of the course filled in, and what this lesson imports."""
+    """The setup cell: version, repository, wheel and term of the course filled in, and what this lesson imports."""
     text = SETUP.read_text(encoding="utf-8").rstrip("\n")
     source = f"git+https://github.com/{settings.repository}@{settings.ref}" if settings.repository else ""
     for names, values in (
         ("LEAST, SOURCE", (bdlab.__version__, source)),
         ("WHEEL, SHA256", (settings.wheel, settings.sha256)),
+        ("TERM", (settings.salt,)),
     ):
         filled = f"{names} = {', '.join(map(json.dumps, values))}"
         text = re.sub(rf"^{names} = .*?(?=  #|$)", filled.replace("\\", r"\\"), text, flags=re.M)

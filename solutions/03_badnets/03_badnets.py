@@ -350,13 +350,12 @@ mark = ["#.#",
         ".#.",
         "#.#"]
 forge = l03_figures.Forge(mark, at=(24, 24), rate=0.1)
-forged = bdlab.use(
+bdlab.use(
     forge,
     bdlab.mine("l03_stamp", l03_badnets.stamp),
     bdlab.mine("l03_poison", l03_badnets.poison),
     bdlab.mine("l03_scores", l03_badnets.scores),
 )
-forged
 
 # %% [markdown]
 # **Try three.** (a) The smallest mark with ASR of at least 90 %. (b) The same mark in the centre. (c) A black mark, `o`.
@@ -506,11 +505,11 @@ l03_figures.supplied()
 
 # %% role="use"
 # Use: your points
-points = bdlab.check_all("l03")
+bdlab.check_all("l03")
 
 # %% role="use"
 # Use: your trophy, with your own mark and your own numbers
-bdlab.trophy("l03", forged.picture, forged.numbers, points)
+bdlab.trophy("l03")
 
 # %% [markdown]
 # **Extension: true labels.** A marked 7 that is called 0 gives itself away. In a *clean-label* attack only zeros are marked, and
