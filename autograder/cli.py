@@ -6,7 +6,6 @@ Each command imports what it needs inside: torch takes seconds, and `--help` sho
 from __future__ import annotations
 
 import os
-import sys
 
 import typer
 
@@ -30,8 +29,6 @@ for _command in (
 
 def main() -> None:
     """Run the command; what is refused becomes one line on stderr and exit status 2."""
-    # jsonschema would build a grammar of addresses as it is imported: a processor second for what no notebook needs
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
         app()
     except (ValueError, OSError, RuntimeError) as refused:
