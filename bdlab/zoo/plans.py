@@ -41,6 +41,8 @@ class Plan:
 
 
 def _plans() -> Iterator[Plan]:
+    yield Plan(name="digits-clean", lessons=("07", "08", "12"), data="digits", why="the honest twin")
+    yield Plan(name="digits-clean-2", lessons=("12",), data="digits", seed=1, why="a second honest one: a decoy")
     yield Plan(name="signs-clean", lessons=("00", "02", "06", "10"), data="signs", why="the honest twin")
     yield Plan(name="signs-clean-2", lessons=("02", "10"), data="signs", seed=1, why="a second honest one: a decoy")
     yield Plan(
