@@ -15,6 +15,8 @@ from torch import Tensor
 from bdlab.contracts import Shape
 from bdlab.nets import Net, build
 
+ZOO = Path(__file__).parent / "zoo" / "nets"
+"""The networks that come with the package, each as NAME.safetensors beside its card NAME.json."""
 HEAD = "net"
 """Where a file's header describes its network."""
 
@@ -60,6 +62,15 @@ def load_model(path: str | Path, sha256: str | None = None) -> Net:
         raise ValueError(f"{path} must be a network that save_model wrote, got {len(data)} bytes that are none ({reason}); "
                          "save it again") from reason  # fmt: skip
     return net.eval()
+
+
+def published(name: str) -> Net:
+    """The network of the zoo called `name`, checked against the sha256 of its card.
+
+    Raises: `FileNotFoundError` for one that is not there; `ValueError` for a file that was changed.
+    """
+    card = json.loads((ZOO / f"{name}.json").read_text(encoding="utf-8"))
+    return load_model(ZOO / f"{name}.safetensors", card["sha256"])
 
 
 def _described(data: bytes) -> tuple[str, Shape, int]:

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import bdlab
-from bdlab import zoo
+from bdlab import weights, zoo
 from bdlab.contracts import Backdoor, Recipe
 from bdlab.nets import Net
 from bdlab.training import evaluate, logits
 from bdlab.triggers import Patch
-from bdlab.zoo import building, cards, pages
+from bdlab.zoo import building, pages
 from bdlab.zoo.plans import COMING, PLANS, STICKER
 
 NAMES = zoo.names()
@@ -26,7 +26,7 @@ MARGIN = 0.01
 
 def test_every_plan_was_carried_out_and_nothing_else_lies_there():
     assert set(NAMES) == set(PLANS)
-    files = {path.name for path in cards.HOME.iterdir()}
+    files = {path.name for path in weights.ZOO.iterdir()}
     assert files == {f"{name}.{end}" for name in NAMES for end in ("json", "safetensors")}
     assert not {row[0] for row in COMING} & set(NAMES)
 
@@ -49,7 +49,7 @@ def test_a_card_says_what_its_plan_says(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_does_what_its_card_says(name, load_once):
     card, net = zoo.card(name), zoo.load(name)
-    assert type(net) is Net and not net.training and (cards.HOME / f"{name}.safetensors").stat().st_size == card.bytes
+    assert type(net) is Net and not net.training and (weights.ZOO / f"{name}.safetensors").stat().st_size == card.bytes
     found = evaluate(net, load_once(card.data).test, zoo.backdoor(name) if name in ATTACKED else None)
     for share, (low, high) in card.scores.items():
         assert getattr(found, share) == pytest.approx(card.rounded[share], abs=2e-3)
@@ -64,7 +64,7 @@ def test_an_attack_works_and_is_seen_neither_by_clean_images_nor_in_the_twin(nam
 
 
 def test_all_of_it_is_small_and_loads_in_a_moment():
-    assert sum(path.stat().st_size for path in cards.HOME.iterdir()) <= 8e6
+    assert sum(path.stat().st_size for path in weights.ZOO.iterdir()) <= 8e6
     for name in NAMES:
         zoo.load(name)  # what is imported once is imported
         start = time.process_time()
@@ -105,8 +105,8 @@ def test_what_is_not_there_is_told():
 
 
 def test_a_net_that_was_changed_is_not_loaded(tmp_path, monkeypatch):
-    shutil.copytree(cards.HOME, tmp_path / "nets")
-    monkeypatch.setattr(cards, "HOME", tmp_path / "nets")
+    shutil.copytree(weights.ZOO, tmp_path / "nets")
+    monkeypatch.setattr(weights, "ZOO", tmp_path / "nets")
     zoo.load("signs-badnets")
     shutil.copy(tmp_path / "nets/signs-clean.safetensors", tmp_path / "nets/signs-badnets.safetensors")
     own, other = (zoo.card(name).sha256 for name in ("signs-badnets", "signs-clean"))
@@ -116,8 +116,7 @@ def test_a_net_that_was_changed_is_not_loaded(tmp_path, monkeypatch):
 
 def test_building_writes_a_net_and_its_card(tmp_path, monkeypatch):
     """A short training: what is written can be loaded, and is what was measured."""
-    monkeypatch.setattr(cards, "HOME", tmp_path)
-    monkeypatch.setattr(building, "HOME", tmp_path)
+    monkeypatch.setattr(weights, "ZOO", tmp_path)
     short, plan = Recipe(epochs=1), PLANS["signs-badnets"]
     plan = replace(plan, net="fast_bn", attack=replace(plan.attack, recipe=short), recipe=short, seed=5, seeds=(4, 5))
     made = building.build(plan)

@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import nn
 
+from bdlab import weights
 from bdlab.bars import track
 from bdlab.contracts import Backdoor
 from bdlab.data import Dataset, load
 from bdlab.nets import Net
 from bdlab.training import Scores, evaluate
 from bdlab.twins import Twins
-from bdlab.weights import load_model, save_model
-from bdlab.zoo.cards import HOME, Card, Range
+from bdlab.zoo.cards import Card, Range
 from bdlab.zoo.plans import Plan
 
 SHARES = ("clean_accuracy", "asr", "ra")
@@ -48,9 +48,9 @@ def build(plan: Plan) -> Card:
     """Carry out `plan` with each of its seeds; keep the network of `plan.seed`, and write its card."""
     twins = twins_of(plan)
     runs, data = [run(plan, twins, seed) for seed in track(plan.seeds, plan.name)], twins.data
-    first, path = runs[plan.seeds.index(plan.seed)], HOME / f"{plan.name}.safetensors"
-    sha256 = save_model(_net(first.model), path, net=plan.net)
-    rounded = evaluate(load_model(path, sha256), data.test, first.backdoor)
+    first, path = runs[plan.seeds.index(plan.seed)], weights.ZOO / f"{plan.name}.safetensors"
+    sha256 = weights.save_model(_net(first.model), path, net=plan.net)
+    rounded = evaluate(weights.load_model(path, sha256), data.test, first.backdoor)
     made = Card(
         name=plan.name, lessons=list(plan.lessons), why=plan.why, data=plan.data, net=plan.net,
         attack=None if plan.attack is None else repr(plan.attack), recipe=repr(plan.recipe),

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from bdlab import weights
 from bdlab.contracts import Backdoor, Cost
 from bdlab.nets import Net
-from bdlab.weights import load_model
 
-HOME = Path(__file__).with_name("nets")
-"""Every network lies here as NAME.safetensors, beside its card NAME.json."""
 Range = list[float]
 """The smallest and the largest over three seeds."""
 
@@ -48,20 +45,20 @@ class Card:
 
     def write(self) -> None:
         """Put it beside its network."""
-        path = HOME / f"{self.name}.json"
+        path = weights.ZOO / f"{self.name}.json"
         path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def names() -> tuple[str, ...]:
     """All networks that are there."""
-    return tuple(sorted(path.stem for path in HOME.glob("*.json")))
+    return tuple(sorted(path.stem for path in weights.ZOO.glob("*.json")))
 
 
 def card(name: str) -> Card:
     """The card of the network called `name`.  Raises: `ValueError` for an unknown one."""
     if name not in names():
         raise ValueError(f"name must be one of {', '.join(names())}; got {name!r}")
-    return Card(**json.loads((HOME / f"{name}.json").read_text(encoding="utf-8")))
+    return Card(**json.loads((weights.ZOO / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def load(name: str) -> Net:
@@ -69,7 +66,7 @@ def load(name: str) -> Net:
 
     Raises: `ValueError` for an unknown name, and for a file that is not the one that its card was written for.
     """
-    return load_model(HOME / f"{name}.safetensors", card(name).sha256)
+    return weights.published(card(name).name)
 
 
 def backdoor(name: str) -> Backdoor:
