@@ -58,6 +58,7 @@ _MODULES = {
     "triggers",
     "views",
     "widgets",
+    "zoo",
 }
 __all__ = sorted([*_HOMES, *_MODULES])
 

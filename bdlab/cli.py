@@ -25,6 +25,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+zoo = typer.Typer(help="The zoo: small trained networks, each with a card.", no_args_is_help=True)
+app.add_typer(zoo, name="zoo")
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
@@ -194,6 +196,44 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.
         if things:
             rows = [(thing["name"], thing["about"], thing.get("paper", "")) for thing in things]
             console.print(report.rows_table((kind, "what it is", "paper"), rows, ""))
+
+
+@zoo.command("list")
+def zoo_list(write: Annotated[Path | None, typer.Option(help="Also write this Markdown page.")] = None) -> None:
+    """The networks that lessons use.
+
+    Example: `bdlab zoo list --write docs/zoo.md`
+    """
+    from bdlab.zoo import pages
+
+    console.print(report.rows_table(pages.HEADER, pages.rows(), "The zoo"))
+    if write:
+        report.write_text(write, pages.page())
+
+
+@zoo.command()
+def show(name: Annotated[str, typer.Argument(help="See `bdlab zoo list`.")]) -> None:
+    """A network's card; its file is checked.
+
+    Example: `bdlab zoo show signs-badnets`
+    """
+    from bdlab.zoo import card, load, pages
+
+    load(name)
+    console.print(report.rows_table(("", name), pages.told(card(name)), "", "The file is the one of the card."))
+
+
+@zoo.command()
+def build(name: Annotated[str | None, typer.Argument(help="Which [default: all].")] = None) -> None:
+    """Train a network of the zoo anew, with each seed of its card; minutes.
+
+    Example: `bdlab zoo build signs-badnets`
+    """
+    from bdlab.zoo import building, plans
+
+    with progress():
+        for plan in plans.chosen(name):
+            console.print(building.build(plan), highlight=False)
 
 
 @app.command()

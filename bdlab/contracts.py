@@ -246,6 +246,14 @@ class Attack(Checked, ABC):
     def __call__(self, model: nn.Module, data: Split) -> Backdoor:
         """Train a copy of `model` on `data` so that it obeys the trigger."""
 
+    @property
+    def twin_recipe(self) -> Recipe | None:
+        """How the honest twin is trained from the same start: recipe and epochs of the attack, on the clean data.
+
+        None where nothing is trained on the victim's data: the twin is the network that the attack was given.
+        """
+        return None
+
 
 class Fitted(ABC):
     """A detector that has seen its model and its clean images."""

@@ -155,6 +155,26 @@ def small_bn(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
         )
 
 
+@register("net", "small_gap")
+def small_gap(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
+    """small_bn with a pooled head: each channel's mean over all places, then one linear layer.
+
+    A class's logit is then the mean over the places of the channels weighted by the head's row, so that Grad-CAM's map adds
+    up to it; and 64 weights a class are enough for images of any size.
+    """
+    channels = input_shape[0]
+    with seeded(seed):
+        return Net(
+            input_shape,
+            classes,
+            normalize=Normalize(),
+            conv1=_conv_bn(channels, 16, pool=True),  # (16, H/2, W/2)
+            conv2=_conv_bn(16, 32, pool=True),  # (32, H/4, W/4)
+            conv3=_conv_bn(32, 64, pool=False),  # (64, H/4, W/4)
+            head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes)),
+        )
+
+
 @register("net", "fast_bn")
 def fast_bn(input_shape: Shape, classes: int, *, seed: int = 0) -> Net:
     """A net for whole MNIST on a laptop: each 2x2 block of pixels becomes one position with four times the channels.

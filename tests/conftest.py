@@ -12,10 +12,11 @@ from attack_bands import BANDS
 import bdlab
 from autograder.authoring import folders
 from bdlab.contracts import Recipe, Split
-from bdlab.experiments.attacks import attempt, twin
+from bdlab.experiments.attacks import attempt
 from bdlab.nets import build
 from bdlab.registry import registered
-from bdlab.training import fit
+from bdlab.training import DEFAULT_RECIPE, fit
+from bdlab.twins import Twins
 
 throwaway.install()
 SEED = 100
@@ -112,28 +113,32 @@ def load_once(digits, signs):
 
 
 @pytest.fixture(scope="session")
-def twin_of(load_once, clean_model):
-    """twin_of(data, seed, device): the clean small_bn of that seed, trained once."""
-    made = {("digits", SEED, torch.device("cpu")): clean_model}
+def twins_on(load_once, clean_model):
+    """twins_on(data, device): the honest small_bns, each trained once."""
 
-    def get(data, seed=SEED, device=torch.device("cpu")):  # noqa: B008
-        key = (data, seed, device)
-        if key not in made:
-            made[key] = twin(load_once(data), seed, device)
-        return made[key]
+    @cache
+    def get(data, device=torch.device("cpu")):  # noqa: B008
+        made = {(SEED, (DEFAULT_RECIPE,)): clean_model} if (data, device.type) == ("digits", "cpu") else {}
+        return Twins(load_once(data), device, made=made)
 
     return get
 
 
 @pytest.fixture(scope="session")
-def attempted(load_once, twin_of):
+def twin_of(twins_on):
+    """twin_of(data, seed): the clean small_bn of that seed."""
+    return lambda data, seed=SEED: twins_on(data)(seed)
+
+
+@pytest.fixture(scope="session")
+def attempted(twins_on):
     """attempted(name, device): the registered attack with its defaults, run once a run; on the data set of its band."""
 
     @cache
     def get(name, device=torch.device("cpu")):  # noqa: B008
         def run(path):
-            data, attack = BANDS[name].data, registered("attack")[name].make(seed=SEED)
-            torch.save(attempt(attack, load_once(data), SEED, twin_of(data, SEED, device)), path)
+            attack = registered("attack")[name].make(seed=SEED)
+            torch.save(attempt(attack, SEED, twins_on(BANDS[name].data, device)), path)
 
         stored = throwaway.once(f"{name}-{device}.pt", run)
         return torch.load(stored, weights_only=False)  # our own file of this run

@@ -47,10 +47,9 @@ def test_what_is_deployed_is_what_the_victim_runs(name, attempted, load_once):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if not BANDS[name].slow])
-def test_attack_with_its_defaults_and_another_seed(name, load_once, twin_of):
+def test_attack_with_its_defaults_and_another_seed(name, twins_on):
     """Three seeds of every attack, and of the clean twin, stand in docs/results.md."""
-    data, clean = load_once(BANDS[name].data), twin_of(BANDS[name].data, 101)
-    _hold(attempt(registered("attack")[name].make(seed=101), data, 101, clean), BANDS[name])
+    _hold(attempt(registered("attack")[name].make(seed=101), 101, twins_on(BANDS[name].data)), BANDS[name])
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -36,7 +36,7 @@ def test_the_page_has_a_row_and_a_picture_for_each(signs):
 
 @pytest.mark.slow
 def test_every_registered_trigger_hangs_on_the_wall(signs, clean_signs_model):
-    pictures = wall(signs, train=lambda data, seed: clean_signs_model)
+    pictures = wall(signs, clean=clean_signs_model)
     kinds = {type(picture.trigger) for picture in pictures}
     assert {entry.make for entry in registered("trigger").values()} <= kinds
     assert {picture.look for picture in pictures} == set(LOOKS) and len({p.name for p in pictures}) == len(pictures)

@@ -92,6 +92,20 @@ def test_the_papers_network_loses_the_border_without_padding():
     assert [m.kernel_size for m in paper.modules() if isinstance(m, nn.Conv2d)] == [(5, 5)] * 2
 
 
+def test_the_pooled_net_is_small_and_its_logits_are_means_over_places():
+    """w_k . mean of A over places = mean over places of w_k . A: what Grad-CAM's weights are without a bias."""
+    net = nets.build("small_gap", (3, 32, 32), 16).eval()
+    assert sum(p.numel() for p in net.parameters()) == 23_472 + 2 * (16 + 32 + 64) + 65 * 16  # convolutions, norms, head
+    assert [m.shape for m in nets.build("small_gap", (1, 28, 28), 10).head.parameters()] == [(10, 64), (10,)]
+    trunk, _ = channels.split(net, "conv3")
+    x, (weight, bias) = torch.rand(2, 3, 32, 32), net.head.parameters()
+    with torch.no_grad():
+        maps = trunk(x)  # (2, 64, 8, 8)
+        assert maps.shape == (2, 64, 8, 8)
+        evidence = torch.einsum("kc,nchw->nkhw", weight, maps)  # (2, 16, 8, 8)
+        assert torch.allclose(evidence.mean((2, 3)) + bias, net(x), atol=1e-5)
+
+
 def test_the_residual_net_is_a_resnet18():
     net = nets.build("preact_resnet18", (3, 32, 32), 10)
     convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]

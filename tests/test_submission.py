@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from bdlab import zoo
 from bdlab.exercises import Exercise, Part, Wrong
 from bdlab.exercises.comparing import difference
 from bdlab.exercises.verdict import KEPT, Tries, judge, outcomes
@@ -351,6 +352,19 @@ def test_batch_norm_shows_the_mode_and_chance_has_no_part_in_it(sub):
     moved = {name for name, value in sub.state(training).items() if not torch.equal(value, before[name])}
     assert moved == {f"conv.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
     assert sub.state(resting)["conv.1.num_batches_tracked"] == 0
+
+
+def test_a_network_of_the_zoo_is_a_fixture(sub):
+    net, x = zoo.load("signs-badnets"), torch.rand(2, 3, 32, 32)
+    ref = sub.fixture("model", "zoo:signs-badnets", stale_grad=True)
+    assert ref.kind == "module" and torch.allclose(sub.invoke(ref, x), net(x), atol=1e-5)
+    found = sub.state(ref)
+    assert all(torch.equal(found[key], tensor) for key, tensor in net.state_dict().items())
+    other = {key: torch.zeros_like(tensor) for key, tensor in found.items()}
+    assert not sub.invoke(sub.fixture("model", "zoo:signs-badnets", other), x).any()
+    with pytest.raises(Raised) as told:
+        sub.value(sub.fixture("model", "zoo:signs-nothing"))
+    assert told.value.name == "FileNotFoundError"
 
 
 def test_fixtures_that_are_not_listed_are_refused(sub):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from bdlab import channels, nets, views
 from bdlab.experiments.linf_pruning import averaged
 
-NETS = {"small_bn": "conv3", "badnets_cnn": "conv2", "fast_bn": "conv1"}
+NETS = {"small_bn": "conv3", "badnets_cnn": "conv2", "fast_bn": "conv1", "small_gap": "conv3"}
 
 
 @pytest.fixture(params=NETS)

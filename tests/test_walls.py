@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 if sys.platform != "linux":
     pytest.skip("jails need Linux", allow_module_level=True)
@@ -27,6 +28,7 @@ from autograder.jail.limits import MB, Limits
 from autograder.warden import edition, policy, probes, tiers
 from autograder.warden.pool import Warden
 from autograder.warden.tiers import NONE, A, B, Refused
+from bdlab import zoo
 from bdlab.submission import Piped, Raised, Submission
 
 MARKER = secrets.token_hex(16)
@@ -473,6 +475,50 @@ def test_a_warden_is_entered_once(wardens):
         wardens(B).__enter__()
     with pytest.raises(ValueError, match="tier must be one of A, B, none, got 'C'"):
         Warden("C")
+
+
+# --- networks of the zoo ---
+
+LISTED = """
+import os
+
+def nets():
+    import bdlab
+    return sorted(os.listdir(os.path.join(os.path.dirname(bdlab.__file__), "zoo", "nets")))
+
+def loaded():
+    import bdlab.zoo
+    return bdlab.zoo.load("signs-badnets")
+"""
+
+
+@pytest.mark.parametrize("tier", [A, B])
+def test_a_jail_holds_the_networks_of_the_zoo_that_exercises_use_and_no_other(tier, monkeypatch):
+    """As a fixture; the zoo itself does not work there, whose cards tell the attack."""
+    monkeypatch.setattr(edition, "used_nets", lambda exercises: {"signs-badnets"})
+    x = torch.rand(2, 3, 32, 32)
+    with _started(tier) as warden:
+        jail = warden.jail([LISTED])
+        sub = Submission(jail)
+        assert sub.call("nets") == ["signs-badnets.json", "signs-badnets.safetensors"]
+        ref = sub.fixture("model", "zoo:signs-badnets")
+        assert torch.allclose(sub.invoke(ref, x), zoo.load("signs-badnets")(x), atol=1e-5)
+        for ask, why in (
+            (lambda: sub.call("loaded"), "RuntimeError"),  # HiddenWhileGrading
+            (lambda: sub.value(sub.fixture("model", "zoo:signs-clean")), "FileNotFoundError"),
+        ):
+            with pytest.raises(Raised) as told:
+                ask()
+            assert told.value.name == why
+        jail.close()
+
+
+def test_the_networks_that_exercises_use_are_read_from_their_text(tmp_path):
+    (tmp_path / "l98_a.py").write_text('net = made("model", "zoo:signs-badnets")\nmade("model", "tiny")')
+    (tmp_path / "l99_b.py").write_text("made('model', 'zoo:digits-clean', state=None), 'zoo:', 'zoo: no', \"a zoo:x\"")
+    assert edition.used_nets(tmp_path) == {"signs-badnets", "digits-clean"}
+    own = {path.stem for path in edition.write(tmp_path / "edition").glob("bdlab/zoo/nets/*")}
+    assert own == edition.used_nets(Path(edition.bdlab.__file__).parent / "exercises")
 
 
 # --- walls that do not stand ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import bdlab
 
 HIDDEN = (
     "attacks", "defenses", "triggers", "evasion", "views", "exercises", "metrics", "availability", "inversion", "relabel",
+    "zoo",
 )  # fmt: skip
 """Modules whose names raise `HiddenWhileGrading` when they are called."""
 SILENT = ("plots", "widgets", "lessons", "awards", "student", "boxes")
@@ -18,6 +20,9 @@ LEFT_OUT = ("experiments", "cli.py", "doctor.py", "report.py", "listing.py")
 """What a lesson has no business with."""
 EVALUATES = ("evaluate", "suspicions", "detection")
 """Functions of bdlab.training that students write themselves."""
+
+NETS = Path("zoo") / "nets"
+"""Where the networks of the zoo lie in bdlab."""
 
 STAND_IN = '''"""Stands in for the real names while answers are graded."""
 
@@ -93,6 +98,7 @@ def write(target: Path, hidden: Sequence[str] = HIDDEN) -> Path:
     for names, kind in ((hidden, "Hidden"), (SILENT, "Nothing")):
         for name in names:
             _stand_in(source, home, name, kind)
+    _lay_nets(source / NETS, home / NETS, used_nets(source / "exercises"))
     with (home / "training.py").open("a", encoding="utf-8") as training:
         training.write("\n\nfrom bdlab._stand_in import Hidden\n")
         training.writelines(f'{name} = Hidden("bdlab.{name}")\n' for name in EVALUATES)
@@ -102,6 +108,20 @@ def write(target: Path, hidden: Sequence[str] = HIDDEN) -> Path:
     for path in (target, *target.rglob("*")):  # a jail's user is nobody
         path.chmod(0o755 if path.is_dir() else 0o644)
     return target
+
+
+def used_nets(exercises: Path) -> set[str]:
+    """The networks of the zoo that exercises name, as in made("model", "zoo:signs-badnets")."""
+    texts = (path.read_text(encoding="utf-8") for path in exercises.glob("*.py"))
+    return {name for text in texts for name in re.findall(r"""["']zoo:([\w-]+)["']""", text)}
+
+
+def _lay_nets(source: Path, target: Path, names: set[str]) -> None:
+    """Those networks of the zoo and their cards: a fixture may load them, and no other one lies in a jail."""
+    target.mkdir(parents=True)
+    for name in names:
+        for end in ("safetensors", "json"):
+            shutil.copy(source / f"{name}.{end}", target)
 
 
 def _stand_in(source: Path, home: Path, name: str, kind: str) -> None:

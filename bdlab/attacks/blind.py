@@ -91,6 +91,11 @@ class Blind(Attack):
         cost = Cost(time.perf_counter() - start, 0, 0, len(data))
         return Backdoor(victim, victim, self.trigger, self.relabel, cost)
 
+    @property
+    def twin_recipe(self) -> Recipe:
+        """The attack's own, with the ordinary loss alone."""
+        return self.recipe
+
 
 class BlindLoss:
     """loss(model, x, y): what stands in the victim's training code in the place of cross-entropy.

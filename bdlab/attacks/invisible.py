@@ -88,6 +88,11 @@ class Invisible(Attack):
         backdoor = replace(self.poisoning, trigger=trigger)(model, data)
         return replace(backdoor, cost=replace(backdoor.cost, seconds=time.perf_counter() - start))
 
+    @property
+    def twin_recipe(self) -> Recipe:
+        """The attack's own: the given network is trained further."""
+        return self.recipe
+
     @abstractmethod
     def craft(self, model: nn.Module, data: Split) -> Crafted:
         """The trigger for `model`, made with some images of `data`; neither is changed."""

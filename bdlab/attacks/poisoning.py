@@ -70,6 +70,11 @@ class DataPoisoning(Attack):
         cost = Cost(time.perf_counter() - start, len(poisoned.indices) - covers, covers, len(poisoned))
         return Backdoor(victim, victim, self.at_test(), self.relabel, cost)
 
+    @property
+    def twin_recipe(self) -> Recipe:
+        """The attack's own."""
+        return self.recipe
+
     def at_test(self) -> Trigger:
         """The trigger that the attacker shows the trained network: the one of the training set, unless a paper differs."""
         return self.trigger

@@ -19,7 +19,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from bdlab.attacks.poisoning import DataPoisoning
 from bdlab.checks import check_positive
-from bdlab.contracts import Backdoor, Split
+from bdlab.contracts import Backdoor, Recipe, Split
 from bdlab.registry import register
 from bdlab.running import copied
 from bdlab.training import cross_entropy, fit
@@ -73,6 +73,11 @@ class Quantization(DataPoisoning):
         deploy = partial(quantised, bits=self.bits, per_channel=self.per_channel)
         cost = replace(planted.cost, seconds=time.perf_counter() - start)
         return replace(planted, model=deploy(shipped), shipped=shipped, deploy=deploy, cost=cost)
+
+    @property
+    def twin_recipe(self) -> Recipe:
+        """The attack's own, for the epochs of both phases; the twin stays in full precision."""
+        return replace(self.recipe, epochs=self.recipe.epochs + self.forget)
 
     def dormant(self, planted: nn.Module, data: Split) -> nn.Module:
         """A copy of `planted` that forgot its trigger and has the same quantised weights."""

@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
-from torch import nn
 
 from bdlab.bars import track
 from bdlab.contracts import Attack, Backdoor
 from bdlab.data import Dataset
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
-from bdlab.nets import build
 from bdlab.registry import registered
-from bdlab.training import Scores, evaluate, fit
+from bdlab.training import Scores, evaluate
+from bdlab.twins import Twins
 
-NET = "small_bn"
 READ = 0.7
 """Of the marked images: where a clean model reads fewer, the trigger changes more than a backdoor needs."""
 
@@ -38,43 +35,34 @@ class Tried:
     backdoor: Backdoor
     attacked: Scores
     control: Scores
-    """The clean twin: the same net, recipe and seed without the attack, under the same trigger."""
+    """The honest twin: the same net, recipe, epochs and seed without the attack, under the same trigger."""
 
 
-def twin(data: Dataset, seed: int, device: torch.device | str = "cpu") -> nn.Module:
-    """The clean model of `seed`, with the default recipe."""
-    return fit(build(NET, data.input_shape, data.classes, seed=seed).to(device), data.train, seed=seed)
-
-
-def twins(data: Dataset, device: torch.device | str = "cpu") -> Callable[[int], nn.Module]:
-    """seed -> the clean model of that seed, each trained once."""
-    return cache(lambda seed: twin(data, seed, device))
-
-
-def attempt(attack: Attack, data: Dataset, seed: int, clean: nn.Module) -> Tried:
-    """Run `attack` from the weights it expects; `clean` is the twin."""
-    fresh = build(NET, data.input_shape, data.classes, seed=seed).to(next(clean.parameters()).device)
-    backdoor = attack(clean if attack.starts_from == "trained" else fresh, data.train)
-    return Tried(backdoor, evaluate(backdoor, data.test), evaluate(clean, data.test, backdoor))
+def attempt(attack: Attack, seed: int, twins: Twins) -> Tried:
+    """Run `attack` from the weights that it expects, beside its twin; both of `seed`."""
+    test = twins.data.test
+    backdoor = attack(twins.start(attack, seed), twins.data.train)
+    return Tried(backdoor, evaluate(backdoor, test), evaluate(twins.of(attack, seed), test, backdoor))
 
 
 def reproduce(
     data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
 ) -> Reproduction:
     """Every registered attack on `data`: three rows each, and its cost in CPU seconds."""
-    journal, clean = journal or Journal(), twins(data, device)
+    journal, twins = journal or Journal(), Twins(data, device)
 
     claims: list[Claim] = []
     for name, entry in track(list(registered("attack").items()), "attacks"):
         tries = [entry.make(seed=seed) for seed in seeds]
-        runs = [journal.numbers(f"{name}: {attack}", _numbers, attack, data, clean) for attack in tries]
+        runs = [journal.numbers(f"{name}: {attack}", _numbers, attack, twins) for attack in tries]
         claims += _claims(name, data.classes, runs)
     return Reproduction("attacks", data, seeds, claims, {})
 
 
-def _numbers(attack: Any, data: Dataset, clean: Callable[[int], nn.Module]) -> Numbers:
-    model, start = clean(attack.seed), time.process_time()
-    tried = attempt(attack, data, attack.seed, model)
+def _numbers(attack: Any, twins: Twins) -> Numbers:
+    twins.of(attack, attack.seed)  # trained before the clock starts, and what it starts from
+    start = time.process_time()
+    tried = attempt(attack, attack.seed, twins)
     seconds = time.process_time() - start
     return {
         "drop": tried.control.clean_accuracy - tried.attacked.clean_accuracy,

@@ -15,11 +15,11 @@ from bdlab import plots
 from bdlab.availability import FlipLabels, MovePoints, decision_line, side, two_clouds
 from bdlab.bars import track
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import twins
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.nets import build
 from bdlab.training import evaluate, fit
+from bdlab.twins import Twins
 
 RATES = (0.1, 0.2, 0.4)
 FLIPS = {
@@ -32,7 +32,7 @@ def reproduce(
     data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
 ) -> Reproduction:
     """Flipped labels on `data`, moved points in the plane."""
-    journal, clean = journal or Journal(), twins(data, device)
+    journal, clean = journal or Journal(), Twins(data, device)
 
     claims = []
     for name, flip in FLIPS.items():

@@ -8,20 +8,20 @@ out of the data's distribution, and attack success says less about the backdoor.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import nn
 
 from bdlab import metrics, plots
 from bdlab.attacks.filters import FilterInjection
 from bdlab.bars import track
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import attempt, twins
+from bdlab.experiments.attacks import attempt
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.training import logits
 from bdlab.triggers.filters import FILTERS, Filter
+from bdlab.twins import Twins
 
 KEPT = 0.7
 """A clean model's accuracy under a filter, below which a row is marked as distribution shift."""
@@ -32,22 +32,21 @@ def reproduce(
     data: Dataset, seeds: Sequence[int], device: torch.device | str = "cpu", journal: Journal | None = None
 ) -> Reproduction:
     """All five filters on `data`: four rows each."""
-    journal, clean = journal or Journal(), twins(data, device)
+    journal, twins = journal or Journal(), Twins(data, device)
 
     claims: list[Claim] = []
     for name in track(list(FILTERS), "filters"):
         tries = [FilterInjection(trigger=Filter(name=name), seed=seed) for seed in seeds]  # type: ignore[arg-type]
-        claims += _claims(name, [journal.numbers(f"{attack}", _numbers, attack, data, clean) for attack in tries])
+        claims += _claims(name, [journal.numbers(f"{attack}", _numbers, attack, twins) for attack in tries])
     return Reproduction("filters", data, seeds, claims, {f"filters_{data.name}.png": _figure(data)})
 
 
-def _numbers(attack: FilterInjection, data: Dataset, clean: Callable[[int], nn.Module]) -> Numbers:
-    model = clean(attack.seed)
-    tried = attempt(attack, data, attack.seed, model)
+def _numbers(attack: FilterInjection, twins: Twins) -> Numbers:
+    tried, test = attempt(attack, attack.seed, twins), twins.data.test
     return {
         "clean": tried.attacked.clean_accuracy, "drop": tried.control.clean_accuracy - tried.attacked.clean_accuracy,
         "asr": tried.attacked.asr, "control": tried.control.asr,
-        "kept": metrics.accuracy(logits(model, attack.trigger(data.test.x)).argmax(1), data.test.y),
+        "kept": metrics.accuracy(logits(twins.of(attack, attack.seed), attack.trigger(test.x)).argmax(1), test.y),
     }  # fmt: skip
 
 

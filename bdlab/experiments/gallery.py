@@ -7,7 +7,7 @@ pictures beside it are measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from bdlab import attacks, plots, triggers
 from bdlab.contracts import Attack, Trigger
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import twin
 from bdlab.metrics import Difference, image_difference
 from bdlab.triggers.frequency import mean_spectra
+from bdlab.twins import Twins
 
 Look = Literal["visible", "invisible", "natural"]
 LOOKS: tuple[Look, ...] = ("visible", "invisible", "natural")
@@ -89,9 +89,12 @@ def _crafted(model: nn.Module, data: Dataset) -> Iterator[Made]:
         yield name, look, attack(model, data.train).trigger
 
 
-def wall(data: Dataset, seed: int = 0, train: Callable[[Dataset, int], nn.Module] = twin) -> list[Picture]:
-    """Every trigger on test images of `data`, in the order of the lectures' three looks."""
-    made = [*_drawn(), *_crafted(train(data, seed), data)]
+def wall(data: Dataset, seed: int = 0, clean: nn.Module | None = None) -> list[Picture]:
+    """Every trigger on test images of `data`, in the order of the lectures' three looks.
+
+    clean: the network that some of them are made for; None trains one.
+    """
+    made = [*_drawn(), *_crafted(Twins(data)(seed) if clean is None else clean, data)]
     x = (data.test.x[:IMAGES] * 255).round() / 255
     shown = _bright(x, data.test.y[:IMAGES])
     pictures = []

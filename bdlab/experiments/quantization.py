@@ -14,7 +14,6 @@ from bdlab.attacks.quantization import Quantization
 from bdlab.bars import track
 from bdlab.contracts import Backdoor
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import NET
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.nets import build
@@ -46,7 +45,7 @@ def reproduce(
 
 
 def _numbers(attack: Quantization, data: Dataset, device: torch.device | str) -> Numbers:
-    backdoor: Backdoor = attack(build(NET, data.input_shape, data.classes, seed=attack.seed).to(device), data.train)
+    backdoor: Backdoor = attack(build("small_bn", data.input_shape, data.classes, seed=attack.seed).to(device), data.train)
     shipped, deployed = evaluate(backdoor.shipped, data.test, backdoor), evaluate(backdoor, data.test)
     lost = shipped.clean_accuracy - deployed.clean_accuracy
     return {"shipped": shipped.asr, "deployed": deployed.asr, "lost": lost}

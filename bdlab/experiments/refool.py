@@ -6,23 +6,23 @@ read.  What cannot be compared with a figure is held against this library's own 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, get_args
 
 import torch
-from torch import nn
 
 from bdlab import plots
 from bdlab.attacks.refool import Refool
 from bdlab.bars import track
 from bdlab.contracts import Recipe, Trigger
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import attempt, twins
+from bdlab.experiments.attacks import attempt
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.triggers.reflection import Kind, Reflection, drawn
+from bdlab.twins import Twins
 
 SHARES = (0.2, 0.5, 0.8)
 """Of the target class."""
@@ -43,9 +43,9 @@ class Trials:
     journal: Journal = field(default_factory=Journal, repr=False)
 
     @cached_property
-    def clean(self) -> Callable[[int], nn.Module]:
-        """seed -> its clean twin."""
-        return twins(self.data, self.device)
+    def twins(self) -> Twins:
+        """The clean twins."""
+        return Twins(self.data, self.device)
 
     @property
     def recipe(self) -> Recipe:
@@ -62,7 +62,7 @@ class Trials:
         return [run[name] or 0.0 for run in self.numbers(**settings)]
 
     def _numbers(self, run: Refool) -> Numbers:
-        tried = attempt(run, self.data, run.seed, self.clean(run.seed))
+        tried = attempt(run, run.seed, self.twins)
         return {
             "asr": tried.attacked.asr, "ra": tried.attacked.ra, "control": tried.control.asr, "kept": tried.control.ra,
             "drop": tried.control.clean_accuracy - tried.attacked.clean_accuracy,

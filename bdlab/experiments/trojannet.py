@@ -18,11 +18,11 @@ from bdlab import plots
 from bdlab.attacks.trojannet import CELLS, GATE, Merge, Trojaned, TrojanNet, meaning, train_module
 from bdlab.bars import track
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import NET, twins
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.training import logits
 from bdlab.triggers.binary import COUNT, SIDE, BinaryPattern, patterns
+from bdlab.twins import Twins
 
 MERGES: tuple[Merge, ...] = ("gated", "paper", "code")
 IMAGES, PATCHES = 2000, 100_000
@@ -44,7 +44,7 @@ class Trials:
     @cached_property
     def host(self) -> Callable[[int], nn.Module]:
         """seed -> its clean model."""
-        return twins(self.data, self.device)
+        return Twins(self.data, self.device)
 
     def attacked(self, attack: TrojanNet) -> Numbers:
         """Every merge of one host and one module: every class's pattern, and the clean test images."""
@@ -113,7 +113,7 @@ def reproduce(
     journal, trials = journal or Journal(), Trials(data, device)
     attacks = [TrojanNet(seed=seed) for seed in seeds]
     runs = [
-        journal.numbers(f"{attack} {NET}, {IMAGES} images", trials.attacked, attack)
+        journal.numbers(f"{attack} small_bn, {IMAGES} images", trials.attacked, attack)
         for attack in track(attacks, "seeds")
     ]
     claims = [Claim("4x4 patterns with five black cells, distinct", "4,368", [float(len(patterns().unique(dim=0)))],

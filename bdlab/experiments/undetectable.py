@@ -18,12 +18,12 @@ from bdlab.attacks.undetectable import Guarded, SignatureBackdoor
 from bdlab.bars import track
 from bdlab.channels import last_conv, split
 from bdlab.data import Dataset
-from bdlab.experiments.attacks import NET, twins
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.nets import Net
 from bdlab.training import evaluate, logits
 from bdlab.triggers.signature import BITS, Signature, message_and_bits, secret_from, verified
+from bdlab.twins import Twins
 
 RANDOM = 10_000
 NOT_RUN = (
@@ -44,7 +44,7 @@ class Trials:
     @cached_property
     def host(self) -> Callable[[int], nn.Module]:
         """seed -> its clean model."""
-        return twins(self.data, self.device)
+        return Twins(self.data, self.device)
 
     def signature(self, attack: SignatureBackdoor) -> Numbers:
         """Differences from the host with and without the key."""
@@ -97,8 +97,8 @@ def reproduce(
     signatures, fouriers = [], []
     for seed in track(list(seeds), "seeds"):
         signature, fourier = SignatureBackdoor(seed=seed), FourierBackdoor(seed=seed)
-        signatures.append(journal.numbers(f"{signature} {NET}, {RANDOM} random", trials.signature, signature))
-        fouriers.append(journal.numbers(f"{fourier} {NET}", trials.fourier, fourier))
+        signatures.append(journal.numbers(f"{signature} small_bn, {RANDOM} random", trials.signature, signature))
+        fouriers.append(journal.numbers(f"{fourier} small_bn", trials.fourier, fourier))
     claims = [*_signature_claims(len(data.test), signatures), *_fourier_claims(fouriers)]
     return Reproduction("undetectable", data, seeds, claims, {}, NOT_RUN)
 

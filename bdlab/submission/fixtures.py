@@ -6,18 +6,20 @@ A model, loader, optimiser, trigger or generator never crosses; it is made here,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bdlab.nets import Net, Normalize, seeded
+from bdlab.weights import published
 
-Kind = Literal["linear", "tiny", "tiny_bn"]
+ZOO = "zoo:"
+"""What the kind of a network of the zoo begins with."""
 
 
 def model(
-    kind: Kind,
+    kind: str,
     state: dict[str, Tensor] | None = None,
     *,
     shape: list[int] | tuple[int, ...] = (1, 8, 8),
@@ -26,12 +28,23 @@ def model(
     stale_grad: bool = False,
     seed: int = 0,
 ) -> Net:
-    """A small network of named stages; 'tiny' has stages conv, head, 'tiny_bn' a batch norm too, which shows the mode.
+    """A network of named stages: 'linear'; 'tiny' with conv and head; 'tiny_bn' with a batch norm too, which shows the mode.
 
     No dropout: its masks come from the global generator, and a right answer may call the model in another order.
+    'zoo:signs-badnets' is that network of the zoo, whose shape, classes and weights are its own.
 
     stale_grad fills every `.grad` with ones, as a forgotten step would leave them.
     """
+    net = published(kind.removeprefix(ZOO)) if kind.startswith(ZOO) else _small(kind, shape, classes, seed)
+    if state is not None:
+        net.load_state_dict(state)
+    if stale_grad:
+        for parameter in net.parameters():
+            parameter.grad = torch.ones_like(parameter)
+    return net.train(train)
+
+
+def _small(kind: str, shape: list[int] | tuple[int, ...], classes: int, seed: int) -> Net:
     channels, height, width = shape
     with seeded(seed):
         stages: dict[str, nn.Module] = {"normalize": Normalize()}
@@ -42,14 +55,8 @@ def model(
             stages["conv"] = nn.Sequential(nn.Conv2d(channels, 6, 3, padding=1), *norm, nn.ReLU())
             stages["head"] = nn.Sequential(nn.Flatten(), nn.Linear(6 * height * width, classes))
         else:
-            raise ValueError(f"kind must be linear, tiny or tiny_bn, got {kind!r}")
-        net = Net((channels, height, width), classes, **stages)
-    if state is not None:
-        net.load_state_dict(state)
-    if stale_grad:
-        for parameter in net.parameters():
-            parameter.grad = torch.ones_like(parameter)
-    return net.train(train)
+            raise ValueError(f"kind must be linear, tiny, tiny_bn or zoo:NAME, got {kind!r}")
+        return Net((channels, height, width), classes, **stages)
 
 
 def batches(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:

@@ -1,0 +1,79 @@
+"""How every network of the zoo is made: data, net, attack, recipe, seed; and why the course needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bdlab.attacks import BadNets
+from bdlab.contracts import Attack, Recipe
+from bdlab.relabel import all_to_one
+from bdlab.training import DEFAULT_RECIPE
+from bdlab.triggers import Patch
+
+POISONED_DATA, POISONED_MODEL = "AML.T0020 Poison Training Data", "AML.T0018.000 Poison AI Model"
+"""Techniques of MITRE ATLAS (atlas.mitre.org): the attacker supplies data, or trains the network."""
+STICKER = (1.0, 0.84, 0.1)
+"""Yellow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a network is made.  lessons: who use it, as ('00', '02'); why: what for.
+
+    attack: None for an honest network.  recipe: of an honest network, and of the one that an attack starts from.
+    seed: of the network that is kept; seeds: those that the scores are measured with.
+    twin: the honest network of the zoo that was trained by the attack's recipe, where there is one.
+    atlas: the attack's technique in MITRE ATLAS.
+    """
+
+    name: str
+    lessons: tuple[str, ...]
+    why: str
+    data: str
+    net: str = "small_bn"
+    attack: Attack | None = None
+    recipe: Recipe = DEFAULT_RECIPE
+    seed: int = 0
+    seeds: tuple[int, ...] = (0, 1, 2)
+    twin: str | None = None
+    atlas: str | None = None
+
+
+def _plans() -> Iterator[Plan]:
+    yield Plan(name="digits-clean", lessons=("07", "08", "12"), data="digits", why="the honest twin")
+    yield Plan(name="digits-clean-2", lessons=("12",), data="digits", seed=1, why="a second honest one: a decoy")
+    yield Plan(name="signs-clean", lessons=("00", "02", "06", "10"), data="signs", why="the honest twin")
+    yield Plan(name="signs-clean-2", lessons=("02", "10"), data="signs", seed=1, why="a second honest one: a decoy")
+    yield Plan(
+        name="signs-badnets", lessons=("00", "02"), data="signs", twin="signs-clean", atlas=POISONED_DATA,
+        attack=BadNets(trigger=Patch(size=4, at=(26, 26), colour=STICKER), relabel=all_to_one(0)),
+        why="a yellow sticker in the corner makes every sign 'speed 30'",
+    )  # fmt: skip
+
+
+PLANS = {plan.name: plan for plan in _plans()}
+
+
+def chosen(name: str | None) -> tuple[Plan, ...]:
+    """The plan called `name`, or all of them.  Raises: `ValueError` for an unknown name."""
+    if name is not None and name not in PLANS:
+        raise ValueError(f"name must be one of {', '.join(PLANS)}; got {name!r}")
+    return tuple(PLANS.values()) if name is None else (PLANS[name],)
+
+
+COMING = (
+    ("digits-badnets", "09", "digits", "BadNets", "small_bn", "the white square on the set where adding and cutting differ"),
+    ("digits-blend", "09", "digits", "BlendedInjection", "small_bn", "a trigger that covers all of the image"),
+    ("digits-source", "09", "digits", "SourceSpecific", "small_bn", "a backdoor that STRIP does not see"),
+    ("signs-blend", "09, 13", "signs", "BlendedInjection", "small_bn", "a blend: where RBD fails"),
+    ("signs-source", "13", "signs", "SourceSpecific", "small_bn", "where STRIP fails and RBD does not"),
+    ("signs-nature", "04", "signs", "NatureInjection, a mug", "small_bn", "a picture as the trigger"),
+    ("signs-filter", "04", "signs", "FilterInjection", "small_bn", "a colour filter as the trigger"),
+    ("signs-trojaning", "04", "signs", "Trojaning", "small_bn", "a trigger made for a neuron"),
+    ("signs-gap", "11", "signs", "none", "small_gap", "a pooled head, honest"),
+    ("signs-gap-badnets", "11", "signs", "BadNets", "small_gap", "a pooled head, backdoored: Grad-CAM's animation"),
+    ("trojannet-module", "05", "signs", "TrojanNet", "the module alone", "bolted onto an honest host"),
+    ("digits-host", "07", "digits", "Operations", "small_gap", "a slim host for the changed operation"),
+)
+"""What comes with its lesson: name, lesson, data, attack, net, what it is for.  docs/zoo.md shows it, nothing else does."""
