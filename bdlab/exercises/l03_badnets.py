@@ -146,6 +146,8 @@ STAMP = Exercise(
         "no_mask": "You paste the whole box, also the cells that the mask leaves out. The trigger is another one then.",
         "brightness": "You paste where the pattern is bright, not where the mask is True: a trigger's black cells get lost, "
         "and bright cells that the mask leaves out appear.",
+        "black_lost": "Black cells of the pattern leave no mark: you paste where pattern * mask is bright. Where the mask is "
+        "True every cell counts, a black one, too.",
         "multiplied": "You paste pattern * mask: cells that the mask leaves out turn black. They must stay as they were.",
         "adds": "You add the pattern to the pixels. A trigger replaces them: sums differ from image to image, and leave "
         "the range [0, 1].",

@@ -94,6 +94,8 @@ SCORES = Exercise(
     mistakes={
         "all_counted": "You divide by all images. Those of the target class cannot be attacked, and a clean network, which "
         "reads them rightly, would get an ASR of its own.",
+        "asr_all_counted": "Your ASR is a share of all images. Those whose wanted label is the true one do not count: nobody "
+        "need attack them.",
         "ra_all_counted": "Your RA is a share of all images. It has the same denominator as ASR: the images that the attack "
         "wants to change.",
         "only_read_rightly": "You count only images that the model reads rightly without the trigger. Our ASR counts every "

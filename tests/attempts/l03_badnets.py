@@ -75,6 +75,8 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "where the pattern is bright"),
     ("stamp", S + CHECK + WINDOW + "    part[:, :, mask] += pattern[:, mask]\n    return out", 1, "You add the pattern"),
     ("stamp", S + CHECK + WINDOW + "    part += pattern * mask\n    return out.clamp(0, 1)", 1, "cut the sum off at 1"),
+    ("stamp", S + CHECK + WINDOW + "    p = pattern * mask\n    part[:] = torch.where(p != 0, p, part)\n    return out", 1,
+     "Black cells of the pattern leave no mark"),
     ("stamp", S + CHECK + WINDOW + "    part += pattern\n    return out", 1, "also where the mask is False"),
     ("stamp", S + CHECK + WINDOW + "    part[:, :, mask] = pattern[0, mask]\n    return out", 1, "the first channel's colours"),
     ("stamp", S + CHECK + WINDOW + "    part[:, 0, mask] = pattern[0, mask]\n    return out", 1, "Only channel 0 is marked"),
@@ -198,6 +200,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "[x, trigger(x)])).argmax(1)\n        model.train(mode)\n    a, b = out.chunk(2)\n" + WANT + MEANS + GIVE, 4, "Next:"),
     # --- scores: slips ---
     ("scores", R + EVAL + ASK + WANT + MEANS.replace("[m]", "") + GIVE, 0, "You divide by all images"),
+    ("scores", R + EVAL + ASK + WANT + MEANS.replace("(b == t)[m]", "(b == t)") + GIVE, 0, "Your ASR is a share of all images"),
     ("scores", R + EVAL + ASK + WANT + MEANS.replace("(b == y)[m]", "(b == y)") + GIVE, 0, "Your RA is a share of all images"),
     ("scores", R + EVAL + ASK + WANT + "    m = m & (a == y)\n" + MEANS + GIVE, 0, "reads rightly without the trigger"),
     ("scores", R + EVAL + ASK + WANT + MEANS.replace("(b == y)[m]", "(b == t)[m]") + GIVE, 0, "compares with the attacker's labels"),
