@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import ClearSolutions
+
+from autograder.authoring.stubs import Stubs
+
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
 c.CourseDirectory.root = str(Path(__file__).resolve().parent / "private")
@@ -10,6 +15,8 @@ c.CourseDirectory.source_directory = "source"  # solutions/ rendered as notebook
 
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Write your answer here.*"
+steps = GenerateAssignment.preprocessors.default_args[0]
+c.GenerateAssignment.preprocessors = [Stubs if step is ClearSolutions else step for step in steps]  # `table = ...`
 c.ExecutePreprocessor.timeout = 120
 c.OverwriteCells.add_missing_cells = True  # a deleted check comes back and is graded
 

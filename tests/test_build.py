@@ -63,8 +63,9 @@ def test_the_cells_of_a_lesson(home):
     points = sum(mark.points for mark in marks.values() if mark.grade)
     assert points == lesson.points == (20 if lesson.exercises else 0)
     for cell in answers:
-        lines = cell.source.splitlines()
-        assert lines[0] == f"# [{cell.metadata.bdlab.exercise}]" and "raise NotImplementedError" in lines[-1]
+        task, lines = lessons.find(cell.metadata.bdlab.exercise), cell.source.splitlines()
+        stub = f"{task.name} = ..." if task.signatures[0].kind == "value" else "    raise NotImplementedError"
+        assert lines[0] == f"# [{task.id}]" and lines[-1].endswith(stub)
     for cell in cells:
         lines = cell.source.splitlines()
         hidden = cell.metadata.get("jupyter", {}).get("source_hidden")  # the setup cell
@@ -252,6 +253,8 @@ def copied(tmp_path):
         ('role="quiz"', 'role="quizz"', "role of cell .* must be one of setup, demo, .*, got 'quizz'"),
         ('exercise="entropy"', 'exercise="entropie"', "exercise of cell .* must be one of entropy, .*, got 'entropie'"),
         ("### BEGIN SOLUTION", "### BEGIN", "must have its solution between"),
+        ("SOLUTION\nthreat_table =", "SOLUTION\ndef threat_table(): return", "at the top level must assign a value"),
+        ("SOLUTION\nthreat_table = {", "SOLUTION\nthreat_table = {{", "at the top level must assign a value"),
         ('"use"\n# Use', '"use"\n# Example', "a demo cell, and no other, begins with '# Demo', a use cell with '# Use'"),
         ('bdlab.quiz("l99_q1")', 'bdlab.quiz("l99_q9")', "question must be one of .*l99_q1; got 'l99_q9'"),
         ('bdlab.quiz("l99_q1")', "bdlab.quiz", "a quiz is one line"),

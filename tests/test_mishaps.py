@@ -159,6 +159,7 @@ def test_a_line_that_names_no_answer_stops_nothing(tag, right, release):
         ("def prune_order(a):\n    return a", "def prune(w, c):\n    return w", "l99_prune_order", True),
         ("threat_table = {}", "threat_table['evasion'] = ['use']", "l99_threat_table", True),
         ("threat_table = {}", "threat_table.update(evasion=1)", "l99_threat_table", True),
+        ("threat_table = ...  # below", "threat_table = {}", "l99_threat_table", True),
         ("threat_table = {}", "other = {}\nother['evasion'] = ['use']", "l99_threat_table", False),
         ("def entropy(p):\n    return p", "def entropy(p):\n    return -p", "l99_entropy", False),
         ("def entropy(p):\n    return p", "entropy.calls = 1", "l99_entropy", False),

@@ -191,6 +191,7 @@ import torch
 from torch import nn
 
 number = 7
+stub = ...
 
 
 def echo(value):
@@ -393,6 +394,7 @@ def test_an_exception_is_told_by_its_class_and_in_the_notebook_by_its_line(sub):
         (lambda: sub.invoke(sub.make("Counter"), 1), "AttributeError"),
         (lambda: sub.value(sub.fixture("model", "huge")), "ValueError"),
         (lambda: sub.value("absent"), "NameError"),
+        (lambda: sub.value("stub"), "NotImplementedError"),
     ):
         with pytest.raises(Raised) as caught:
             ask()

@@ -73,6 +73,18 @@ def test_every_later_cell_runs_whatever_the_students_function_does(home, probe):
             _run(client, book, [answer])
 
 
+def test_an_untouched_notebook_runs_to_its_end_and_says_what_is_not_written(probe):
+    """A plain value's stub is no error, either."""
+    book = nbformat.read(build.student_folder(probe) / f"{probe.name}.ipynb", as_version=4)
+    book.cells.insert(0, nbformat.v4.new_code_cell(throwaway.known()))
+    NotebookClient(book, kernel_name="python3", timeout=600).execute()  # raises where a cell does
+    checks = [cell for cell in book.cells if cell.metadata.get("bdlab", {}).get("role") == "check"]
+    said = ["".join(out.get("text", "") for out in cell.outputs) for cell in checks]
+    tasks = lessons.lesson(probe.name).exercises
+    assert [text.split(" of")[0] for text in said] == [f"{task.id}: 0" for task in tasks]
+    assert all(f"{task.name} is not written yet" in text for task, text in zip(tasks, said, strict=True))
+
+
 def _run(client, book, places):
     """Cells one after the other; one that raises ends the test."""
     for at in places:

@@ -15,8 +15,6 @@ from filelock import FileLock
 import bdlab.exercises
 import bdlab.lessons
 from autograder.authoring import build, folders, frozen
-from autograder.course import nbgrader
-from autograder.course.folder import ROOT
 
 PROBE, OPEN = "99_probe", "97_open"
 HERE = Path(__file__).with_name("probe")
@@ -53,11 +51,10 @@ def known():
 
 def in_nbgrader(patch):
     """The kernels that nbgrader starts know them, too.  patch: pytest's monkeypatch."""
-    site, environment = HOME / "site", nbgrader._environment
+    site = HOME / "site"
     site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(known())
-    paths = os.pathsep.join((str(site), str(ROOT)))
-    patch.setattr(nbgrader, "_environment", lambda root: {**environment(root), "PYTHONPATH": paths})
+    patch.setenv("PYTHONPATH", str(site))
 
 
 @cache

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 import bdlab
 from autograder.authoring.folders import homes
 from autograder.authoring.sources import notebook, tasks
-from autograder.authoring.wrong import REGION
+from autograder.authoring.wrong import REGION, values_of
 from autograder.course.nbgrader import nbgrader
 from autograder.course.settings import Course, course
 from bdlab.exercises import lessons
@@ -199,6 +199,8 @@ def _check_cell(cell: NotebookNode, where: str, home: Path) -> None:
         raise ValueError(f"exercise of {where} must be one of {', '.join(tasks(home)) or '(none)'}, got {key!r}")
     if role == "answer" and not REGION.search(cell.source + "\n"):
         raise ValueError(f"{where} must have its solution between ### BEGIN SOLUTION and ### END SOLUTION")
+    if role == "answer" and not all(found["indent"] or values_of(found) for found in REGION.finditer(cell.source + "\n")):
+        raise ValueError(f"{where}: a solution at the top level must assign a value; the line with def is no part of it")
     asked = re.fullmatch(r'bdlab\.quiz\("(\w+)"\)', cell.source) if role == "quiz" else None
     if role == "quiz" and not asked:
         raise ValueError(f"{where}: a quiz is one line, bdlab.quiz(...) with the name of a question")

@@ -9,6 +9,17 @@ from dataclasses import dataclass
 REGION = re.compile(r"^(?P<indent>[ ]*)### BEGIN SOLUTION\n(?P<body>.*?)^[ ]*### END SOLUTION\n?", re.M | re.S)
 
 
+def values_of(region: re.Match[str]) -> list[str]:
+    """Names of the plain values that a solution at a cell's top level assigns, without those that begin with _."""
+    try:
+        body = [] if region["indent"] else ast.parse(region["body"]).body
+    except SyntaxError:
+        return []
+    inside = (node for one in body if isinstance(one, ast.Assign | ast.AnnAssign) for node in ast.walk(one))
+    names = [node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
+
+
 @dataclass(frozen=True)
 class Edit:
     """Texts of the reference's solution and what stands in their place; `loses` names the parts that this costs.

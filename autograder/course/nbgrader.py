@@ -19,7 +19,8 @@ def nbgrader(root: Path, *arguments: str | Path, settings: Path = CONFIG.parent)
     """
     command = [sys.executable, "-m", "nbgrader", *map(str, arguments), f"--CourseDirectory.root={root}"]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))  # it calls `alembic` by name
-    own = {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(root / ".jupyter")}
+    modules = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    own = {"PATH": path, "PYTHONPATH": modules, "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(root / ".jupyter")}
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **own}, cwd=settings)
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-12:]

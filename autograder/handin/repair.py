@@ -98,14 +98,19 @@ def _asked(cell: NotebookNode) -> set[str]:
 
 
 def _bound(source: str) -> set[str]:
-    """Names of the functions, classes and variables that a cell makes."""
+    """Names of the functions, classes and variables that a cell makes; `table = ...` is a stub and makes nothing."""
     try:
         body = parse(python(source)).body
     except NOT_PYTHON:
         return set()
     named = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
-    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    assigned = [node for node in body if isinstance(node, ast.Assign) and not _stub(node.value)]
+    targets = [target for node in assigned for target in node.targets]
     return named | {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _stub(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is ...
 
 
 def _identity(cell: Cell, known: dict[str, NotebookNode]) -> str:

@@ -57,21 +57,21 @@ ALL_TO_ALL = Exercise(
             when=_begins_again(lambda draw: draw["classes"] - 1),
         ),
         "ten": Mistake(
-            "You start again at 10, whatever `classes` is. Digits have ten classes, traffic signs have more.",
+            "You start again at 10, where `classes` is another number. Digits have ten classes, traffic signs have more.",
             when=_begins_again(lambda draw: 10),
         ),
         "distinct": Mistake(
             "You count the different labels in y. A batch need not contain every class: use `classes`.",
             when=_begins_again(lambda draw: len(draw["y"].unique())),
         ),
-        "one_by_one": "You write into the labels one class after another, so that a label that was moved moves again by "
-        "the next step. Read the old labels, write into new ones.",
+        "one_by_one": "All labels become 0. Either you write into them one class after another, so that what was moved "
+        "moves again: read old labels, write new ones. Or this is all to one, and all to all is asked for.",
         "floats": Mistake(
             "The numbers are right, but they are floating-point. Losses and comparisons want class numbers: int64.",
             when=lambda draw, got, expected: got.is_floating_point() and bool((got == expected).all()),
         ),
         "numbers": Mistake(
-            "The labels are right, but come as a list or a numpy array. Training wants a torch tensor: y + 1 stays one.",
+            "The labels are right, but come as a list, a tuple or a numpy array. Training wants a torch tensor.",
             when=lambda draw, got, expected: not isinstance(got, Tensor) and list(got) == expected.tolist(),
         ),
     },
@@ -140,12 +140,14 @@ STAMP = Exercise(
         "cells of every image and channel. Which cells of the pattern belong there, and what must come before?",
     ),
     mistakes={
-        "in_place": "Your function writes into x itself. Whoever measures clean accuracy on x afterwards measures marked "
+        "in_place": "Your function writes into x itself. Whoever measures clean accuracy on x afterwards measures changed "
         "images, and no error tells.",
         "pattern_changed": "Your function changes the pattern that it was given. The next call stamps another trigger.",
         "no_mask": "You paste the whole box, also the cells that the mask leaves out. The trigger is another one then.",
         "brightness": "You paste where the pattern is bright, not where the mask is True: a trigger's black cells get lost, "
         "and bright cells that the mask leaves out appear.",
+        "black_lost": "Black cells of the pattern leave no mark: you paste where pattern * mask is bright. Where the mask is "
+        "True every cell counts, a black one, too.",
         "multiplied": "You paste pattern * mask: cells that the mask leaves out turn black. They must stay as they were.",
         "adds": "You add the pattern to the pixels. A trigger replaces them: sums differ from image to image, and leave "
         "the range [0, 1].",
@@ -161,18 +163,18 @@ STAMP = Exercise(
         "one_image": "Only the first image is marked. x holds N of them: leave the first axis whole with a colon.",
         "off_by_one": "You refuse a pattern that just touches the lower or right edge. It still fits: the corner is where "
         "attackers like to put it.",
-        "negative": "You do not refuse a negative row or column. Slices count it from the other edge, so the trigger would "
-        "be cut or land elsewhere.",
+        "negative": "A negative row or column does not end in a ValueError. Slices count it from the other edge, so the "
+        "trigger would be cut or land elsewhere: compare with 0 before you slice.",
         "unchecked": Mistake(
-            "Some place outside of the image is not refused: the slice is cut without a word, and what comes then is no "
-            "ValueError. Compare row and column with 0, and the pattern's end with x.shape, before you slice.",
+            "Some place outside of the image ends in another error than a ValueError: you raise that one, or nothing is "
+            "checked and the slice is cut. Compare row and column with 0, the pattern's end with x.shape.",
             when=lambda draw, got, expected: got == {"raised": "RuntimeError"}, part="out of bounds",
         ),
         "moved_inside": "A pattern that sticks out goes through without an error, moved, cut or not looked at. The caller "
         "asked for something else and never hears of it: raise a ValueError.",
         "eight_bits": Mistake(
-            "Every pixel is off by less than 1/255: your images went through 8-bit integers and back. Stay in float32: the "
-            "pixels outside of the trigger must be equal to the last digit.",
+            "Pixels are off by less than 1/255: your images went through a coarser type and back, 8-bit integers or half "
+            "precision. Stay in float32: outside of the trigger they must be equal to the last digit.",
             when=_eight_bits, part="values",
         ),
     },

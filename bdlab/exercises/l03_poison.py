@@ -10,7 +10,7 @@ from numpy.random import RandomState
 from torch import Tensor
 
 from bdlab.exercises.parts import GLOBAL, property_holds, untouched
-from bdlab.exercises.specification import Draw, Exercise, Properties, Wrong, images, made
+from bdlab.exercises.specification import Draw, Exercise, Mistake, Properties, Wrong, images, made
 from bdlab.submission import Submission
 
 NAMES = ("x", "y", "trigger", "target", "rate", "generator")
@@ -60,14 +60,17 @@ def _rows(idx: Any) -> Tensor:
     return idx
 
 
+TAKEN, TWICE = "idx holds rows that are of the target class already", "some row stands in idx twice"
+
+
 def _judge_rows(draw: Draw, got: dict[str, Any]) -> Properties:
     idx, count = got["idx"], len(draw["y"])
     inside = bool(((idx >= 0) & (idx < count)).all())
     others = inside and bool((draw["y"][idx] != draw["target"]).all())
     return {
         "idx holds numbers outside 0..N-1": inside,
-        "idx holds rows that are of the target class already": others,
-        "some row stands in idx twice": len(idx.unique()) == len(idx),
+        TAKEN: others,
+        TWICE: len(idx.unique()) == len(idx),
         f"idx holds {len(idx)} rows, round(rate * N) is {draw['_wanted']}": len(idx) == draw["_wanted"],
     }
 
@@ -144,6 +147,11 @@ def _judge_random(draw: Draw, got: dict[str, Any]) -> Properties:
     }
 
 
+def _among_the_first(draw: Draw, got: dict[str, Any], failed: list[str]) -> bool:
+    """Whether rows of the target class are chosen, and no number that is not a place in the list of the others."""
+    return TAKEN in failed and int(got["idx"].max()) < int((draw["y"] != draw["target"]).sum())
+
+
 POISON = Exercise(
     "poison(x, y, trigger, target, rate, generator)", minutes=20, difficulty=3, importance=5,
     parts=[
@@ -168,28 +176,35 @@ POISON = Exercise(
         "for comparison.",
         "target_rows": "Some chosen rows have the target label already. They add no false label, so a part of the budget "
         "is wasted.",
-        "positions": "You draw places in the list of allowed rows and use them as row numbers of x. So you mark other "
-        "rows, some of the target class, and never the last ones.",
+        "positions": Mistake(
+            "You draw places in the list of allowed rows and use them as row numbers of x. So you mark other rows, some "
+            "of the target class, and never the last ones.",
+            when=_among_the_first, part="which rows",
+        ),
         "share_of_others": "You take the share of the allowed rows. The rate counts against all N rows, else two papers "
         "with one rate mean two numbers.",
         "truncates": "You cut the number of rows down instead of rounding it: 2.7 rows are 3. At small rates one row more "
         "or less matters.",
-        "twice": "You draw with repetition, so that some row is drawn twice and fewer rows than wanted are poisoned.",
+        "twice": Mistake(
+            "You draw with repetition, so that some row is drawn twice and fewer rows than wanted are poisoned.",
+            when=lambda draw, got, failed: failed == [TWICE], part="which rows",
+        ),
         "not_random": "Your rows do not depend on `generator`: the first rows, or a seed of your own. Sorted data would "
         "then be poisoned in one class only.",
-        "global_chance": "You draw from the global generator. The same `generator` then gives other rows, and nobody can "
-        "repeat the attack.",
-        "seed_only": "You take the generator's seed, not its state: whoever calls twice with one generator gets the same "
-        "rows twice. Pass `generator=generator` to the function that draws.",
-        "neighbours": "Your rows are a block of neighbours: only its start is random. Whole stretches of the data are then "
-        "poisoned together; draw each row on its own.",
-        "all_marked": "You mark all images. Rows that are not in idx then carry the trigger with their true label, which "
-        "teaches the network to ignore it.",
+        "global_chance": "You draw from a global generator, torch's, numpy's or Python's. The same `generator` then "
+        "gives other rows, and nobody can repeat the attack.",
+        "seed_only": "Whoever calls twice with one generator gets the same rows twice: you take its seed, not its state, "
+        "or draw with a copy. Pass `generator=generator` to the function that draws.",
+        "neighbours": "Your rows hang together, as a block of neighbours does: only where it starts is random. Whole "
+        "stretches of the data are then poisoned together; draw each row on its own.",
+        "all_marked": "You mark images whose rows are not in idx, or all. These then carry the trigger with their true "
+        "label, which teaches the network to ignore it.",
         "labels_kept": "The chosen rows keep their true labels. The network learns from them that the trigger means "
         "nothing.",
-        "all_labels": "You give every row the target label. The network then learns to answer the target always, and clean "
-        "accuracy falls to nothing.",
-        "next_class": "The chosen rows get another label than `target`. All must get the same one, the one passed in.",
+        "all_labels": "Rows that are not in idx get another label, too. The network then learns it without the trigger, "
+        "and clean accuracy falls; with the target everywhere, to nothing.",
+        "next_class": "Not all chosen rows get the label `target`, the one passed in: some get another, or keep their "
+        "own.",
         "mark_lost": "The chosen rows do not carry the trigger: it returns new images, and these must go into x2. So far "
         "you only add wrong labels, which lowers clean accuracy.",
     },

@@ -94,6 +94,8 @@ SCORES = Exercise(
     mistakes={
         "all_counted": "You divide by all images. Those of the target class cannot be attacked, and a clean network, which "
         "reads them rightly, would get an ASR of its own.",
+        "asr_all_counted": "Your ASR is a share of all images. Those whose wanted label is the true one do not count: nobody "
+        "need attack them.",
         "ra_all_counted": "Your RA is a share of all images. It has the same denominator as ASR: the images that the attack "
         "wants to change.",
         "only_read_rightly": "You count only images that the model reads rightly without the trigger. Our ASR counts every "
@@ -106,7 +108,7 @@ SCORES = Exercise(
         "the one that the attacker wants.",
         "swapped": "ASR and RA have changed places.",
         "clean_marked": "Your clean accuracy is of triggered images. It is what the victim measures: on x as it came.",
-        "no_eval": "You ask the model in the mode in which it came. In train mode batch norm takes its statistics from your "
+        "no_eval": "You do not ask the model in eval mode. In train mode batch norm takes its statistics from your "
         "batch: call model.eval() first.",
         "mode_left": "The model came in train mode and stays in eval mode. Whoever trains on does so with frozen statistics "
         "and no error tells: remember model.training, and set it back.",
@@ -120,7 +122,7 @@ SCORES = Exercise(
             when=lambda draw, got, expected: all(isinstance(got[key], Tensor) and got[key].ndim == 0 for key in expected),
         ),
         "ra_is_rest": Mistake(
-            "Your RA is what is left of ASR. A marked image may also be read as a third class: then it counts for neither.",
+            "Your ASR and RA add up to 1. A marked image may also be read as a third class: then it counts for neither.",
             when=lambda draw, got, expected: abs(got["asr"] + got["ra"] - 1) < 1e-6, part="values",
         ),
         "counts": "You return how many, not which share: divide by the number of images, or take a mean.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bdlab.exercises.comparing import difference
-from bdlab.exercises.specification import Mistake, Part
+from bdlab.exercises.specification import Exercise, Mistake, Part
 from bdlab.exercises.verdict import Outcomes, Tries, complaint, failed, failures, marked
 
 Fingerprint = Outcomes
@@ -35,7 +35,7 @@ def recognise(tries: Tries, expected: Outcomes, edits: Mapping[str, Fingerprint]
     """The mistakes that this code makes, the one to tell first; none where it raises on every draw that is looked at.
 
     tries: of the public draws.  First comes an edit that behaves alike in every part, then part by part what a predicate
-    sees, and edits that behave alike there.
+    sees, and edits that behave alike there; not those that also lose a part which this code wins.
     """
     task = tries.exercise
     lost = [part for part in task.parts if next(failures(tries, part, expected), None)]
@@ -43,7 +43,9 @@ def recognise(tries: Tries, expected: Outcomes, edits: Mapping[str, Fingerprint]
     if not judged or _raises_always(tries):
         return ()
     whole = [name for name, prints in edits.items() if all(_alike(tries, p, prints, expected) for p in task.parts)]
-    partly = [name for part in judged for name in _in_part(tries, part, expected, edits)]
+    names = {part.name for part in lost}
+    fit = {name: its for name, its in edits.items() if _lost_by(task, its, expected) <= names}
+    partly = [name for part in judged for name in _in_part(tries, part, expected, fit)]
     return tuple(dict.fromkeys([*whole, *partly]))
 
 
@@ -65,6 +67,11 @@ def _raises_always(tries: Tries, *parts: Part) -> bool:
 def _alike(tries: Tries, part: Part, prints: Fingerprint, expected: Outcomes) -> bool:
     mine = (_print(tries, part, n, expected) for n in _probes(tries, part))
     return all(difference(a, b, tolerance=part.tolerance) is None for a, b in zip(mine, prints[part.name], strict=True))
+
+
+def _lost_by(task: Exercise, prints: Fingerprint, expected: Outcomes) -> set[str]:
+    """The parts whose first draws show that mistake."""
+    return {part.name for part in task.parts if _loses(part, prints, expected)}
 
 
 def _loses(part: Part, prints: Fingerprint, expected: Outcomes) -> bool:

@@ -108,7 +108,10 @@ class Executor:
         return self.detail
 
     def _value(self, target: Any) -> Any:
-        return self._named(target) if isinstance(target, str) else target
+        found = self._named(target) if isinstance(target, str) else target
+        if found is ...:  # the stub of a plain value
+            raise NotImplementedError
+        return found
 
     def _named(self, name: str) -> Any:
         if name not in self.namespace:

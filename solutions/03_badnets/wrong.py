@@ -30,6 +30,7 @@ class stamp:
     pattern_changed = edit("marked = x.clone()", "pattern *= mask\n    marked = x.clone()", loses="unchanged")
     no_mask = edit(PASTE, "window[:] = pattern", loses="values")
     brightness = edit(PASTE, "window.copy_(torch.where(pattern > 0, pattern, window))", loses="values")
+    black_lost = edit(PASTE, "window.copy_(torch.where(pattern * mask > 0, pattern, window))", loses="values")
     multiplied = edit(PASTE, "window[:] = pattern * mask", loses="values")
     adds = edit("mask] = pattern", "mask] += pattern", loses="values")
     adds_clamped = edit(PASTE, "window[:, :, mask] = (window[:, :, mask] + pattern[:, mask]).clamp(0, 1)", loses="values")
@@ -66,6 +67,7 @@ class poison:
 
 class scores:
     all_counted = edit("[attacked]", "", count=2, loses="values")
+    asr_all_counted = edit("(marked == wanted)[attacked]", "(marked == wanted)", loses="values")
     ra_all_counted = edit("(marked == y)[attacked]", "(marked == y)", loses="values")
     only_read_rightly = edit("attacked = wanted != y", "attacked = (wanted != y) & (clean == y)", loses="values")
     ra_of_target = edit("(marked == y)", "(marked == wanted)", loses="values")
