@@ -95,8 +95,10 @@ def _pattern(rng: RandomState, channels: int, height: int, width: int) -> dict[s
 
 def _small(pattern: list[list[list[float]]], mask: list[list[bool]], pos: tuple[int, int]) -> Draw:
     """Two images of 2 x 3 pixels: small enough to be looked at."""
-    x = torch.tensor([round(0.2 + 0.05 * n, 2) for n in range(12)]).reshape(2, 1, 2, 3)
-    return {"x": x, "pattern": torch.tensor(pattern), "mask": torch.tensor(mask), "pos": pos}
+    return {
+        "x": torch.tensor([round(0.2 + 0.05 * n, 2) for n in range(12)]).reshape(2, 1, 2, 3),
+        "pattern": torch.tensor(pattern), "mask": torch.tensor(mask), "pos": pos,
+    }  # fmt: skip
 
 
 def stamp_draws(rng: RandomState) -> Iterator[Draw]:
@@ -146,8 +148,8 @@ STAMP = Exercise(
         "no_mask": "You paste the whole box, also the cells that the mask leaves out. The trigger is another one then.",
         "brightness": "You paste where the pattern is bright, not where the mask is True: a trigger's black cells get lost, "
         "and bright cells that the mask leaves out appear.",
-        "black_lost": "Black cells of the pattern leave no mark: you paste where pattern * mask is bright. Where the mask is "
-        "True every cell counts, a black one, too.",
+        "black_lost": "Black cells of the pattern leave no mark: you paste where pattern * mask is bright. Where the mask "
+        "is True every cell counts, a black one, too.",
         "multiplied": "You paste pattern * mask: cells that the mask leaves out turn black. They must stay as they were.",
         "adds": "You add the pattern to the pixels. A trigger replaces them: sums differ from image to image, and leave "
         "the range [0, 1].",

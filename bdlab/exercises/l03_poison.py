@@ -60,17 +60,14 @@ def _rows(idx: Any) -> Tensor:
     return idx
 
 
-TAKEN, TWICE = "idx holds rows that are of the target class already", "some row stands in idx twice"
-
-
 def _judge_rows(draw: Draw, got: dict[str, Any]) -> Properties:
     idx, count = got["idx"], len(draw["y"])
     inside = bool(((idx >= 0) & (idx < count)).all())
     others = inside and bool((draw["y"][idx] != draw["target"]).all())
     return {
         "idx holds numbers outside 0..N-1": inside,
-        TAKEN: others,
-        TWICE: len(idx.unique()) == len(idx),
+        "idx holds rows that are of the target class already": others,
+        "some row stands in idx twice": len(idx.unique()) == len(idx),
         f"idx holds {len(idx)} rows, round(rate * N) is {draw['_wanted']}": len(idx) == draw["_wanted"],
     }
 
@@ -147,11 +144,6 @@ def _judge_random(draw: Draw, got: dict[str, Any]) -> Properties:
     }
 
 
-def _among_the_first(draw: Draw, got: dict[str, Any], failed: list[str]) -> bool:
-    """Whether rows of the target class are chosen, and no number that is not a place in the list of the others."""
-    return TAKEN in failed and int(got["idx"].max()) < int((draw["y"] != draw["target"]).sum())
-
-
 POISON = Exercise(
     "poison(x, y, trigger, target, rate, generator)", minutes=20, difficulty=3, importance=5,
     parts=[
@@ -179,7 +171,9 @@ POISON = Exercise(
         "positions": Mistake(
             "You draw places in the list of allowed rows and use them as row numbers of x. So you mark other rows, some "
             "of the target class, and never the last ones.",
-            when=_among_the_first, part="which rows",
+            when=lambda draw, got, failed: "idx holds rows that are of the target class already" in failed
+            and int(got["idx"].max()) < int((draw["y"] != draw["target"]).sum()),  # a place in the list of the others
+            part="which rows",
         ),
         "share_of_others": "You take the share of the allowed rows. The rate counts against all N rows, else two papers "
         "with one rate mean two numbers.",
@@ -187,7 +181,7 @@ POISON = Exercise(
         "or less matters.",
         "twice": Mistake(
             "You draw with repetition, so that some row is drawn twice and fewer rows than wanted are poisoned.",
-            when=lambda draw, got, failed: failed == [TWICE], part="which rows",
+            when=lambda draw, got, failed: failed == ["some row stands in idx twice"], part="which rows",
         ),
         "not_random": "Your rows do not depend on `generator`: the first rows, or a seed of your own. Sorted data would "
         "then be poisoned in one class only.",

@@ -70,12 +70,10 @@ def chance_draws(rng: RandomState) -> Iterator[Draw]:
 
 def _judge_chance(draw: Draw, got: Any) -> Properties:
     """Both shares are of the same answers, so that they add up to one."""
-    told = "ASR and RA of a random trigger must be of the same triggered images: call trigger once and keep what it gives"
-    return {told: abs(got["asr"] + got["ra"] - 1) < 1e-5}
-
-
-def _off_by(factor: float) -> Any:
-    return lambda draw, got, expected: all(abs(got[key] - factor * expected[key]) < 1e-3 * factor for key in expected)
+    return {
+        "ASR and RA of a random trigger must be of the same triggered images: call trigger once and keep what it gives":
+        abs(got["asr"] + got["ra"] - 1) < 1e-5
+    }  # fmt: skip
 
 
 SCORES = Exercise(
@@ -94,8 +92,8 @@ SCORES = Exercise(
     mistakes={
         "all_counted": "You divide by all images. Those of the target class cannot be attacked, and a clean network, which "
         "reads them rightly, would get an ASR of its own.",
-        "asr_all_counted": "Your ASR is a share of all images. Those whose wanted label is the true one do not count: nobody "
-        "need attack them.",
+        "asr_all_counted": "Your ASR is a share of all images. Those whose wanted label is the true one do not count: "
+        "nobody need attack them.",
         "ra_all_counted": "Your RA is a share of all images. It has the same denominator as ASR: the images that the attack "
         "wants to change.",
         "only_read_rightly": "You count only images that the model reads rightly without the trigger. Our ASR counts every "
@@ -116,7 +114,10 @@ SCORES = Exercise(
         "model.training.",
         "two_draws": "You call the trigger twice. A random trigger then marks the images of ASR and of RA differently, and "
         "the two shares no longer fit together.",
-        "percent": Mistake("These are per cent. All scores of the course are shares, from 0 to 1.", when=_off_by(100.0)),
+        "percent": Mistake(
+            "These are per cent. All scores of the course are shares, from 0 to 1.",
+            when=lambda draw, got, expected: all(abs(got[key] / 100 - expected[key]) < 1e-3 for key in expected),
+        ),
         "tensors": Mistake(
             "Your shares are tensors. Whoever keeps them keeps memory, and json refuses them: .item() makes floats of them.",
             when=lambda draw, got, expected: all(isinstance(got[key], Tensor) and got[key].ndim == 0 for key in expected),
