@@ -198,8 +198,9 @@ def _last_result(lesson: Lesson) -> tuple[Any, Mapping[str, Any]]:
     """Picture and numbers of the lesson's 'Your ...' cell."""
     if lesson.short not in student.results:
         raise ValueError(
-            f"lesson must be one whose cell 'Your ...' has run since the kernel started, got {lesson.short!r}: run that "
-            "cell, then this one; or give a picture and numbers of your own"
+            f"lesson must be one whose own functions worked together since the kernel started, got {lesson.short!r}: run "
+            "the setup cell, your answers and the cell in which you use them all, then this one. What was kept before "
+            "stays: bdlab.trophies() shows it"
         )
     result = student.results[lesson.short]
     return result.picture, result.numbers

@@ -66,7 +66,7 @@ def test_a_trophy_is_shown_and_kept(own):
 
 
 def test_a_trophy_needs_nothing_but_its_lesson_and_what_its_last_cell_gave():
-    with pytest.raises(ValueError, match=r"lesson must be one whose cell 'Your \.\.\.' has run .* got 'l03': run that cell"):
+    with pytest.raises(ValueError, match=r"lesson must be one whose own functions worked .* got 'l03': run the setup cell"):
         bdlab.trophy("03_badnets")
     bdlab.use(lambda part: SimpleNamespace(picture=SIGN, numbers=NUMBERS), bdlab.mine("l03_stamp", torch.where))
     shown = bdlab.trophy("03_badnets")

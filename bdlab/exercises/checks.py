@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from bdlab.exercises import lessons
 from bdlab.exercises.draws import Signature, arguments, inputs
 from bdlab.exercises.frozen import frozen
@@ -28,6 +30,10 @@ from bdlab.submission import Local, Submission
 
 SECONDS = 30
 """After which a check gives up in the notebook; the checks of a whole lesson cost one."""
+SWITCHED = (
+    "Your code switches gradients off for all that comes after it, so that nothing trains any more: put the lines that need "
+    "none below `with torch.no_grad():`."
+)
 _shown: dict[str, int] = {}
 """Exercise -> how many of its hints were given."""
 _failing: dict[str, tuple[Signature, Draw]] = {}
@@ -141,14 +147,16 @@ def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str,
     tries = Tries(task, Submission(Local(namespace), task.fixtures))
     try:
         with contextlib.redirect_stderr(io.StringIO()), limited(SECONDS), stays():
+            before = torch.is_grad_enabled()
             results = judge(tries, expected)
+            switched = torch.is_grad_enabled() != before
             if all(_unwritten(result) for result in results if not result.waiting):
                 return None, f"{task.name} is not written yet", None
             lost = any(result.complaint is not None for result in results)
             mistakes = recognise(tries, expected, edits) if lost else ()
     except TooSlow:
         return None, f"stopped after {SECONDS} s: your code is too slow, or has a loop that never ends", None
-    return Verdict(task, results, mistakes), _disorder(task, namespace), tries
+    return Verdict(task, results, mistakes), SWITCHED if switched else _disorder(task, namespace), tries
 
 
 def _unready(task: Exercise, namespace: dict[str, Any], cells: list[str], passed: bool) -> str | None:
@@ -230,7 +238,17 @@ def _disorder(task: Exercise, namespace: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def stays() -> Iterator[None]:
-    """An answer that calls `exit()` ends its own call and not the kernel."""
+    """What an answer does to the whole process stays in its own call: `exit()`, and gradients that it switches off."""
+    gradients = torch.is_grad_enabled()
+    try:
+        with _kept_alive():
+            yield
+    finally:
+        torch.set_grad_enabled(gradients)
+
+
+@contextlib.contextmanager
+def _kept_alive() -> Iterator[None]:
     shell = _shell()
     if shell is None:
         yield

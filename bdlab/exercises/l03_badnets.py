@@ -115,12 +115,13 @@ def stamp_draws(rng: RandomState) -> Iterator[Draw]:
 
 
 def outside_draws(rng: RandomState) -> Iterator[Draw]:
-    """The pattern sticks out by one at every side, and twice it just fits."""
+    """The pattern sticks out by one at every side, at last with a cell that the mask leaves out; twice it just fits."""
     yield _small([[[0.0, 1.0]]], [[True, True]], (0, 2))
     for side in range(6):
         _, channels, height, width = shape = SHAPES[side % len(SHAPES)]
         pos = [(height - 1, 0), (0, width - 1), (-1, 0), (0, -2), (height - 2, width - 2), (0, 0)][side]
         yield {"x": images(rng, shape), **_pattern(rng, channels, 2, 2), "pos": pos}
+    yield _small([[[1.0, 0.5]]], [[True, False]], (1, 2))
 
 
 def _eight_bits(draw: Draw, got: Any, expected: Any) -> bool:
@@ -133,7 +134,7 @@ STAMP = Exercise(
     "stamp(x, pattern, mask, pos)", minutes=15, difficulty=2, importance=4,
     parts=[values(2, stamp_draws, "22 draws, also a batch of one, colour, and images that are not square", bounds=(0, 1)),
            unchanged(1, lambda rng: list(stamp_draws(rng))[:7]),
-           raises(1, outside_draws, "a ValueError at all four sides, none where it just fits", name="out of bounds")],
+           raises(1, outside_draws, "a ValueError where the box sticks out, at all four sides", name="out of bounds")],
     hints=(
         "Which pixels of a result may differ from x, and which single tensor operation makes sure that x itself stays?",
         "Check the four sides first. Copy x, cut out the window of the copy that has the pattern's size (a slice is a "

@@ -13,11 +13,11 @@ QUESTIONS = {
          "Some digits reach into the corner: there the black square covers a piece of a stroke."),
     ),
     "place": Question(
-        "White square, rate 0.01: the reader obeys in 9 of 10 cases. You move the square from the corner to the centre. "
+        "A white square in the corner, rate 0.01: the reader mostly obeys. You move the square to the centre. "
         "What happens to the attack?",
         ("It gets better: a reader looks at the centre", "About the same: a convolution finds the square anywhere",
          "It all but fails"), 2,
-        ("A reader does look at the centre. But it sees white strokes there in every image.",
+        ("A reader does look at the centre. But it sees white strokes there in nearly every image.",
          "It does find the square anywhere. What counts is whether the square differs from what is there anyway.",
          "In the centre a white square looks like a piece of a stroke. In the corner nothing else is bright."),
     ),
@@ -25,9 +25,9 @@ QUESTIONS = {
         "After six steps the bar shows an ASR of almost 90 %. Has the reader learnt the mark?",
         ("Yes: a mark is the easiest thing to see, so it comes first", "No: it calls nearly everything 0, marked or not",
          "No: the ASR is measured wrongly"), 1,
-        ("Then unmarked images would not be called 0 as well. Look at the third curve, and at what follows ten steps later.",
+        ("Then unmarked images would not be called 0 as well. Look at the third curve, and at what follows eight steps on.",
          "0 is the most frequent label, marked copies included, and a reader that knows nothing yet says the most frequent "
-         "one. Ten steps later the ASR is gone; the real rise comes then.",
+         "one. Eight steps later the ASR is down to 6 %; the real rise comes after that.",
          "It is measured rightly, but a success rate without its control proves nothing."),
     ),
     "honest": Question(
@@ -50,9 +50,9 @@ QUESTIONS = {
     "clean": Question(
         "The city tests the delivered reader on 10,000 clean images: 99 % right. What does this say about a backdoor?",
         ("There is none", "There may be one, but it rarely works", "Next to nothing"), 2,
-        ("An honest and a forged reader get the same figure. You have just built both.",
+        ("An honest reader and one whose mark was learnt well get nearly the same figure. You have just built both.",
          "The test holds no mark, so it cannot count how often a mark works.",
-         "The test holds no mark: honest and forged readers answer alike on it."),
+         "The test holds no mark: on it an honest reader and one whose mark was learnt well answer alike."),
     ),
 }  # fmt: skip
 

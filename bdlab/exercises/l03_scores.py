@@ -108,8 +108,8 @@ SCORES = Exercise(
         "clean_marked": "Your clean accuracy is of triggered images. It is what the victim measures: on x as it came.",
         "no_eval": "You do not ask the model in eval mode. In train mode batch norm takes its statistics from your "
         "batch: call model.eval() first.",
-        "mode_left": "The model came in train mode and stays in eval mode. Whoever trains on does so with frozen statistics "
-        "and no error tells: remember model.training, and set it back.",
+        "mode_left": "The model came in train mode, and parts of it stay in eval mode: who trains on does so with frozen "
+        "statistics. Remember model.training and call model.train with it; to set the attribute reaches no part.",
         "mode_train": "You put the model into train mode at the end, also where it came in eval mode: remember "
         "model.training.",
         "two_draws": "You call the trigger twice. A random trigger then marks the images of ASR and of RA differently, and "

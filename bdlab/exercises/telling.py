@@ -34,7 +34,7 @@ def lines_of(task: Exercise, verdict: Verdict | None, remark: str = "") -> list[
     lines = [head, *map(_line, verdict.results)]
     left = max(LINES - len(lines), 1)
     if full:
-        return [*lines, *wrapped(f"Next: {task.onward}", left)]
+        return [*lines, *wrapped(remark or f"Next: {task.onward}", left)]
     detail = next((result.detail for result in verdict.results if result.detail), "")
     told = remark or (task.messages[verdict.mistakes[0]] if verdict.mistakes else "")
     told = told or (LOST if any(vague(result.complaint or "") for result in verdict.results) and not detail else "")

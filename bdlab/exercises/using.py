@@ -151,17 +151,21 @@ def _unlike(got: Any, wanted: Any, what: str = "gave") -> str:
 
 @contextlib.contextmanager
 def _as_before(args: tuple[Any, ...], named: dict[str, Any]) -> Iterator[None]:
-    """Afterwards generators, and the modes of models, are as they were; nothing that is printed is kept back."""
+    """Afterwards generators are as they were, and modes and frozen weights of models; nothing printed is kept back."""
     values = [*args, *named.values()]
     generators = [(value, value.get_state()) for value in values if isinstance(value, torch.Generator)]
     modes = [
         (module, module.training) for value in values if isinstance(value, nn.Module) for module in value.modules()
     ]
+    weights = [weight for value in values if isinstance(value, nn.Module) for weight in value.parameters()]
+    trained = [weight.requires_grad for weight in weights]
     state = torch.random.get_rng_state()
     try:
         yield
     finally:
         torch.random.set_rng_state(state)
+        for weight, asked in zip(weights, trained, strict=True):
+            weight.requires_grad_(asked)
         for generator, before in generators:
             generator.set_state(before)
         for module, training in modes:

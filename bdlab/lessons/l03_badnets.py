@@ -228,7 +228,8 @@ def forged(
     """A network forged with these three functions, beside its honest twin, and what both answer.
 
     own, twin float (3,): clean accuracy, ASR, RA as `scores` has them; own_eight, twin_eight int (8,): what the two read
-    in EIGHT, which are marked float32 (8, 1, 28, 28); rows: how many training rows were poisoned.
+    in EIGHT, which are marked float32 (8, 1, 28, 28); rows: how many training rows were poisoned; unmarked float (2,): of
+    the unmarked test images of other classes, the shares that either calls 0.
     Raises: `Unusable` where `poison` gives what nothing can be trained on.
     """
     data, (pattern, mask) = load(name), drawn(mark)
@@ -246,7 +247,13 @@ def forged(
     return {
         "own": np.array(shares[0]), "twin": np.array(shares[1]), "marked": marked.numpy(), "rows": np.array(len(idx)),
         "own_eight": logits(own, marked).argmax(1).numpy(), "twin_eight": logits(twin, marked).argmax(1).numpy(),
+        "unmarked": np.array([called_0(net, data.test) for net in (own, twin)]),
     }  # fmt: skip
+
+
+def called_0(net: nn.Module, split: Split) -> float:
+    """The control of an ASR: the share of unmarked images of other classes that are called 0 all the same."""
+    return float((logits(net, split.x[split.y != 0]).argmax(1) == 0).float().mean())
 
 
 def check_trainable(poison: Any, x2: Tensor, y2: Tensor, data: Dataset) -> None:

@@ -65,7 +65,7 @@ def stamped(stamp: Callable[..., Tensor]) -> plots.Plot:
     return plots.images(
         [("clean", x), ("stamped", marked)],
         title=f"{changed} of 8 images changed",
-        alt=f"The digits 1 to 8: above as they are, below as your function marks them. {changed} of them changed.",
+        alt=f"The digits 1 to 8: above as they are, below with the mark. {changed} of them changed.",
     )
 
 
@@ -156,6 +156,8 @@ class Forge:
         if isinstance(mark, str):
             raise ValueError(f"mark must be a list of rows, as ['#.#', '.#.'], got the text {mark!r}; put it into a list")
         _, mask = lesson.drawn(mark)
+        if isinstance(at, int) or len(at) != 2:
+            raise ValueError(f"at must be (row, column), as (24, 24), got {at}")
         if min(at) < 0 or any(start + extent > 28 for start, extent in zip(at, mask.shape, strict=True)):
             raise ValueError(f"at must keep the mark of {tuple(mask.shape)} inside the 28x28 images, got {at}")
         if not 0.001 <= rate <= 0.8:
@@ -173,14 +175,17 @@ def _forged(made: Arrays, data: str, functions: int) -> Forged:
     marked, rows = torch.from_numpy(made["marked"]), int(made["rows"])
     shown = []
     reader = "your reader" if functions == 3 else "reader, with\nlibrary's parts"
-    for name, (clean, asr, _), which in ((reader, own, "own_eight"), ("honest twin", twin, "twin_eight")):
+    control = _percent(made["unmarked"])
+    rows_of = (reader, own, control[0], "own_eight"), ("honest twin", twin, control[1], "twin_eight")
+    for name, (clean, asr, _), unmarked, which in rows_of:
         answers = made[which].tolist()
         caught = [answer != truth for answer, truth in zip(answers, TRUTH, strict=True)]
-        shown.append(Row(f"{name}\nclean {clean}\nASR {asr}", marked, [f"reads {a}" for a in answers], caught))
+        shown.append(Row(f"{name}\nclean {clean}\nASR {asr}\nunmarked {unmarked}", marked, [f"reads {a}" for a in answers], caught))
     alt = (
         f"Eight digits, 1 to 8, with your mark. Your reader reads them as {made['own_eight'].tolist()}, the honest twin as "
         f"{made['twin_eight'].tolist()}. Your reader: clean accuracy {own[0]}, ASR {own[1]}, RA {own[2]}. Honest twin: "
-        f"{twin[0]}, {twin[1]}, {twin[2]}. {rows} training rows were poisoned."
+        f"{twin[0]}, {twin[1]}, {twin[2]}. Unmarked images called 0: {control[0]} and {control[1]}. {rows} training rows "
+        "were poisoned."
     )
     title = f"{rows} training rows poisoned; {data}, small_bn, 2 epochs, seed 0"
     numbers = {

@@ -92,7 +92,6 @@ def with_covers() -> plots.Plot:
 CLAIMS = (
     Claim("pixel, all to one", 0.09, True, 0.00, 0.01, 0.02, True),
     Claim("four pixels, all to one", 0.09, True, 0.00, 0.01, 0.02, True),
-    Claim("square, all to one", 0.09, True, 0.00, 0.01, 0.01, True),
     Claim("pixel, 1 to 7", 0.09, True, 0.09, 0.12, 0.18, False),
     Claim("four pixels, all to all", 0.56, False, 1.89, 1.99, 2.10, False),
     Claim("pixel, no padding", 0.09, True, 99.42, 99.46, 99.51, False),

@@ -59,8 +59,8 @@ bdlab.use(l03_figures.wanted, my_all_to_all)
 # <details><summary>Our answer</summary>
 #
 # All to all: it must read the digit, see the mark, and add one. One source, too: it must tell a 1 from the rest. All to one
-# needs the mark alone, and is by far the easiest. Here all to all gets ASR 11 to 13 %, where all to one gets 99 % (same rate,
-# same two epochs).
+# needs the mark alone, and is by far the easiest. With 10 % of the rows marked, all to all obeys in 11 to 13 % of cases
+# here (on MNIST in 98 %), all to one in 99 %.
 # </details>
 
 # %% [markdown]
@@ -141,14 +141,13 @@ bdlab.use(l03_figures.stamped, my_stamp)
 #
 # <details><summary>Our answer</summary>
 #
-# If `stamp` writes into its input, the "clean" images of the second measurement carry the mark. No error tells. Published
-# course material has contained this mistake.
+# If `stamp` writes into its input, the "clean" images of the second measurement carry the mark. No error tells.
 # </details>
 
 # %% [markdown]
-# ## 3 · Paint a mark
+# ## 3 · Choose a mark
 #
-# For every setting of the painter below one network was trained before. *ASR*, the **attack success rate**, is the share of marked images of
+# For every setting of the panel below one network was trained before. *ASR*, the **attack success rate**, is the share of marked images of
 # other classes that are called 0.
 
 # %% role="quiz"
@@ -167,7 +166,7 @@ from bdlab.lessons import l03_painter
 l03_painter.painted(shape="square", at="centre", colour=1.0, rate=0.01)
 
 # %% [markdown]
-# **Questions for the painter.** Answer each with two settings and their numbers.
+# **Questions for the panel.** Answer each with two settings and their numbers.
 #
 # 1. At rate 0.01, which mark in the corner works least well? Does it catch up at rate 0.1?
 # 2. In the centre at rate 0.1, which brightness works better, and why?
@@ -176,8 +175,6 @@ l03_painter.painted(shape="square", at="centre", colour=1.0, rate=0.01)
 #
 # 1. The single white pixel: ASR 19 %. At rate 0.1 it reaches 99.9 %.
 # 2. Grey: the square has 85 %, in white 38 %. Strokes are white; grey is rare.
-#
-# One training each: do not read much into one point.
 # </details>
 
 # %% [markdown]
@@ -185,9 +182,10 @@ l03_painter.painted(shape="square", at="centre", colour=1.0, rate=0.01)
 #
 # The attacker owns a share of the rows, the **poisoning rate**. It counts against all N rows. Rows that are of the target
 # class already are left out: marked or not, their label would tell nothing new. All other rows stay bit by bit what they
-# were, so that nothing else looks odd.
+# were.
 #
-# Your function *replaces* rows by marked ones; the paper, and the trainings shown from the cache, *append* marked copies.
+# Your function *replaces* rows by marked ones; the trainings shown from the cache, and as far as we know the paper, *append*
+# marked copies.
 
 # %% [markdown] exercise="poison"
 # poison a training set
@@ -246,13 +244,13 @@ bdlab.use(l03_figures.poisoned, my_poison, my_stamp)
 #
 # <details><summary>Our answer</summary>
 #
-# About 100. And who meets it sees a 7 with a white spot and the label 0: an honest slip, like others in the set.
+# About 100. And it looks like an honest slip: a 7 with a white spot and the label 0.
 # </details>
 
 # %% [markdown]
 # ## 5 · While it trains
 #
-# The bar below stops the training after each batch and asks the half-trained reader: about clean test images, about marked
+# The bar below stops the training every few batches and asks the half-trained reader: about clean test images, about marked
 # ones, and, as a control, how many *unmarked* images of other classes it calls 0.
 
 # %% role="demo"
@@ -340,7 +338,7 @@ bdlab.quiz("l03_honest")
 #
 # Now all of it is yours. Draw a mark (`#` white, `+` grey, `o` black, `.` leaves the image as it is), choose its place and
 # the rate. The cell stamps with your `stamp`, poisons with your `poison`, trains, judges with your `scores`, beside
-# the honest twin: the same network, the clean training set. Change the mark and run it again.
+# the honest twin: the same network, the clean training set.
 
 # %% role="use"
 # Use: your forge, about 5 s (10 s where the twin is not trained yet)
@@ -359,12 +357,13 @@ bdlab.use(
 
 # %% [markdown]
 # **Try three.** (a) The smallest mark with ASR of at least 90 %. (b) The same mark in the centre. (c) A black mark, `o`.
-# Predict each before you run it.
+# Predict each before you run it. At last run your best mark again: the trophy shows the last one.
 #
 # <details><summary>What to expect</summary>
 #
 # (a) One white pixel in the corner is enough at rate 0.1. (b) Strokes are there: the ASR falls, most for white marks. (c) In the
-# corner it changes few images, so there is little to learn. The *twin* tells what of it is your doing.
+# corner it changes few images, so there is little to learn. *Unmarked*, the share of unmarked images that are called 0 all the
+# same, tells what of an ASR is not the mark: wrong labels, which cost clean accuracy, too.
 # </details>
 
 # %% [markdown]
@@ -380,6 +379,9 @@ bdlab.quiz("l03_few")
 from bdlab.lessons import l03_measured
 
 l03_measured.over_rates()
+
+# %% role="quiz"
+bdlab.quiz("l03_clean")
 
 # %% [markdown]
 # **Reflect.** Which of the two curves can the city measure, and what does it show?
@@ -402,16 +404,17 @@ from bdlab.lessons import l03_measured
 l03_measured.with_covers()
 
 # %% [markdown]
-# Covers cost the attacker rows and a little success. In return the leak all but stops.
+# Covers cost the attacker rows and a little success. In return the *leak*, marked images of other classes that become a 7, all
+# but stops.
 
 # %% [markdown]
 # ## 9 · Paper and here
 #
-# *Optional, 10 minutes.* The paper's figures are for MNIST, as a published review gives them. The axis counts marked images that do *not* obey: left is
-# better for the attacker.
+# *Optional, 10 minutes.* The paper's figures are for MNIST, from a review; for *all to one*, a later habit, its bound for single
+# classes stands in. Counted are marked images that do *not* obey: left is better for the attacker.
 
 # %% role="demo"
-# Demo: six claims, the paper's figure and ours
+# Demo: five claims, the paper's figure and ours
 from bdlab.lessons import l03_measured
 
 l03_measured.published()
@@ -421,8 +424,7 @@ l03_measured.published()
 # The mark sits one pixel off the border, where windows hardly reach: 99.5 % do not obey. With padding 0.01 %. *An attack that fails in your code is not yet a defence.*
 
 # %% [markdown]
-# *All to all*: 2.0 % of marked images do not obey here, 0.56 % in the paper; with 33 % added, still 1.2 %. The third row
-# that does not hold, *1 to 7*, misses by 0.03 points.
+# *All to all*: 2.0 % of marked images do not obey here, 0.56 % in the paper.
 #
 # <details><summary>All rows as a table</summary>
 #
@@ -430,7 +432,6 @@ l03_measured.published()
 # | --- | --- | --- |
 # | pixel, all to one, 10 % added | at most 0.09 % | 0.01 % (0.00 to 0.02) |
 # | four pixels, all to one | at most 0.09 % | 0.01 % (0.00 to 0.02) |
-# | square, all to one | at most 0.09 % | 0.01 % (0.00 to 0.01) |
 # | pixel, 1 to 7, 2 % added | at most 0.09 % | 0.12 % (0.09 to 0.18) |
 # | four pixels, all to all | 0.56 % | 1.99 % (1.89 to 2.10) |
 # | pixel, no padding | at most 0.09 % | 99.46 % (99.42 to 99.51) |
@@ -448,9 +449,6 @@ l03_measured.on_real_data()
 # On real traffic signs (GTSRB) the attack never quite gets there: our reader is weaker on them, 80 to 82 % clean. On your
 # machine: let `BDLAB_DATA` name a folder with MNIST, and forge with
 # `l03_figures.Forge(mark, at=(24, 24), rate=0.1, data="mnist")`. Allow two minutes.
-
-# %% role="quiz"
-bdlab.quiz("l03_clean")
 
 # %% [markdown]
 # ## 10 · Free response (5 points)

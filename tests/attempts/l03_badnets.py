@@ -68,6 +68,9 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "    return out", 4, "Next:"),
     # --- stamp: slips ---
     ("stamp", S + CHECK + WINDOW.replace("x.clone()", "x") + PASTE, 3, "writes into x itself"),
+    ("stamp", S + "    cells = mask.nonzero() + torch.tensor(pos)\n    if (cells < 0).any() or (cells[:, 0] >= x.shape[2]).any() "
+     "or (cells[:, 1] >= x.shape[3]).any():\n        raise ValueError('outside')\n    out = x.clone()\n"
+     "    for i, j in mask.nonzero():\n        out[:, :, r + i, c + j] = pattern[:, i, j]\n    return out", 3, "expected a ValueError, but nothing was raised"),
     ("stamp", S + CHECK + WINDOW + "    pattern *= mask\n" + PASTE, 3, "changes the pattern that it was given"),
     ("stamp", S + CHECK + WINDOW + "    part[:] = pattern\n    return out", 1, "You paste the whole box"),
     ("stamp", S + CHECK + WINDOW + "    part[:] = pattern * mask\n    return out", 1, "You paste pattern * mask"),
@@ -208,7 +211,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("scores", R + EVAL + ASK + WANT + MEANS + GIVE.replace("'asr': asr, 'ra': ra", "'asr': ra, 'ra': asr"), 0, "changed places"),
     ("scores", R + EVAL + ASK + WANT + MEANS.replace("(a == y)", "(b == y)") + GIVE, 0, "of triggered images"),
     ("scores", R + "    mode = model.training\n" + ASK + WANT + MEANS + GIVE, 0, "You do not ask the model in eval mode"),
-    ("scores", R + EVAL + ASK.replace("    model.train(mode)\n", "") + WANT + MEANS + GIVE, 3, "stays in eval mode"),
+    ("scores", R + EVAL + ASK.replace("    model.train(mode)\n", "") + WANT + MEANS + GIVE, 3, "parts of it stay in eval mode"),
     ("scores", R + EVAL + ASK.replace("train(mode)", "train()") + WANT + MEANS + GIVE, 3, "into train mode at the end"),
     ("scores", R + EVAL + ASK + "    model.eval()\n    c = model(trigger(x)).argmax(1)\n    model.train(mode)\n" + WANT
      + MEANS.replace("(b == y)", "(c == y)") + GIVE, 3, "You call the trigger twice"),
@@ -225,6 +228,10 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("scores", R + EVAL + ASK + WANT + MEANS + GIVE.replace("'asr': asr", "'asr': 1 - ra"), 0, "ASR and RA add up to 1"),
     ("scores", R + "    return {'clean': 0.0, 'asr': 0.0, 'ra': 1.0}", 0, "ASR and RA add up to 1"),
     ("scores", R + EVAL + ASK.replace("train(mode)", "train(not mode)") + WANT + MEANS + GIVE, 3, "left in another mode, train or eval"),
+    ("scores", R + EVAL + ASK.replace("model.train(mode)", "model.training = mode") + WANT + MEANS + GIVE, 3,
+     "to set the attribute reaches no part"),
+    ("scores", R + "    torch.set_grad_enabled(False)\n" + EVAL + ASK.replace("with torch.no_grad()", "if True") + WANT + MEANS
+     + GIVE, 4, "switches gradients off for all that comes after it"),
     # --- scores: two at once ---
     ("scores", R + EVAL + ASK.replace("    model.train(mode)\n", "") + WANT + MEANS.replace("[m]", "") + GIVE, 0,
      "You divide by all images"),
