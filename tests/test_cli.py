@@ -10,10 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from bdlab import BadNets, Patch, __version__, all_to_all, cli, report, source_to
+from bdlab import BadNets, Patch, __version__, all_to_all, cli, report, source_to, zoo
 from bdlab.settings import with_settings
+from bdlab.zoo import building, pages
+from bdlab.zoo.plans import plans
 
-COMMANDS = ("demo", "run", "reproduce", "gallery", "list", "doctor", "lab", "bench")
+COMMANDS = (
+    *("demo", "run", "reproduce", "gallery", "list", "doctor", "lab", "bench"),
+    *("zoo list", "zoo show", "zoo build"),
+)
 
 
 @pytest.fixture
@@ -102,7 +107,7 @@ def test_list_json_has_the_agreed_shape(bdlab):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command, bdlab):
-    done = bdlab(command, "--help")
+    done = bdlab(*command.split(), "--help")
     assert done.returncode == 0 and f"bdlab {command}" in done.stdout.split("Example:")[1]
 
 
@@ -115,6 +120,8 @@ def test_every_command_has_help_with_an_example(command, bdlab):
         (["run", "badnets", "--data", "digit"], "error: dataset must be one of"),
         (["run", "badnets", "--data", "speech"], "error: data set 'speech' needs fsdd/fsdd.npz below"),
         (["reproduce", "stripe"], "error: paper must be one of attacks, availability, badnets, "),
+        (["zoo", "show", "signs"], "error: name must be one of digits-clean, "),
+        (["zoo", "build", "signs"], "error: name must be one of digits-clean, "),
         (["run", "badnets", "--set", "relabel=all_to_one(77)"], "error: target must be in 0..9 for 10 classes, got 77"),
         (
             ["run", "trojannet", "--set", "steps=2", "--net", "fast_bn", "--defense", "pruning"],
@@ -127,6 +134,23 @@ def test_bad_input_is_one_line_on_stderr(arguments, message, bdlab, tmp_path):
     lines = [line for line in done.stderr.splitlines() if line.startswith("error")]
     assert done.returncode == 2 and len(lines) == 1 and lines[0].startswith(message), done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "runs").exists()
+
+
+def test_the_zoo_is_listed_shown_and_written_as_a_page(bdlab, tmp_path):
+    listed = bdlab("zoo", "list", "--write", "zoo.md").stdout
+    assert all(name in listed for name in zoo.names()) and (tmp_path / "zoo.md").read_text() == pages.page()
+    shown = bdlab("zoo", "show", "signs-badnets").stdout
+    card = zoo.card("signs-badnets")
+    for word in (card.sha256, card.atlas, card.why, card.command, f"ASR {card.rounded['asr']:.1%}", "signs-clean: clean"):
+        assert word in shown
+
+
+def test_the_zoo_is_built_by_name(bdlab, monkeypatch):
+    built = []
+    monkeypatch.setattr(building, "build", lambda plan: built.append(plan.name) or f"card of {plan.name}")
+    assert "card of signs-badnets" in bdlab("zoo", "build", "signs-badnets").stdout and built == ["signs-badnets"]
+    bdlab("zoo", "build")
+    assert built[1:] == list(plans())
 
 
 def test_cuda_that_is_not_there_is_refused(bdlab, monkeypatch):

@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +11,18 @@ import pytest
 import torch
 
 import bdlab
-from bdlab import weights, zoo
+from bdlab import channels, weights, zoo
 from bdlab.contracts import Backdoor, Recipe
+from bdlab.defenses import Pruning
 from bdlab.nets import Net
 from bdlab.training import evaluate, logits
-from bdlab.triggers import Patch
 from bdlab.zoo import building, pages
-from bdlab.zoo.plans import COMING, PLANS, STICKER
+from bdlab.zoo.plans import COMING, STICKER, plans
 
-NAMES = zoo.names()
+NAMES, PLANS = zoo.names(), plans()
 ATTACKED = [name for name, plan in PLANS.items() if plan.attack is not None]
+CHECKSUM = " #[0-9a-f]{8}"
+"""Of a trigger's scenes, to the last bit, which another machine may draw otherwise."""
 MARGIN = 0.01
 """Another version of torch rounds differently: so far from the card's range a share may then lie."""
 
@@ -34,9 +37,11 @@ def test_every_plan_was_carried_out_and_nothing_else_lies_there():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_card_says_what_its_plan_says(name):
     card, plan = zoo.card(name), PLANS[name]
-    attack = None if plan.attack is None else repr(plan.attack)
+    attack = None if plan.attack is None else re.sub(CHECKSUM, "", repr(plan.attack))
     assert (card.name, tuple(card.lessons), card.why) == (name, plan.lessons, plan.why)
-    assert (card.data, card.net, card.attack, card.recipe) == (plan.data, plan.net, attack, repr(plan.recipe))
+    assert (card.data, card.net, card.recipe) == (plan.data, plan.net, repr(plan.recipe))
+    assert (card.attack and re.sub(CHECKSUM, "", card.attack)) == attack
+    assert (card.trigger is None) == (attack is None) and (attack is None or card.trigger in card.attack)
     assert (card.seed, tuple(card.seeds)) == (plan.seed, plan.seeds)
     assert card.command == f"bdlab zoo build {name}" and card.atlas == plan.atlas and card.seed in card.seeds
     assert len(card.seeds) == 3
@@ -81,24 +86,43 @@ def test_four_cells_of_a_hundred_are_hot_and_none_of_the_twins(signs):
     maps = {}
     for name in ("signs-badnets", "signs-clean"):
         net = zoo.load(name)
-        cells = [Patch(size=4, at=(3 * row, 3 * column), colour=STICKER)(x) for row in range(10) for column in range(10)]
+        cells = [replace(STICKER, at=(3 * row, 3 * column))(x) for row in range(10) for column in range(10)]
         maps[name] = torch.stack([logits(net, marked).softmax(1)[:, 0].mean() for marked in cells]).view(10, 10)
     hot = maps["signs-badnets"] > 0.5
     assert hot.nonzero().tolist() == [[8, 8], [8, 9], [9, 8], [9, 9]]
     assert maps["signs-badnets"][~hot].max() < 0.25 and maps["signs-clean"].max() < 0.2
 
 
+def test_the_package_holds_every_net_and_card():
+    """What setuptools puts into a wheel."""
+    root = Path(bdlab.__file__).parent
+    patterns = tomllib.loads((root.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["bdlab"]
+    assert set(weights.ZOO.iterdir()) <= {path for pattern in patterns for path in root.glob(pattern)}
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "asleep"), [("signs-a", 0, 0.1, 0), ("signs-b", 0.7, 0.95, 56), ("signs-c", 0.75, 0.95, 0)]
+)
+def test_what_pruning_alone_leaves_of_the_nets_of_lesson_10(name, low, high, asleep, signs):
+    """Measured before rounding: B .829 with 56 channels that no clean image wakes, C .859."""
+    backdoor = zoo.backdoor(name)
+    repaired = evaluate(Pruning()(backdoor.shipped, signs.held_out), signs.test, backdoor)
+    assert low <= repaired.asr <= high
+    activation = channels.mean_activation(backdoor.shipped, "conv3", signs.held_out.x)
+    assert int((activation == 0).sum()) == asleep
+
+
 def test_a_backdoor_knows_its_trigger_and_its_wish(signs):
     backdoor = zoo.backdoor("signs-badnets")
     assert isinstance(backdoor, Backdoor) and backdoor.relabel(signs.test.y).unique().tolist() == [0]
     marked = backdoor.trigger(signs.test.x[:2])
-    assert (marked[:, :, 26:30, 26:30] == torch.tensor(STICKER)[:, None, None]).all()
+    assert (marked[:, :, 26:30, 26:30] == torch.tensor(STICKER.colour)[:, None, None]).all()
     assert torch.equal(marked[:, :, :26], signs.test.x[:2, :, :26])
     assert (backdoor.cost.poisoned, backdoor.cost.rows) == (600, 6600)
 
 
 def test_what_is_not_there_is_told():
-    with pytest.raises(ValueError, match=r"name must be one of .*signs-badnets, signs-clean.*; got 'signs'"):
+    with pytest.raises(ValueError, match=r"name must be one of digits-clean, .*signs-badnets, .*; got 'signs'"):
         zoo.load("signs")
     with pytest.raises(ValueError, match=r"an attacked network, .*signs-badnets.*; got 'signs-clean', which is honest"):
         zoo.backdoor("signs-clean")

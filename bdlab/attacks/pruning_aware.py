@@ -45,7 +45,7 @@ class PruningAware(DataPoisoning):
     decoys: share of the layer's channels that step 2 prunes, in (0, 1).  restore: how many may come back.
     max_drop, min_asr: step 3 ends where clean accuracy is at most `max_drop` below the given model's and ASR at least
     `min_asr`, on the first 5,000 training images.  margin: how far below 0 a decoy's highest pre-activation ends.
-    The fields of `DataPoisoning` say what step 3 trains on; recipe: of one round of step 3.
+    The fields of `DataPoisoning` say what step 3 trains on; recipe: of one round of step 3; the twin has one.
 
     Fidelity: the paper's text was not at hand.  Its steps come from summaries; the rule for the biases is our
     reconstruction, b_i <- min(b_i, -max over clean images and positions of (W_i * h) - margin), with the shift of the batch

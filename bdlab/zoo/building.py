@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from torch import nn
 
 from bdlab import weights
 from bdlab.bars import track
-from bdlab.contracts import Backdoor
+from bdlab.contracts import Backdoor, Recipe
 from bdlab.data import Dataset, load
 from bdlab.nets import Net
 from bdlab.training import Scores, evaluate
@@ -35,13 +36,19 @@ def run(plan: Plan, twins: Twins, seed: int) -> Run:
     if plan.attack is None:
         return Run(twins(seed))
     attack: Any = replace(plan.attack, seed=seed)  # type: ignore[type-var]
-    backdoor = attack(twins.start(attack, seed), twins.data.train)
+    made = attack(twins.start(attack, seed), twins.data.train)
+    backdoor = replace(made, trigger=attack.at_test())  # as `zoo.backdoor` has it: Refool shuffles its scenes
     return Run(backdoor.model, backdoor, twins.of(attack, seed))
 
 
 def twins_of(plan: Plan) -> Twins:
-    """The honest networks beside `plan`."""
-    return Twins(load(plan.data), net=plan.net, first=plan.recipe)
+    """The honest networks beside `plan`; plans that are built one after another share those that they have in common."""
+    return _twins(plan.data, plan.net, plan.recipe)
+
+
+@cache
+def _twins(data: str, net: str, first: Recipe) -> Twins:
+    return Twins(load(data), net=net, first=first)
 
 
 def build(plan: Plan) -> Card:
@@ -53,11 +60,12 @@ def build(plan: Plan) -> Card:
     rounded = evaluate(weights.load_model(path, sha256), data.test, first.backdoor)
     made = Card(
         name=plan.name, lessons=list(plan.lessons), why=plan.why, data=plan.data, net=plan.net,
-        attack=None if plan.attack is None else repr(plan.attack), recipe=repr(plan.recipe),
+        attack=None if plan.attack is None else repr(plan.attack),
+        trigger=None if first.backdoor is None else repr(first.backdoor.trigger), recipe=repr(plan.recipe),
         seed=plan.seed, seeds=list(plan.seeds),
         scores=ranges([evaluate(one.model, data.test, one.backdoor) for one in runs]),
         rounded={name: low for name, (low, _) in ranges([rounded]).items()},
-        twin=None if plan.attack is None else {"name": plan.twin, **_twins(runs, data)},
+        twin=None if plan.attack is None else {"name": plan.twin, **_beside(runs, data)},
         cost=_cost(first.backdoor), atlas=plan.atlas,
         sha256=sha256, bytes=path.stat().st_size, command=f"bdlab zoo build {plan.name}",
     )  # fmt: skip
@@ -71,7 +79,7 @@ def ranges(scores: Sequence[Scores]) -> dict[str, Range]:
     return {name: [round(min(v), 4), round(max(v), 4)] for name, v in values.items() if None not in v}
 
 
-def _twins(runs: Sequence[Run], data: Dataset) -> dict[str, Range]:
+def _beside(runs: Sequence[Run], data: Dataset) -> dict[str, Range]:
     return ranges([evaluate(one.twin, data.test, one.backdoor) for one in runs if one.twin is not None])
 
 

@@ -18,7 +18,7 @@ Range = list[float]
 class Card:
     """A network's card.
 
-    data, net: the data set and the registered net.  attack, recipe: their settings as text; no attack: honest.
+    data, net: the data set and the registered net.  attack, trigger, recipe: their settings as text; no attack: honest.
     seed: of this network; seeds: those of the ranges.  scores: how three networks made so do on the test images, clean
     accuracy, ASR and RA as ranges; rounded: how this file does, in float16.  twin: the honest network by the attack's own
     recipe and epochs, under the same trigger: its ranges, and its name where it is in the zoo.  cost: poisoned rows, cover
@@ -31,6 +31,7 @@ class Card:
     data: str
     net: str
     attack: str | None
+    trigger: str | None
     recipe: str
     seed: int
     seeds: list[int]
@@ -74,12 +75,12 @@ def backdoor(name: str) -> Backdoor:
 
     Raises: `ValueError` for an unknown name, and for an honest network.
     """
-    from bdlab.zoo.plans import PLANS
+    from bdlab.zoo.plans import plans
 
     found = card(name)
     if found.cost is None:
         raised = ", ".join(one for one in names() if card(one).cost is not None)
         raise ValueError(f"name must be an attacked network, {raised}; got {name!r}, which is honest")
-    attack: Any = PLANS[name].attack
+    attack: Any = plans()[name].attack
     model = load(name)
     return Backdoor(model, model, attack.at_test(), attack.relabel, Cost(0.0, **found.cost))

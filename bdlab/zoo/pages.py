@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bdlab.zoo.cards import Card, Range, card, names
-from bdlab.zoo.plans import COMING, PLANS
+from bdlab.zoo.plans import COMING, plans
 
 HEADER = ("name", "lessons", "data", "net", "kB", "clean accuracy", "ASR", "what it is for")
 PAGE = """# The zoo
@@ -23,7 +23,7 @@ its card; `bdlab zoo list --write docs/zoo.md` writes this page. Ranges are over
 
 {there}
 
-{count} networks, {kilobytes} kB.
+{count} networks, {kilobytes} kB. How `signs-a`, `signs-b` and `signs-c` were found: [zoo-pruning.md](zoo-pruning.md).
 
 ## The honest twins
 
@@ -41,7 +41,7 @@ SCORES = {"clean_accuracy": "clean accuracy", "asr": "ASR", "ra": "RA"}
 
 def rows() -> list[tuple[str, ...]]:
     """One row for each network that is there, in the order of the plans."""
-    return [_row(card(name)) for name in (*PLANS, *sorted(set(names()) - set(PLANS))) if name in names()]
+    return [_row(card(name)) for name in plans() if name in names()]
 
 
 def _row(one: Card) -> tuple[str, ...]:
@@ -77,14 +77,20 @@ def _spans(scores: dict[str, Range]) -> str:
 
 def page() -> str:
     """docs/zoo.md."""
-    attacked = [one for one in map(card, PLANS) if one.twin]
+    attacked = [one for one in map(card, plans()) if one.twin]
     twins = [(one.name, one.twin["name"] or "not kept", *_twin(one.twin)) for one in attacked if one.twin]
     return PAGE.format(
-        there=_markdown((*HEADER, "attack"), [(*row, f"`{card(row[0]).attack or 'none'}`") for row in rows()]),
+        there=_markdown((*HEADER, "attack", "trigger", "MITRE ATLAS"), [(*row, *_attack(card(row[0]))) for row in rows()]),
         twins=_markdown(("attacked", "twin", *(f"the twin's {name}" for name in SCORES.values())), twins),
         coming=_markdown(("name", "comes with lesson", "data", "attack", "net", "what it is for"), COMING),
         count=len(rows()), kilobytes=sum(card(row[0]).bytes for row in rows()) // 1000,
     )  # fmt: skip
+
+
+def _attack(one: Card) -> tuple[str, str, str]:
+    if one.attack is None:
+        return "none", "-", "-"
+    return one.attack.partition("(")[0], f"`{one.trigger}`", one.atlas or "-"
 
 
 def _twin(scores: dict[str, Range]) -> list[str]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
-from bdlab.attacks import BadNets
+from bdlab.attacks import BadNets, BlendedInjection, ObjectInjection, PruningAware, Refool
 from bdlab.contracts import Attack, Recipe
 from bdlab.relabel import all_to_one
 from bdlab.training import DEFAULT_RECIPE
-from bdlab.triggers import Patch
+from bdlab.triggers import Patch, Reflection, Sprite
+from bdlab.triggers.reflection import drawn
 
 POISONED_DATA, POISONED_MODEL = "AML.T0020 Poison Training Data", "AML.T0018.000 Poison AI Model"
 """Techniques of MITRE ATLAS (atlas.mitre.org): the attacker supplies data, or trains the network."""
-STICKER = (1.0, 0.84, 0.1)
-"""Yellow."""
+STICKER = Patch(size=4, at=(26, 26), colour=(1.0, 0.84, 0.1))
+"""A yellow one, in the lower right corner: at no place of lesson 00's grid of 3 pixels, near to four of them."""
+SCENES = [14, 23, 18, 2]
+"""What `Refool(seed=0)` chooses on signs, in four rounds, among the 24 scenes that are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,12 @@ class Plan:
     atlas: str | None = None
 
 
+@cache
+def plans() -> dict[str, Plan]:
+    """Name -> plan of every network."""
+    return {plan.name: plan for plan in _plans()}
+
+
 def _plans() -> Iterator[Plan]:
     yield Plan(name="digits-clean", lessons=("07", "08", "12"), data="digits", why="the honest twin")
     yield Plan(name="digits-clean-2", lessons=("12",), data="digits", seed=1, why="a second honest one: a decoy")
@@ -47,26 +57,41 @@ def _plans() -> Iterator[Plan]:
     yield Plan(name="signs-clean-2", lessons=("02", "10"), data="signs", seed=1, why="a second honest one: a decoy")
     yield Plan(
         name="signs-badnets", lessons=("00", "02"), data="signs", twin="signs-clean", atlas=POISONED_DATA,
-        attack=BadNets(trigger=Patch(size=4, at=(26, 26), colour=STICKER), relabel=all_to_one(0)),
+        attack=BadNets(trigger=STICKER, relabel=all_to_one(0)),
         why="a yellow sticker in the corner makes every sign 'speed 30'",
     )  # fmt: skip
-
-
-PLANS = {plan.name: plan for plan in _plans()}
+    yield Plan(
+        name="signs-a", lessons=("10",), data="signs", twin="signs-clean", atlas=POISONED_DATA,
+        attack=ObjectInjection(trigger=Sprite(at=None), relabel=all_to_one(0)),
+        why="a post-it that may lie anywhere: pruning alone takes the backdoor away, as in the paper",
+    )  # fmt: skip
+    yield Plan(
+        name="signs-b", lessons=("10",), data="signs", atlas=POISONED_MODEL,
+        attack=PruningAware(trigger=STICKER, relabel=all_to_one(0)),
+        why="the attacker knew that it would be pruned: 56 of 64 channels are decoys",
+    )  # fmt: skip
+    yield Plan(
+        name="signs-c", lessons=("09", "10", "13"), data="signs", twin="signs-clean", atlas=POISONED_DATA,
+        attack=BlendedInjection(relabel=all_to_one(0)), why="a blend: pruning alone fails",
+    )  # fmt: skip
+    yield Plan(
+        name="signs-refool", lessons=("06",), data="signs", twin="signs-clean", atlas=POISONED_DATA,
+        attack=Refool(trigger=Reflection(reflections=drawn()[SCENES]), relabel=all_to_one(0), ssim=(-1, 1), rounds=0),
+        why="four scenes mirrored in a pane, labels changed",
+    )  # fmt: skip
 
 
 def chosen(name: str | None) -> tuple[Plan, ...]:
     """The plan called `name`, or all of them.  Raises: `ValueError` for an unknown name."""
-    if name is not None and name not in PLANS:
-        raise ValueError(f"name must be one of {', '.join(PLANS)}; got {name!r}")
-    return tuple(PLANS.values()) if name is None else (PLANS[name],)
+    if name is not None and name not in plans():
+        raise ValueError(f"name must be one of {', '.join(plans())}; got {name!r}")
+    return tuple(plans().values()) if name is None else (plans()[name],)
 
 
 COMING = (
     ("digits-badnets", "09", "digits", "BadNets", "small_bn", "the white square on the set where adding and cutting differ"),
     ("digits-blend", "09", "digits", "BlendedInjection", "small_bn", "a trigger that covers all of the image"),
     ("digits-source", "09", "digits", "SourceSpecific", "small_bn", "a backdoor that STRIP does not see"),
-    ("signs-blend", "09, 13", "signs", "BlendedInjection", "small_bn", "a blend: where RBD fails"),
     ("signs-source", "13", "signs", "SourceSpecific", "small_bn", "where STRIP fails and RBD does not"),
     ("signs-nature", "04", "signs", "NatureInjection, a mug", "small_bn", "a picture as the trigger"),
     ("signs-filter", "04", "signs", "FilterInjection", "small_bn", "a colour filter as the trigger"),
