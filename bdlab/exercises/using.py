@@ -30,8 +30,8 @@ class Unfit(Exception):
 class Mine:
     """A student's function where it works, the library's part `ours` where it does not; see `mine`."""
 
-    def __init__(self, exercise: str, ours: Callable[..., Any], name: str) -> None:
-        self.exercise, self.ours, self.name = exercise, ours, name
+    def __init__(self, exercise: str, ours: Callable[..., Any], name: str, like: Any = None) -> None:
+        self.exercise, self.ours, self.name, self.like = exercise, ours, name, like
         self.own = "NBGRADER_EXECUTION" not in os.environ
         """Whether the student's function is asked: not while nbgrader runs the notebook, and not after it failed."""
 
@@ -63,23 +63,28 @@ class Mine:
         except TooSlow:
             _slow.add(own)
             raise
-        with _as_before(args, named):
-            wanted = self.ours(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
+        if self.like is not None:
+            wanted = self.like
+        else:
+            with _as_before(args, named):
+                wanted = self.ours(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
         if _form(result) != _form(wanted):
             raise Unfit(_unlike(result, wanted))
         return result
 
 
-def mine(exercise: str, ours: Callable[..., Any], name: str | None = None) -> Mine:
+def mine(exercise: str, ours: Callable[..., Any], name: str | None = None, like: Any = None) -> Mine:
     """The student's own function of an exercise, to be used: it works on copies, within ten seconds.
 
     Where it is not written, raises, hangs, or gives another kind of thing than `ours` does, that is said, and `ours`, which
     takes the same arguments, is called in its place.  name: which function of the exercise, by default its first.
+    like: a result of the right kind; without one `ours` is asked for it at every call, which a function that trains the
+    model that it is given must not be.
     """
     task = lessons.find(exercise)
     if name is not None and name not in task.names:
         raise ValueError(f"name must be one of {', '.join(task.names)}, got {name!r}")
-    return Mine(exercise, ours, name or task.name)
+    return Mine(exercise, ours, name or task.name, like)
 
 
 def use(show: Callable[..., Any], *parts: Mine) -> Any:

@@ -24,13 +24,15 @@ def model(
     classes: int = 4,
     train: bool = False,
     stale_grad: bool = False,
+    most: int | None = None,
     seed: int = 0,
 ) -> Net:
     """A small network of named stages; 'tiny' has stages conv, head, 'tiny_bn' a batch norm too, which shows the mode.
 
     No dropout: its masks come from the global generator, and a right answer may call the model in another order.
 
-    stale_grad fills every `.grad` with ones, as a forgotten step would leave them.
+    stale_grad fills every `.grad` with ones, as a forgotten step would leave them.  most: how many images it takes at once;
+    more raise a `RuntimeError`, as a full memory would.
     """
     channels, height, width = shape
     with seeded(seed):
@@ -49,6 +51,13 @@ def model(
     if stale_grad:
         for parameter in net.parameters():
             parameter.grad = torch.ones_like(parameter)
+    if most is not None:
+
+        def refuse(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+            if len(given[0]) > most:
+                raise RuntimeError(f"out of memory: {len(given[0])} images at once, at most {most} fit")
+
+        net.register_forward_pre_hook(refuse)
     return net.train(train)
 
 
