@@ -126,19 +126,19 @@ SOFTMAX_XENT = Exercise(
         "every_row": "`[:, y]` takes the columns y of every row: an N x N table. Wanted is one number a row: index with "
         "torch.arange(len(y)) and y.",
         "number": Mistake(
-            "You return a plain number. Nothing could be trained with it: the gradient flows through a tensor. Leave .item() "
-            "out.",
+            "You return a plain number. Nothing could be trained with it: the gradient flows through a tensor. Leave "
+            ".item() out.",
             when=lambda draw, got, expected: not isinstance(got, Tensor),
         ),
-        "unstable": "exp of a large logit is infinite in float32. Take each row's largest logit off first: the softmax stays "
-        "the same.",
-        "log_zero": "A share became 0, and its logarithm infinite. Never compute the share: log(sum of exp) minus the logit "
-        "at y is the same and cannot fail.",
-        "global_max": "You take one largest logit off all rows. A row far below it becomes zeros, and log(0) is infinite: each "
-        "row needs its own.",
+        "unstable": "exp of a large logit is infinite in float32. Take each row's largest logit off first: the softmax "
+        "stays the same.",
+        "log_zero": "A share became 0, and its logarithm infinite. Never compute the share: log(sum of exp) minus the "
+        "logit at y is the same and cannot fail.",
+        "global_max": "You take one largest logit off all rows. A row far below it becomes zeros, and log(0) is infinite: "
+        "each row needs its own.",
         "floored": Mistake(
-            "You keep the shares away from 0, so the loss cannot grow any further. A sure wrong answer then looks better than "
-            "it is, and pulls on no weight: subtract logarithms, do not clamp.",
+            "You keep the shares away from 0, so the loss cannot grow any further. A sure wrong answer then looks better "
+            "than it is, and pulls on no weight: subtract logarithms, do not clamp.",
             when=_too_small, part="large logits",
         ),
         "in_place": "The loss is right, but the logits themselves have changed. Whoever reads them next reads other ones.",

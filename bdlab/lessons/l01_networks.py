@@ -72,7 +72,11 @@ class Batches:
 
 def check_layer(linear_relu: Any) -> None:
     """Raise `Unusable` where no network can be trained with that layer: no gradient passes it, or it takes too long."""
-    x, W, b = torch.rand(BATCH, 32 * 49), torch.randn(64, 32 * 49, requires_grad=True), torch.zeros(64, requires_grad=True)
+    x, W, b = (
+        torch.rand(BATCH, 32 * 49),
+        torch.randn(64, 32 * 49, requires_grad=True),
+        torch.zeros(64, requires_grad=True),
+    )
     start = time.perf_counter()
     result = linear_relu(x, W, b)
     seconds = time.perf_counter() - start
@@ -187,8 +191,13 @@ def _eight(maps: Tensor) -> Tensor:
 
 
 def training() -> Arrays:
-    """A training of `bought`, pass by pass: loss, accuracy float (EPOCHS,), and how many of the ten drawn digits it reads."""
+    """A training of `bought`, pass by pass: loss, test_loss, accuracy float (EPOCHS,).
+
+    fresh, fresh_loss: accuracy and test loss before it.  ten (10,): what is read in the drawn digits; ten_shares, nonsense_shares (n, 10).
+    logits float16 (1500, 10): of the test images.
+    """
     data, model = load("digits"), Reader(linear_relu)
+    fresh, raw = accuracy(model, data.test.x, data.test.y, 500), answers(model, data.test.x)
     optimiser, loader = torch.optim.SGD(model.parameters(), RATE), Batches(data.train)
     losses, shares, test_losses = [], [], []
     for _ in range(EPOCHS):
@@ -197,8 +206,8 @@ def training() -> Arrays:
         test_losses.append(softmax_xent(answers(model, data.test.x), data.test.y).item())
     read = answers(model, ten()).argmax(1)
     return {
-        "loss": np.array(losses), "accuracy": np.array(shares), "test_loss": np.array(test_losses),
-        "ten": read.numpy(), "ten_shares": answers(model, ten()).softmax(1).numpy(),
+        "fresh": np.array(fresh), "fresh_loss": np.array(softmax_xent(raw, data.test.y).item()), "loss": np.array(losses), "accuracy": np.array(shares), "test_loss": np.array(test_losses),
+        "logits": answers(model, data.test.x).numpy().astype("float16"), "ten": read.numpy(), "ten_shares": answers(model, ten()).softmax(1).numpy(),
         "nonsense_shares": answers(model, nonsense()).softmax(1).numpy(),
     }  # fmt: skip
 

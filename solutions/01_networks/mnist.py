@@ -32,4 +32,7 @@ if __name__ == "__main__":
                 train_epoch(model, loader, optimiser)
             errors.append(100 * (1 - accuracy(model, data.test.x, data.test.y, 500)))
             print(f"{name}, seed {seed}: {errors[-1]:.2f} % of {len(data.test)}", flush=True)
-        print(f"{name}: mean {sum(errors) / 3:.2f}, {min(errors):.2f} to {max(errors):.2f}, {len(data.train)} rows", flush=True)
+        print(
+            f"{name}: mean {sum(errors) / 3:.2f}, {min(errors):.2f} to {max(errors):.2f}, {len(data.train)} rows",
+            flush=True,
+        )
