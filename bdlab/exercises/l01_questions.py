@@ -1,5 +1,6 @@
 """Lesson 01: the questions of its quizzes, and its mystery box."""
 
+from bdlab.boxes import Box
 from bdlab.exercises.specification import Question
 
 QUESTIONS: dict[str, Question] = {
@@ -21,14 +22,14 @@ QUESTIONS: dict[str, Question] = {
          "They do the same, that is right. But ten products in a row are harder to train, not easier."),
     ),
     "start": Question(
-        "A slide says that weights are assigned when the input layer is determined. Where do the weights of this reader come "
-        "from?",
+        "A slide says that weights are assigned when the input layer is determined. Where do the weights of this reader "
+        "come from?",
         ("The programmer sets them, layer by layer", "They follow from the size of the image",
          "They are drawn at random, then training moves them"), 2,
         ("Nobody could: this reader has more than 100,000 of them.",
          "The size of the image decides how many there are, not what they are.",
-         "A fresh reader is right on some 10 % of the digits. All the rest came from the training data, which is where this "
-         "course looks for trouble."),
+         "A fresh reader is right on some 10 % of the digits. All the rest came from the training data, which is where "
+         "this course looks for trouble."),
     ),
     "guess": Question(
         "A fresh reader gives each of the ten classes about the same share, 0.1. About how large is its cross-entropy?",
@@ -55,4 +56,16 @@ QUESTIONS: dict[str, Question] = {
          "The shape of the input fits, so it computes."),
     ),
 }  # fmt: skip
-BOX = None
+
+BOX = Box(
+    "Five readers and the logs of their trainings: which of the bugs 0 (healthy) to 7 has each?  "
+    'bdlab.flag("l01", [A, B, C, D, E])',
+    digest="82bfc24a9e38f098f00e557ef377a06bff26c94f6a18e3273b6f08f47d2af222",
+    salt="l01 five readers",
+    form=("A", "B", "C", "D", "E"),
+    wrong={
+        "89af9e6d3829e602c68ba73ffea90a29e0f3a6fef5f39916d45b98b013bed1f8":
+        "That is what the logs say. A log is what the supplier's own loop returned: compute the loss again, and look at "
+        "what batch norm has learnt.",
+    },
+)  # fmt: skip
