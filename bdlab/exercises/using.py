@@ -30,8 +30,10 @@ class Unfit(Exception):
 class Mine:
     """A student's function where it works, the library's part `ours` where it does not; see `mine`."""
 
-    def __init__(self, exercise: str, ours: Callable[..., Any], name: str, like: Any = None) -> None:
-        self.exercise, self.ours, self.name, self.like = exercise, ours, name, like
+    def __init__(
+        self, exercise: str, ours: Callable[..., Any], name: str, like: Any = None, seconds: float | None = None
+    ) -> None:
+        self.exercise, self.ours, self.name, self.like, self.seconds = exercise, ours, name, like, seconds
         self.own = "NBGRADER_EXECUTION" not in os.environ
         """Whether the student's function is asked: not while nbgrader runs the notebook, and not after it failed."""
 
@@ -40,8 +42,13 @@ class Mine:
             try:
                 return self._theirs(args, named)
             except (TooSlow, SystemExit, Exception) as error:
-                self.give_up(_why(error))
+                self.give_up(_why(error, self.limit))
         return self.ours(*args, **named)
+
+    @property
+    def limit(self) -> float:
+        """Seconds that one call of the student's function may take."""
+        return SECONDS if self.seconds is None else self.seconds
 
     def give_up(self, why: str) -> None:
         """From now on the library's part; the student is told why."""
@@ -58,7 +65,7 @@ class Mine:
         if own in _slow:
             raise TooSlow
         try:
-            with _as_before(args, named), stays(), limited(SECONDS):
+            with _as_before(args, named), stays(), limited(self.limit):
                 result = own(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
         except TooSlow:
             _slow.add(own)
@@ -73,18 +80,20 @@ class Mine:
         return result
 
 
-def mine(exercise: str, ours: Callable[..., Any], name: str | None = None, like: Any = None) -> Mine:
+def mine(
+    exercise: str, ours: Callable[..., Any], name: str | None = None, like: Any = None, seconds: float | None = None
+) -> Mine:
     """The student's own function of an exercise, to be used: it works on copies, within ten seconds.
 
     Where it is not written, raises, hangs, or gives another kind of thing than `ours` does, that is said, and `ours`, which
     takes the same arguments, is called in its place.  name: which function of the exercise, by default its first.
     like: a result of the right kind; without one `ours` is asked for it at every call, which a function that trains the
-    model that it is given must not be.
+    model that it is given must not be.  seconds: how long one call may take, ten by default.
     """
     task = lessons.find(exercise)
     if name is not None and name not in task.names:
         raise ValueError(f"name must be one of {', '.join(task.names)}, got {name!r}")
-    return Mine(exercise, ours, name or task.name, like)
+    return Mine(exercise, ours, name or task.name, like, seconds)
 
 
 def use(show: Callable[..., Any], *parts: Mine) -> Any:
@@ -103,14 +112,15 @@ def use(show: Callable[..., Any], *parts: Mine) -> Any:
                 raise
             result = None if named else show(*(part.ours if part in own else part for part in parts))
             for part in named or own:
-                part.give_up(_why(error) if named else f"could not be used here: the figure {_why(error)}")
+                why = _why(error, part.limit)
+                part.give_up(why if named else f"could not be used here: the figure {why}")
             if not named:
                 return result
 
 
-def _why(error: BaseException) -> str:
+def _why(error: BaseException, seconds: float) -> str:
     if isinstance(error, TooSlow):
-        return f"took longer than {SECONDS} s"
+        return f"took longer than {seconds:g} s"
     if isinstance(error, NotImplementedError) and not error.args:
         return "is not written yet"
     return str(error) if isinstance(error, Unfit | Unusable) else f"stopped with {told(error)}"

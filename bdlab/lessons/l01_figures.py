@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -44,6 +45,7 @@ STEP = 15
 """Degrees between two pictures of `neuron`."""
 
 
+@cache
 def _ink(label: int) -> Tensor:
     """Of 150 training images of a digit: mean grey of the middle (8x8 pixels) and of both sides: (150, 2)."""
     train = load("digits").train
@@ -60,7 +62,9 @@ def _turned(angle: int) -> tuple[float, float, float]:
     return w1, w2, -(w1 * float(middle[0]) + w2 * float(middle[1]))
 
 
+@cache
 def _errors() -> list[float]:
+    """Over the angles of `neuron`."""
     found = []
     for angle in range(0, 360, STEP):
         w1, w2, b = _turned(angle)

@@ -1,4 +1,4 @@
-"""A picture that is drawn anew while something runs: one display, a few times a second, one figure in the saved file."""
+"""A picture that is drawn anew while something runs: one display, once a second at most, one figure in the saved file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bdlab import student
 if TYPE_CHECKING:
     from bdlab.plots import Plot
 
-EVERY = 0.5
-"""Least seconds from the end of one drawing to the next: never more than two a second."""
+EVERY = 1.0
+"""Least seconds from the end of one drawing to the next: drawing takes a quarter of a second itself."""
 
 
 class Live:

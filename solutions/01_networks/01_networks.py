@@ -275,7 +275,9 @@ def train_epoch(model, loader, optimiser) -> float:
 # Use: your loop for one pass on a fresh reader (about 3 s)
 from bdlab.lessons import l01_networks, l01_reader
 
-my_epoch = bdlab.mine("l01_train_epoch", l01_networks.train_epoch, like=0.0)
+my_epoch = bdlab.mine(
+    "l01_train_epoch", l01_networks.train_epoch, like=0.0, seconds=60
+)
 bdlab.use(l01_reader.one_pass, my_epoch)
 
 # %% role="quiz"
@@ -317,7 +319,9 @@ reader = bdlab.use(
     bdlab.mine("l01_linear_relu", l01_networks.linear_relu),
     bdlab.mine("l01_accuracy", l01_networks.accuracy),
     bdlab.mine("l01_softmax_xent", l01_networks.softmax_xent),
-    bdlab.mine("l01_train_epoch", l01_networks.train_epoch, like=0.0),
+    bdlab.mine(
+        "l01_train_epoch", l01_networks.train_epoch, like=0.0, seconds=60
+    ),
 )
 print(reader)
 
@@ -374,13 +378,16 @@ from bdlab.lessons import l01_measured
 l01_measured.published()
 
 # %% [markdown]
-# @SURPRISE@
+# **Two surprises.** *No hidden layer*: 8.0 % here, 12 % in 1998. The sums are the same; loss, steps and the number of images shown differ, and we
+# did not search for the one that matters. *Convolutions*: our reader misses LeNet-5 by 0.2 points on average, but its three seeds
+# differ by 0.5. One training is one sample, here as everywhere in this course.
 
 # %% [markdown]
 # **Real data on your machine.** Let `BDLAB_DATA` name a folder with MNIST, and train
-# `l01_reader.Training(epochs=10, data="mnist")` in place of the one above; a pass shows 6,000 of its images.
+# `l01_reader.Training(epochs=10, data="mnist")` in place of the one above; a pass shows 6,000 of its images. Allow a minute.
 #
-# @MNIST@
+# Our run was right on 98.3 % of MNIST's test images, and read six of the ten drawn digits, where the reader above reads nine. The better
+# figure belongs to other images.
 
 # %% [markdown]
 # ## 10 · Free response (5 points)
