@@ -152,7 +152,8 @@ def _unlike(got: Any, wanted: Any, what: str = "gave") -> str:
     if isinstance(wanted, dict) and isinstance(got, dict) and set(got) == set(wanted):
         key = next(key for key in wanted if _form(got[key]) != _form(wanted[key]))
         return _unlike(got[key], wanted[key], f"gave as {key}")
-    return f"{what} {kind(got)}; {kind(wanted)} is wanted"
+    right = "a number" if isinstance(wanted, int | float) else kind(wanted)
+    return f"{what} {kind(got)}; {right} is wanted"
 
 
 @contextlib.contextmanager

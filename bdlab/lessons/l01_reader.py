@@ -124,7 +124,7 @@ def _remembered() -> Trained:
     """What the library's parts gave, without training: its reader is as it was made."""
     made, course = cached("l01", "training"), Course(lesson.EPOCHS * 120)
     rows = zip(made["loss"], made["test_loss"], made["accuracy"], strict=True)
-    course.passes += [(120 * n, *map(float, row)) for n, row in enumerate(rows, 1)]
+    course.passes += [(120 * n, float(a), float(b), float(c)) for n, (a, b, c) in enumerate(rows, 1)]
     read = int((made["ten"] == np.arange(10)).sum())
     numbers = {
         "test images right": f"{made['accuracy'][-1]:.1%}",
@@ -185,8 +185,9 @@ def ten_drawn(reader: Trained) -> plots.Plot:
     right = sum(said == label for label, said in enumerate(read))
     captions = [f"{said}: {100 * row.max():.0f} %" for said, row in zip(read, shares, strict=True)]
     hint = f" {HINTS}" if right < 7 else ""
+    wrong = [said != label for label, said in enumerate(read)]
     return plots.answers(
-        [plots.Row("", lesson.ten(), captions, [said != label for label, said in enumerate(read)])],
+        [plots.Row("", lesson.ten()[at : at + 5], captions[at : at + 5], wrong[at : at + 5]) for at in (0, 5)],
         title=f"ten drawn digits: {right} of 10 read" + (f"\n{HINTS.replace('. ', '.' + chr(10))}" if hint else ""),
         alt=f"The digits 0 to 9, drawn on a grid of 8x8 cells and enlarged. The reader says {read}: {right} of 10 are right.{hint}",
     )  # fmt: skip

@@ -22,7 +22,7 @@ def sure(columns: Sequence[tuple[str, Tensor, Tensor]], *, alt: str, title: str 
     figure = figure_of((max(2.3 * count + 0.5, 3.6), 4.6), alt)
     axes = figure.subplots(2, count, squeeze=False, height_ratios=(1.15, 1))
     for place, (words, image, shares) in enumerate(columns):
-        image_row(axes[0, place : place + 1], "", image[None])
+        image_row([axes[0, place]], "", image[None])
         best = int(shares.argmax())
         axes[0, place].set_xlabel(words, fontsize=12)
         colours = [ORANGE if label == best else GREY for label in range(len(shares))]
@@ -35,6 +35,7 @@ def sure(columns: Sequence[tuple[str, Tensor, Tensor]], *, alt: str, title: str 
         axes[1, place].spines[["top", "right"]].set_visible(False)
         if place:
             axes[1, place].set_yticks([])
+            axes[1, place].spines["left"].set_visible(False)
     axes[1, 0].set_ylabel("share", fontsize=12)
     figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)

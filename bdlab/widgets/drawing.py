@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bdlab.widgets.layout import DEAD, beside, button, panel, status, text
+from bdlab.widgets.layout import DEAD, button, panel, status, text
 
 if TYPE_CHECKING:
     from ipywidgets import Button, VBox
@@ -106,7 +106,10 @@ def pad(rows: Sequence[str], changed: Callable[[list[str]], tuple[str, str]], pl
     keys = HBox(list(own.controls.values()), layout={"flex_flow": "row wrap"})
     hint = text('<p class="bdlab-quiet">Mouse: click a cell. Keyboard: Tab to the buttons below. No reaction? Run this '
                 "cell again.</p>")  # fmt: skip
-    box: Any = panel([beside([grid, hint, keys], [own.words, own.picture])], plain, picture)
+    left = VBox([grid, hint, keys], layout={"flex": "0 0 auto", "width": f"{34 * len(rows[0]) + 24}px"})
+    right = VBox([own.words, own.picture], layout={"flex": "1 1 260px", "min_width": "min(100%, 250px)"})
+    both = HBox([left, right], layout={"flex_flow": "row wrap", "width": "100%", "align_items": "flex-start"})
+    box: Any = panel([both], plain, picture)
     own.tell()
     box.controls, box.cells, box.text, box.pad = own.controls, own.cells, own.words, own
     return box
