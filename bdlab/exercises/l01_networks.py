@@ -128,7 +128,7 @@ SOFTMAX_XENT = Exercise(
         "number": Mistake(
             "You return a plain number. Nothing could be trained with it: the gradient flows through a tensor. Leave "
             ".item() out.",
-            when=lambda draw, got, expected: not isinstance(got, Tensor),
+            when=lambda draw, got, expected: not isinstance(got, Tensor), part="values",
         ),
         "unstable": "exp of a large logit is infinite in float32. Take each row's largest logit off first: the softmax "
         "stays the same.",
