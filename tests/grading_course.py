@@ -12,8 +12,8 @@ from autograder.trials.invented import samples
 from autograder.warden.tiers import A, B
 from bdlab.exercises import lessons
 
-HOME = next(folder(one.id) for one in lessons.all_lessons() if one.exercises)
-"""The first lesson that has exercises; `test_chain` goes through all of them."""
+HOME = folder("03")
+"""The lesson that these tests grade; `test_chain` goes through all of them."""
 TASKS = lessons.lesson(HOME.name).exercises
 
 

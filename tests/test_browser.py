@@ -12,12 +12,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from test_build import HOME
 
+from autograder.authoring.folders import folder
 from autograder.authoring.sources import alternatives, mistakes
 from autograder.course.folder import ROOT
 from bdlab.exercises import lessons
 
+HOME = folder("03")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.slow,

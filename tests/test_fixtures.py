@@ -80,3 +80,11 @@ def test_gradients_are_zero_where_there_are_none():
     assert all(not grad.any() for grad in FIXTURES["gradients"](net).values())
     stale = FIXTURES["model"]("tiny", stale_grad=True)
     assert all(grad.eq(1).all() for grad in FIXTURES["gradients"](stale).values())
+
+
+def test_a_model_with_a_small_memory_refuses_more_images_and_is_else_the_same():
+    plain, small = FIXTURES["model"]("tiny"), FIXTURES["model"]("tiny", most=3)
+    x = torch.rand(4, 1, 8, 8)
+    assert torch.equal(small(x[:3]), plain(x[:3]))
+    with pytest.raises(RuntimeError, match="out of memory: 4 images at once, at most 3 fit"):
+        small(x)

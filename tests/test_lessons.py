@@ -231,9 +231,9 @@ def test_a_check_prints_few_lines_and_returns_a_plain_float(capsys):
 
 
 def test_what_is_unknown_is_named():
-    with pytest.raises(ValueError, match=r"exercise must be one of l03_all_to_all, .*; got 'l03_stam'"):
+    with pytest.raises(ValueError, match=r"exercise must be one of .*l03_all_to_all, .*; got 'l03_stam'"):
         bdlab.check("l03_stam")
-    with pytest.raises(ValueError, match=r"lesson must be one of l03 or 03_badnets.*; got '42'"):
+    with pytest.raises(ValueError, match=r"lesson must be one of .*l03 or 03_badnets.*; got '42'"):
         bdlab.check_all("42")
     with pytest.raises(ValueError, match="number must be 1, 2 or 3, got 4"):
         bdlab.hint("l03_stamp", 4)

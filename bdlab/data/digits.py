@@ -68,7 +68,19 @@ def _augment(scans: Tensor, generator: torch.Generator) -> Tensor:
     rows = [torch.stack((cos, shear * cos - sin, uniform(-0.12, 0.12)), 1)]
     rows += [torch.stack((sin, shear * sin + cos, uniform(-0.12, 0.12)), 1)]
     grid = F.affine_grid(torch.stack(rows, 1), [n, 1, 28, 28], align_corners=False)  # (N, 28, 28, 2)
-    large = F.interpolate(scans, size=(24, 24), mode="bicubic", align_corners=False).clamp(0, 1)
-    posed = F.grid_sample(F.pad(large, (2, 2, 2, 2)), grid, align_corners=False)  # (N, 1, 28, 28)
     cut, sharp = uniform(0.3, 0.5)[:, None, None, None], uniform(8, 14)[:, None, None, None]
+    return enlarge(scans, grid, cut, sharp)
+
+
+def enlarge(
+    scans: Tensor, grid: Tensor | None = None, cut: float | Tensor = 0.4, sharp: float | Tensor = 11.0
+) -> Tensor:
+    """Grey images (N, 1, 28, 28) from scans (N, 1, 8, 8), both in [0, 1]: what the data set does to each of its scans.
+
+    grid: a pose for each, as `affine_grid` gives them; None leaves them upright in the middle.  cut: the grey from which
+    on a pixel is ink, .3 to .5 in the data.  sharp: how hard the pen's edge is, 8 to 14 in the data.
+    """
+    large = F.interpolate(scans, size=(24, 24), mode="bicubic", align_corners=False).clamp(0, 1)
+    framed = F.pad(large, (2, 2, 2, 2))  # (N, 1, 28, 28)
+    posed = framed if grid is None else F.grid_sample(framed, grid, align_corners=False)
     return torch.sigmoid(sharp * (posed - cut)) * (posed > 0.05)  # a pen's edge; paper stays black

@@ -31,8 +31,10 @@ class Unfit(Exception):
 class Mine:
     """A student's function where it works, the library's part `ours` where it does not; see `mine`."""
 
-    def __init__(self, exercise: str, ours: Callable[..., Any], name: str) -> None:
-        self.exercise, self.ours, self.name = exercise, ours, name
+    def __init__(
+        self, exercise: str, ours: Callable[..., Any], name: str, like: Any = None, seconds: float | None = None
+    ) -> None:
+        self.exercise, self.ours, self.name, self.like, self.seconds = exercise, ours, name, like, seconds
         self.own = "NBGRADER_EXECUTION" not in os.environ
         """Whether the student's function is asked: not while nbgrader runs the notebook, and not after it failed."""
 
@@ -41,8 +43,13 @@ class Mine:
             try:
                 return self._theirs(args, named)
             except (TooSlow, SystemExit, Exception) as error:
-                self.give_up(_why(error))
+                self.give_up(_why(error, self.limit))
         return self.ours(*args, **named)
+
+    @property
+    def limit(self) -> float:
+        """Seconds that one call of the student's function may take."""
+        return SECONDS if self.seconds is None else self.seconds
 
     def give_up(self, why: str) -> None:
         """From now on the library's part; the student is told why."""
@@ -59,28 +66,35 @@ class Mine:
         if own in _slow:
             raise TooSlow
         try:
-            with _as_before(args, named), stays(), limited(SECONDS):
+            with _as_before(args, named), stays(), limited(self.limit):
                 result = own(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
         except TooSlow:
             _slow.add(own)
             raise
-        with _as_before(args, named):
-            wanted = self.ours(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
+        if self.like is not None:
+            wanted = self.like
+        else:
+            with _as_before(args, named):
+                wanted = self.ours(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
         if _form(result) != _form(wanted):
             raise Unfit(_unlike(result, wanted))
         return result
 
 
-def mine(exercise: str, ours: Callable[..., Any], name: str | None = None) -> Mine:
+def mine(
+    exercise: str, ours: Callable[..., Any], name: str | None = None, like: Any = None, seconds: float | None = None
+) -> Mine:
     """The student's own function of an exercise, to be used: it works on copies, within ten seconds.
 
     Where it is not written, raises, hangs, or gives another kind of thing than `ours` does, that is said, and `ours`, which
     takes the same arguments, is called in its place.  name: which function of the exercise, by default its first.
+    like: a result of the right kind; without one `ours` is asked for it at every call, which a function that trains the
+    model that it is given must not be.  seconds: how long one call may take, ten by default.
     """
     task = lessons.find(exercise)
     if name is not None and name not in task.names:
         raise ValueError(f"name must be one of {', '.join(task.names)}, got {name!r}")
-    return Mine(exercise, ours, name or task.name)
+    return Mine(exercise, ours, name or task.name, like, seconds)
 
 
 def use(show: Callable[..., Any], *parts: Mine) -> Any:
@@ -107,14 +121,15 @@ def _shown(show: Callable[..., Any], *parts: Mine) -> Any:
                 raise
             result = None if named else show(*(part.ours if part in own else part for part in parts))
             for part in named or own:
-                part.give_up(_why(error) if named else f"could not be used here: the figure {_why(error)}")
+                why = _why(error, part.limit)
+                part.give_up(why if named else f"could not be used here: the figure {why}")
             if not named:
                 return result
 
 
-def _why(error: BaseException) -> str:
+def _why(error: BaseException, seconds: float) -> str:
     if isinstance(error, TooSlow):
-        return f"took longer than {SECONDS} s"
+        return f"took longer than {seconds:g} s"
     if isinstance(error, NotImplementedError) and not error.args:
         return "is not written yet"
     return str(error) if isinstance(error, Unfit | Unusable) else f"stopped with {told(error)}"
@@ -146,7 +161,8 @@ def _unlike(got: Any, wanted: Any, what: str = "gave") -> str:
     if isinstance(wanted, dict) and isinstance(got, dict) and set(got) == set(wanted):
         key = next(key for key in wanted if _form(got[key]) != _form(wanted[key]))
         return _unlike(got[key], wanted[key], f"gave as {key}")
-    return f"{what} {kind(got)}; {kind(wanted)} is wanted"
+    right = "a number" if isinstance(wanted, int | float) else kind(wanted)
+    return f"{what} {kind(got)}; {right} is wanted"
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from bdlab.plots.answers import Claim, Row, answers, bars, paper_and_here, sets,
 from bdlab.plots.attacks import painted, planes, rate_curve, wall
 from bdlab.plots.cards import Card, card, trophy_wall
 from bdlab.plots.defenses import anomaly, heat, pruning_curve, scores
+from bdlab.plots.networks import firing, layers, learning, line, rates, sure
 from bdlab.plots.plot import Plot, images
 
 __all__ = [
@@ -15,15 +16,21 @@ __all__ = [
     "answers",
     "bars",
     "card",
+    "firing",
     "heat",
     "images",
+    "layers",
+    "learning",
+    "line",
     "painted",
     "paper_and_here",
     "planes",
     "pruning_curve",
     "rate_curve",
+    "rates",
     "scores",
     "sets",
+    "sure",
     "trace",
     "trophy_wall",
     "wall",

@@ -102,8 +102,19 @@ class Claim:
     holds: bool
 
 
-def paper_and_here(claims: Sequence[Claim], *, alt: str, title: str, least: float = 0.005) -> Plot:
-    """A dot plot: per claim the paper's figure, ours with its range; a logarithmic axis that begins at `least`."""
+def paper_and_here(
+    claims: Sequence[Claim],
+    *,
+    alt: str,
+    title: str,
+    least: float = 0.005,
+    xlabel: str = "per cent of triggered test images that do not obey (1 - ASR)",
+    words: tuple[str, str] = ("holds", "does NOT hold"),
+) -> Plot:
+    """A dot plot: per claim the paper's figure, ours with its range; a logarithmic axis that begins at `least`.
+
+    words: beside a claim that holds, and beside one that does not.
+    """
     figure, (axis,) = axes_of(1, 1, (8.6, 0.46 * len(claims) + 1.3), alt)
     for place, claim in enumerate(claims):
         colour = BLUE if claim.holds else ORANGE
@@ -118,14 +129,15 @@ def paper_and_here(claims: Sequence[Claim], *, alt: str, title: str, least: floa
         )
         axis.plot(claim.published, place, "<" if claim.bound else "D", color="black", markersize=8, fillstyle="none",
                   label="paper: at most" if claim.bound else "paper")  # fmt: skip
-        word = "holds" if claim.holds else "does NOT hold"
+        word = words[0 if claim.holds else 1]
         axis.annotate(word, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
                       ha="left", va="center", color=colour, fontweight="bold")  # fmt: skip
     axis.plot([], [], "o-", color=GREY, linewidth=3, markersize=8, label="here, mean and range of 3 seeds")
     axis.set_yticks(range(len(claims)), [claim.name for claim in claims])
-    axis.set(xscale="log", xlabel="per cent of triggered test images that do not obey (1 - ASR)")
+    axis.set(xscale="log", xlabel=xlabel)
     axis.set_xlim(least * 0.8, 200)
-    axis.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
+    ticks = [tick for tick in (0.01, 0.1, 1, 10, 100) if tick >= least * 0.8]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)

@@ -26,6 +26,7 @@ def model(
     classes: int = 4,
     train: bool = False,
     stale_grad: bool = False,
+    most: int | None = None,
     seed: int = 0,
 ) -> Net:
     """A network of named stages: 'linear'; 'tiny' with conv and head; 'tiny_bn' with a batch norm too, which shows the mode.
@@ -33,7 +34,8 @@ def model(
     No dropout: its masks come from the global generator, and a right answer may call the model in another order.
     'zoo:signs-badnets' is that network of the zoo, whose shape, classes and weights are its own.
 
-    stale_grad fills every `.grad` with ones, as a forgotten step would leave them.
+    stale_grad fills every `.grad` with ones, as a forgotten step would leave them.  most: how many images it takes at once;
+    more raise a `RuntimeError`, as a full memory would.
     """
     net = published(kind.removeprefix(ZOO)) if kind.startswith(ZOO) else _small(kind, shape, classes, seed)
     if state is not None:
@@ -41,6 +43,13 @@ def model(
     if stale_grad:
         for parameter in net.parameters():
             parameter.grad = torch.ones_like(parameter)
+    if most is not None:
+
+        def refuse(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+            if len(given[0]) > most:
+                raise RuntimeError(f"out of memory: {len(given[0])} images at once, at most {most} fit")
+
+        net.register_forward_pre_hook(refuse)
     return net.train(train)
 
 

@@ -31,6 +31,9 @@ body[data-jp-theme-light="false"] .bdlab-panel img { filter: brightness(0.86); }
   outline-offset: 1px; }
 .bdlab-panel button.bdlab-right { border: 2px solid #009E73; }
 .bdlab-panel button.bdlab-wrong { border: 2px dashed #D55E00; }
+.bdlab-panel button.jupyter-button.bdlab-cell { width: 32px; min-width: 0; height: 32px; min-height: 0; padding: 0;
+  margin: 0; border-radius: 0; border: 1px solid #5a5a5a; }
+.bdlab-panel button.jupyter-button.bdlab-cursor { border: 3px solid #D55E00; }
 .bdlab-panel .bdlab-quiet { color: var(--jp-content-font-color2, inherit); font-size: 90%; }
 .bdlab-panel .bdlab-dead { display: none; }
 .bdlab-panel .jupyter-widgets-disconnected .bdlab-dead { display: block; font-weight: bold; }
