@@ -112,11 +112,11 @@ class Training:
             course.passes.append((number * len(loader), float(loss), float(test), float(share)))
         self.live.show(course.picture, last=True)
         own = sum(getattr(part, "own", True) for part in (linear_relu, accuracy, softmax_xent, train_epoch))
-        return Trained(model, course, _numbers(course.passes[-1][3], model, own))
+        read = int((lesson.answers(model, lesson.ten()).argmax(1) == torch.arange(10)).sum())
+        return Trained(model, course, _numbers(course.passes[-1][3], read, own))
 
 
-def _numbers(share: float, model: lesson.Reader, own: int) -> dict[str, str]:
-    read = int((lesson.answers(model, lesson.ten()).argmax(1) == torch.arange(10)).sum())
+def _numbers(share: float, read: int, own: int) -> dict[str, str]:
     return {"test images right": f"{share:.1%}", "drawn digits read": f"{read} of 10", "own functions": f"{own} of 4"}
 
 
@@ -126,12 +126,7 @@ def _remembered() -> Trained:
     rows = zip(made["loss"], made["test_loss"], made["accuracy"], strict=True)
     course.passes += [(120 * n, float(a), float(b), float(c)) for n, (a, b, c) in enumerate(rows, 1)]
     read = int((made["ten"] == np.arange(10)).sum())
-    numbers = {
-        "test images right": f"{made['accuracy'][-1]:.1%}",
-        "drawn digits read": f"{read} of 10",
-        "own functions": "0 of 4",
-    }
-    return Trained(lesson.Reader(lesson.linear_relu), course, numbers)
+    return Trained(lesson.Reader(lesson.linear_relu), course, _numbers(float(made["accuracy"][-1]), read, 0))
 
 
 @dataclass(frozen=True, repr=False)
@@ -195,11 +190,8 @@ def ten_drawn(reader: Trained) -> plots.Plot:
 
 def no_digits(reader: Trained) -> plots.Plot:
     """Five drawings of no digit, and what the reader says all the same."""
-    shares = (
-        torch.from_numpy(cached("l01", "training")["nonsense_shares"])
-        if grading()
-        else reader.shares(lesson.nonsense())
-    )
+    made = cached("l01", "training")["nonsense_shares"]
+    shares = torch.from_numpy(made) if grading() else reader.shares(lesson.nonsense())
     rows = list(zip(lesson.NONSENSE, lesson.nonsense(), shares, strict=True))
     told = "; ".join(f"{name}: reads {int(row.argmax())} with {100 * row.max():.0f} %" for name, _, row in rows)
     return plots.sure(
