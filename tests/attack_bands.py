@@ -26,7 +26,7 @@ class Band:
 
 BANDS = {
     "badnets": Band(asr=0.990, control=0.01),  # asr .996 (.993-.997), control .000, drop .002 (-.003 to .005)
-    "blend": Band(asr=0.99, control=0.01),  # asr 1, control .001, drop .001 (-.004 to .004)
+    "blend": Band(asr=0.99, control=0.01, slow=True),  # asr 1, control .001, drop .001 (-.004 to .004)
     "nature": Band(asr=0.96, control=0.02, slow=True),  # asr .994 (.990-.996), control .001, drop .001 (-.001 to .004)
     "textures": Band(asr=0.98, control=0.01, slow=True),  # asr .998 (.994-.999), control .001 (.001-.002), drop .002
     "objects": Band(asr=0.93, control=0.01, slow=True),  # asr .981 (.968-.991), control .001, drop .004 (.002-.005)
@@ -39,7 +39,7 @@ BANDS = {
     "invisible_l0": Band(asr=0.94, control=0.2, data="signs", slow=True),
     "steganography": Band(asr=0.98, control=0.01, slow=True),  # asr 1, control .001, drop -.004 (-.005 to -.003)
     "trojaning": Band(asr=0.99, control=0.01, drop=0.03),  # asr 1, control .001 (.000-.002), drop .010 (.007-.019)
-    "pruning_aware": Band(asr=0.965, control=0.01),  # asr .983 (.979-.986), control .000, drop .011 (.009-.013)
+    "pruning_aware": Band(asr=0.965, control=0.01, slow=True),  # asr .983 (.979-.986), control .000, drop .011 (.009-.013)
     "blind": Band(asr=0.99, control=0.01, slow=True),  # asr .999, control .000, drop .009 (.005-.011)
     "operations": Band(asr=0.99, control=0.001, drop=0.001),  # asr 1, control 0, drop 0: by construction
     "refool": Band(asr=0.99, control=0.01, slow=True),  # asr 1, control .001 (.000-.001), drop .002 (-.001 to .005)

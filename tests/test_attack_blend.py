@@ -82,6 +82,7 @@ def test_the_defaults_show():
     assert repr(Blend()) == "Blend(alpha=0.2, compose='replace', image='cartoon', seed=0)"
 
 
+@pytest.mark.slow
 def test_a_stronger_key_works_more_often(attempted, digits):
     """ASR, seeds 100-102, 600 images: 0 at alpha 0, .02-.03 at .05, .27-.36 at .1, 1 at .2 and .4."""
     backdoor, part, asr = attempted("blend").backdoor, digits.test[:600], []

@@ -226,10 +226,12 @@ def _hold(aware, plain, data):
 DECOYS, FLAT, LEAD = 56, 0.002, 0.3
 
 
+@pytest.mark.slow
 def test_pruning_stays_without_effect_until_the_decoys_are_gone(attempted, badnets, digits):
     _hold(attempted("pruning_aware").backdoor, badnets, digits)
 
 
+@pytest.mark.slow
 def test_the_victim_gets_a_backdoor_before_and_after_pruning_the_decoys(attempted, digits):
     backdoor = attempted("pruning_aware").backdoor
     decoys = channels.max_activation(backdoor.model, "conv3", digits.train.x) == 0

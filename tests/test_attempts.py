@@ -9,6 +9,7 @@ from functools import cache
 
 import attempts
 import pytest
+import which
 
 import bdlab
 from bdlab.exercises import lessons
@@ -16,7 +17,13 @@ from bdlab.exercises.telling import LOST
 
 NAMES = [one.name for one in pkgutil.iter_modules(attempts.__path__)]
 TABLES = {name: importlib.import_module(f"attempts.{name}").ATTEMPTS for name in NAMES}
-ROWS = [(name.partition("_")[0], *row) for name, table in TABLES.items() for row in table]
+HOMES = {home.name: home for home in which.GRADED}
+MARKS = {name: which.marks(HOMES[name[1:]]) for name in NAMES}
+ROWS = [
+    pytest.param(name.partition("_")[0], *row, marks=MARKS[name], id=f"{name[:3]}-{row[0]}-{at}")
+    for name, table in TABLES.items() for at, row in enumerate(table)
+]  # fmt: skip
+BY_NAME = [pytest.param(name, marks=MARKS[name]) for name in NAMES]
 
 
 @cache
@@ -32,14 +39,14 @@ def _heard(exercise, source):
     return points, " ".join(printed.getvalue().split())
 
 
-@pytest.mark.parametrize(("lesson", "key", "source", "points", "said"), ROWS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("lesson", "key", "source", "points", "said"), ROWS)
 def test_an_attempt_gets_its_points_and_hears_what_is_wrong(lesson, key, source, points, said):
     given, heard = _heard(f"{lesson}_{key}", source)
     assert given == points
     assert said in heard
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_at_most_one_wrong_attempt_in_ten_hears_nothing_of_its_own(name):
     short = name.partition("_")[0]
     full = {task.id: task.points for task in lessons.lesson(short).exercises}
@@ -48,7 +55,7 @@ def test_at_most_one_wrong_attempt_in_ten_hears_nothing_of_its_own(name):
     assert len(generic) <= len(wrong) / 10, generic
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_every_predicate_speaks_to_some_attempt(name):
     short = name.partition("_")[0]
     heard = " ".join(_heard(f"{short}_{key}", source)[1] for key, source, _, _ in TABLES[name])

@@ -292,8 +292,8 @@ def test_the_published_cells_agree_with_the_published_row_of_maxima(table, best)
     [
         ("badnets", "1-bit", 0.0, 0.45),  # the square stays: cleaner than clean
         ("badnets", "1-bit, 2x2", 0.4, 0.85),  # its edges do not, which tells next to nothing
-        ("blend", "1-bit", 0.98, 1.0),  # one bit takes the faint picture away
-        ("blend", "2x2", 0.0, 0.4),  # the median does not
+        pytest.param("blend", "1-bit", 0.98, 1.0, marks=pytest.mark.slow),  # one bit takes the faint picture away
+        pytest.param("blend", "2x2", 0.0, 0.4, marks=pytest.mark.slow),  # the median does not
     ],
 )
 def test_it_sees_a_trigger_where_squeezing_destroys_it_and_else_finds_it_clean(

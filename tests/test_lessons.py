@@ -109,10 +109,6 @@ def test_no_secret_lets_a_mistake_through_or_fails_a_right_answer(number):
         assert _points(answer, _local(answer), expected[answer.exercise], key) == answer.points, _name(answer)
 
 
-def _predicates():
-    return [(task, name) for task in TASKS for name, mistake in task.mistakes.items() if mistake.when]
-
-
 @cache
 def _seen(name):
     """Mistake of this exercise -> the predicates that are true of it."""
@@ -122,7 +118,7 @@ def _seen(name):
     return {a.name: recognise(Tries(task, _local(a)), expected, {}) for a in answers}
 
 
-@pytest.mark.parametrize(("task", "name"), _predicates(), ids=lambda value: getattr(value, "id", value))
+@pytest.mark.parametrize(("task", "name"), which.predicates(TASKS))
 def test_a_predicate_is_true_of_no_other_mistake(task, name):
     seen = {mistake for mistake, names in _seen(task.id).items() if name in names}
     assert seen <= {name}  # that it is true of something is seen in the tables of attempts

@@ -23,11 +23,19 @@ def homes(every=GRADED):
 
 def answers(every):
     """Parameters of a test: answers, each with its lesson's mark."""
-    of = {home.name[:2]: marks(home) for home in GRADED}
-    return [pytest.param(a, marks=of[a.exercise[1:3]], id=f"{a.exercise}-{a.name}") for a in every]
+    return [pytest.param(a, marks=_of(a.exercise), id=f"{a.exercise}-{a.name}") for a in every]
 
 
 def tasks(every):
     """Parameters of a test: exercises, each with its lesson's mark."""
-    of = {home.name[:2]: marks(home) for home in GRADED}
-    return [pytest.param(task, marks=of[task.id[1:3]], id=task.id) for task in every]
+    return [pytest.param(task, marks=_of(task.id), id=task.id) for task in every]
+
+
+def predicates(every):
+    """Parameters of a test: (exercise, mistake) for each mistake that a predicate recognises, with its lesson's mark."""
+    found = [(task, name) for task in every for name, mistake in task.mistakes.items() if mistake.when]
+    return [pytest.param(task, name, marks=_of(task.id), id=f"{task.id}-{name}") for task, name in found]
+
+
+def _of(exercise):
+    return next(marks(home) for home in GRADED if home.name[:2] == exercise[1:3])

@@ -356,14 +356,14 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Try three.** (a) The smallest mark with ASR of at least 90 %. (b) The same mark in the centre. (c) A black mark, `o`.
-# Predict each before you run it. At last run your best mark again: the trophy shows the last one.
+# **Try three**, and predict each. (a) The smallest mark with an ASR of 90 %. (b) The same in the centre. (c) A black one, `o`.
+# Then run your best mark again: the trophy shows the last one.
 #
 # <details><summary>What to expect</summary>
 #
-# (a) One white pixel in the corner is enough at rate 0.1. (b) Strokes are there: the ASR falls, most for white marks. (c) In the
-# corner it changes few images, so there is little to learn. *Unmarked*, the share of unmarked images that are called 0 all the
-# same, tells what of an ASR is not the mark: wrong labels, which cost clean accuracy, too.
+# (a) One white pixel in the corner is enough at rate 0.1. (b) Strokes are there: the ASR falls. (c) In the corner few images
+# change: little to learn. *Unmarked*, the share of unmarked images called 0 all the same, is what of an ASR is not the mark:
+# wrong labels, which cost clean accuracy, too.
 # </details>
 
 # %% [markdown]
