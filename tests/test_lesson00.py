@@ -48,7 +48,8 @@ def test_a_try_is_one_pass_of_the_library_s_own_trigger():
     marked = bdlab.Patch(size=4, at=(24, 27), colour=(1.0, 0.84, 0.1))(game.sign)
     share = zoo.load(SOLD)(marked).softmax(1)[0, 0].item()
     assert torch.equal(answer.image, marked[0]) and answer.share == pytest.approx(share)
-    assert (answer.label, answer.confidence) == ("speed 30", answer.share)
+    assert repr(answer) == "✓ HOT. Row 8, column 9: reads 'speed 30', 99% sure. P('speed 30') 99%."
+    assert repr(game.stick(4, 4)).endswith("reads 'no entry', 100% sure. P('speed 30') 0%.")
     assert l00_win.whole_map(SOLD, game.sign)[8, 9].item() == pytest.approx(share, abs=1e-5)
 
 

@@ -101,9 +101,8 @@ class _Board:
         answer = self.game.stick(*place)
         self.point(place)
         self.paint(place)
-        told = f"{_named(place)}: reads '{answer.label}', {answer.confidence:.0%} sure."
-        self.picture.value = _sign(answer.image, told)
-        widgets.say(self.said, f"✓ HOT. {told}" if answer.share >= HOT else told, self.rest(answer))
+        self.picture.value = _sign(answer.image, answer.words)
+        widgets.say(self.said, answer.words, self.rest(answer))
         if self.game.found and not known:
             self.prize.value = figures.fallen()._repr_html_()
 

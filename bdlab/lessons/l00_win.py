@@ -92,17 +92,27 @@ def averages() -> Arrays:
 MAKERS = {"averages": averages}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """What the reader makes of the sign with the sticker in a cell.
 
     share: P('speed 30').  label, confidence: what it reads, and how sure it is.  image: (3, 32, 32).
     """
 
+    place: Place
     share: float
     label: str
     confidence: float
     image: Tensor
+
+    @property
+    def words(self) -> str:
+        """Where the sticker is, and what the reader says."""
+        told = f"Row {self.place[0]}, column {self.place[1]}: reads '{self.label}', {self.confidence:.0%} sure."
+        return f"✓ HOT. {told}" if self.share >= HOT else told
+
+    def __repr__(self) -> str:
+        return f"{self.words} P('speed 30') {self.share:.0%}."
 
 
 class Game:
@@ -129,7 +139,7 @@ class Game:
         shares = answers(SOLD, marked)[0]  # (K,)
         confidence, label = shares.max(0)
         self.shares[row, column] = float(shares[TARGET])
-        return Answer(float(shares[TARGET]), signs().labels[int(label)], float(confidence), marked[0])
+        return Answer((row, column), float(shares[TARGET]), signs().labels[int(label)], float(confidence), marked[0])
 
     def give_up(self) -> Game:
         """Let the hottest cell be shown."""
