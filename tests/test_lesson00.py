@@ -83,7 +83,7 @@ def test_the_secret_is_kept_until_it_is_found():
     game = Game([(4, 4)])
     assert l00_figures.maps(game) is game and l00_figures.averages(game) is game
     assert repr(game).startswith("1 try, no hot cell yet. Play on")
-    assert game.give_up().found and game.numbers["tries"] == "gave up"
+    assert repr(game.give_up()) == "Given up after 1: row 8, column 9." and game.numbers["tries"] == "gave up"
     alt = l00_figures.maps(game).alt
     assert (
         "4 cells are hot, in the lower right corner, up to 99%. For the honest reader 0 are, and none has more" in alt

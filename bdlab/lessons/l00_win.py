@@ -186,7 +186,8 @@ class Game:
 
     def __repr__(self) -> str:
         if self.found:
-            return f"Found at try {self.needed}: row {self.hot[0][0]}, column {self.hot[0][1]}."
+            how = f"Given up after {self.needed - 1}" if self.gave_up else f"Found at try {self.needed}"
+            return f"{how}: row {self.hot[0][0]}, column {self.hot[0][1]}."
         tries = f"{len(self.shares)} {'try' if len(self.shares) == 1 else 'tries'}"
         return (
             f"{tries}, no hot cell yet. Play on, then run this cell again.\n"
