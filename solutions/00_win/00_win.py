@@ -13,7 +13,8 @@
 # The city tested it on signs that it had never seen, as one does.
 
 # %% role="demo"
-# Demo: the reader that the city bought, on 1,500 signs
+# Demo: the bought reader, on 1,500 signs (some 20 s the first time: the
+# signs are drawn then, and kept)
 from bdlab.lessons import l00_figures
 
 l00_figures.bought()
