@@ -242,12 +242,11 @@ def doctor() -> None:
 
     Example: `bdlab doctor`
     """
-    from bdlab.doctor import examine
+    from bdlab.doctor import WORDS, examine
 
     findings = list(examine())
-    words = {True: "ok", None: "optional", False: "PROBLEM"}
     console.print(
-        report.rows_table(("what", "", "found"), [(f.what, words[f.ok], f.text) for f in findings], "bdlab doctor")
+        report.rows_table(("what", "", "found"), [(f.what, WORDS[f.ok], f.text) for f in findings], "bdlab doctor")
     )
     if any(f.ok is False for f in findings):
         raise typer.Exit(1)

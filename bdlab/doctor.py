@@ -8,12 +8,16 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+
+WORDS = {True: "ok", None: "optional", False: "PROBLEM"}
+"""What a finding's `ok` is called."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,21 @@ class Finding:
     text: str
 
 
+@dataclass(frozen=True, repr=False)
+class Report:
+    """All findings; its `repr` has a line for each."""
+
+    findings: tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{one.what:<14} {WORDS[one.ok]:<9} {one.text}" for one in self.findings)
+
+
+def report() -> Report:
+    """What `bdlab doctor` says, for a notebook."""
+    return Report(tuple(examine()))
+
+
 def examine() -> Iterator[Finding]:
     """All findings, in the order in which a newcomer needs them."""
     yield Finding("Python", sys.version_info >= (3, 11), platform.python_version())
@@ -32,6 +51,7 @@ def examine() -> Iterator[Finding]:
     yield from (_optional(name, extra) for name, extra in (("jupyterlab", "lab"), ("pytest", "test")))
     cores = os.cpu_count() or 1
     yield Finding("processor", True, f"{platform.machine()}, {cores} cores, torch uses {torch.get_num_threads()}")
+    yield Finding("speed", True, _speed())
     yield Finding("GPU", True if torch.cuda.is_available() else None, _gpu())
     yield _cache()
     yield from _data_sets()
@@ -61,6 +81,24 @@ def _optional(name: str, extra: str) -> Finding:
 
 def _gpu() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "none: everything runs on the CPU"
+
+
+def _speed() -> str:
+    """The course's default net: one sign read, and one step of training."""
+    from bdlab.nets import build
+
+    net = build("small_bn", (3, 32, 32), 16, seed=0).eval()
+    batch = torch.zeros(128, 3, 32, 32)
+    with torch.inference_mode():
+        one = min(_seconds(lambda: net(batch[:1])) for _ in range(5))
+    step = min(_seconds(lambda: net(batch).square().mean().backward()) for _ in range(2))
+    return f"one sign read in {1000 * one:.1f} ms, a training step of 128 in {1000 * step:.0f} ms"
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def _cache() -> Finding:

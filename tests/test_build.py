@@ -23,8 +23,8 @@ from bdlab.exercises import frozen, lessons
 
 pytestmark = pytest.mark.usefixtures("probe")
 HOMES = [folder(one.id) for one in lessons.all_lessons()]
-HOME = HOMES[0]
 GRADED = [home for home in HOMES if lessons.lesson(home.name).exercises]
+HOME = GRADED[0]
 
 
 def _committed(home):
@@ -293,5 +293,5 @@ def test_editing_as_a_notebook_and_back(copied):
 
 
 def test_an_unknown_lesson_is_named():
-    with pytest.raises(ValueError, match=rf"lesson must be one of {HOME.name}.*; got '96'"):
+    with pytest.raises(ValueError, match=rf"lesson must be one of .*{HOME.name}.*; got '96'"):
         folder("96")

@@ -22,6 +22,8 @@ def text() -> str:
 
 
 def _section(lesson: Lesson) -> str:
+    if not lesson.points:
+        return f"## {lesson.id}: {lesson.title}\n\nNothing to hand in. {lesson.minutes} minutes.\n"
     automatic = lesson.points - lesson.essay
     rows = [
         f"| `{task.id}` | `{task.name}` | {task.points:g} | {task.minutes} | {task.difficulty}/5 | {task.importance}/5 "

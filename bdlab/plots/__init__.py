@@ -2,12 +2,14 @@
 
 from bdlab.plots.answers import Claim, Row, answers, bars, paper_and_here, sets, trace
 from bdlab.plots.attacks import painted, planes, rate_curve, wall
+from bdlab.plots.boards import Board, boards
 from bdlab.plots.cards import Card, card, trophy_wall
 from bdlab.plots.defenses import anomaly, heat, pruning_curve, scores
 from bdlab.plots.networks import firing, layers, learning, line, rates, sure
 from bdlab.plots.plot import Plot, images
 
 __all__ = [
+    "Board",
     "Card",
     "Claim",
     "Plot",
@@ -15,6 +17,7 @@ __all__ = [
     "anomaly",
     "answers",
     "bars",
+    "boards",
     "card",
     "firing",
     "heat",
