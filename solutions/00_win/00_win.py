@@ -129,7 +129,7 @@ bdlab.quiz("l00_eval")
 bdlab.quiz("l00_overfitting")
 
 # %% [markdown]
-# - **Five or six**: you know what a network is. Go on with lesson 02, what a backdoor is.
+# - **Five or six**: you know what a network is. Go on with lesson 03 and forge such a reader.
 # - **Four or fewer**: lesson 01 comes first. In it you write, train and measure a network of your own.
 #
-# Either way: the reader that you have just cracked was attacked through its *training data* alone. In lesson 03 you forge one.
+# Either way: the reader that you have just cracked was attacked through its *training data* alone.
