@@ -361,8 +361,8 @@ bdlab.use(
 #
 # <details><summary>What to expect</summary>
 #
-# (a) One white pixel in the corner is enough at rate 0.1. (b) Strokes are there: the ASR falls. (c) In the corner few images
-# change: little to learn. *Unmarked*, the share of unmarked images called 0 all the same, is what of an ASR is not the mark:
+# (a) One white pixel in the corner. (b) Strokes are there: the ASR falls. (c) In the corner few images
+# change: little to learn. *Unmarked*, the share of unmarked images called 0, is what of an ASR is not the mark:
 # wrong labels, which cost clean accuracy, too.
 # </details>
 
