@@ -101,7 +101,7 @@ def _too_small(draw: Draw, got: Tensor, expected: Tensor) -> bool:
 
 
 SOFTMAX_XENT = Exercise(
-    "softmax_xent(logits, y)", minutes=20, difficulty=3, importance=4,
+    "softmax_xent(logits, y)", minutes=25, difficulty=3, importance=4,
     parts=[values(2, loss_draws, "21 draws, two to seven classes, also a single image"),
            values(1, large_draws, "logits up to 10,000: the loss is finite and right", name="large logits", after="values",
                   tolerance=2e-3),
@@ -128,12 +128,14 @@ SOFTMAX_XENT = Exercise(
         "number": Mistake(
             "You return a plain number. Nothing could be trained with it: the gradient flows through a tensor. Leave "
             ".item() out.",
-            when=lambda draw, got, expected: not isinstance(got, Tensor), part="values",
+            when=lambda draw, got, expected: isinstance(got, float), part="values",
         ),
-        "unstable": "exp of a large logit is infinite in float32. Take each row's largest logit off first: the softmax "
-        "stays the same.",
-        "log_zero": "A share became 0, and its logarithm infinite. Never compute the share: log(sum of exp) minus the "
-        "logit at y is the same and cannot fail.",
+        "unstable": "exp of a large logit is infinite in float32, of a very low one 0. Take each row's largest logit off "
+        "first: the softmax stays the same.",
+        "divided": "You divide exp by a sum of exps: of large logits that is infinity by infinity, nan. log(sum of exp) "
+        "less the logit at y needs no share; take each row's largest logit off before.",
+        "log_zero": "A share becomes 0 where a reader is sure and wrong, its logarithm infinite. Never compute the share: "
+        "log(sum of exp) minus the logit at y is the same and cannot fail.",
         "global_max": "You take one largest logit off all rows. A row far below it becomes zeros, and log(0) is infinite: "
         "each row needs its own.",
         "floored": Mistake(
@@ -148,6 +150,6 @@ SOFTMAX_XENT = Exercise(
 )  # fmt: skip
 
 LESSON = Lesson(
-    "01_networks", "Neural networks in one sitting", 120, (LINEAR_RELU, ACCURACY, SOFTMAX_XENT, TRAIN_EPOCH), QUESTIONS,
+    "01_networks", "Neural networks in one sitting", 135, (LINEAR_RELU, ACCURACY, SOFTMAX_XENT, TRAIN_EPOCH), QUESTIONS,
     imports=("import torch", "import torch.nn.functional as F", "from torch import Tensor"), box=BOX,
 )  # fmt: skip

@@ -74,14 +74,15 @@ ACCURACY = Exercise(
         "`model.train(training)` sets the mode that you kept.",
     ),
     mistakes={
-        "no_eval": "You ask the model in the mode in which it came. In train mode batch norm looks at the batch's own mean: "
-        "call model.eval() first.",
+        "no_eval": "You ask the model in train mode, where batch norm looks at the batch's own mean: call model.eval() "
+        "before the first batch, and set the mode back behind the last.",
         "short_dropped": "The last images, which do not fill a batch, are never asked, and count as wrong.",
         "short_left_out": "The last images, which do not fill a batch, are left out. A test set must be used whole.",
         "batch_means": "You take the mean of the batches' accuracies. The last batch is shorter, and its images would count "
         "more: add up what is right, divide once.",
         "padded": "You divide by the number of batches times their size. The last one is shorter: divide by len(x).",
-        "last_only": "You keep the count of the last batch alone: the counts must be added up.",
+        "last_only": "In the end one batch alone counts: add the counts up, and cut x[start : start + batch].",
+        "one_place": "argmax() without an axis gives one place in the whole table. Wanted is one class an image: argmax(1).",
         "largest_logit": "You compare the largest logit with y. Wanted is its place: argmax, or the second thing that max "
         "gives.",
         "counts": Mistake(
@@ -111,7 +112,7 @@ def _epoch(rng: RandomState, kind: str, number: int, train: bool) -> Draw:
     shape, count = ((1, 3, 3), (2, 3, 2))[number % 2], 6 + number % 2 + 4 * (number % 3)
     net = made("model", kind, shape=shape, classes=3, train=train, stale_grad=number % 2 == 0, seed=number)
     x, y = images(rng, (count, *shape)), torch.from_numpy(rng.randint(3, size=count))
-    return {"model": net, "loader": made("batches", x, y, 4), "optimiser": made("sgd", net, 0.1)}
+    return {"model": net, "loader": made("batches", x, y, 4), "optimiser": made("sgd", net, (0.1, 0.05, 0.2)[number % 3])}
 
 
 def epoch_draws(rng: RandomState) -> Iterator[Draw]:
@@ -132,7 +133,7 @@ def _weights(sub: Submission, given: Draw) -> Any:
 
 
 TRAIN_EPOCH = Exercise(
-    "train_epoch(model, loader, optimiser)", minutes=20, difficulty=3, importance=5,
+    "train_epoch(model, loader, optimiser)", minutes=25, difficulty=3, importance=5,
     parts=[values(2, epoch_draws, "20 draws: weights are where one pass should bring them", name="weights", run=_weights,
                   tolerance=1e-4),
            values(2, epoch_draws, "20 draws: the mean over all images, a shorter last batch too", name="loss",
@@ -149,8 +150,11 @@ TRAIN_EPOCH = Exercise(
     mistakes={
         "no_zero": "Gradients that lie there are never cleared: backward adds to them, so every step also goes where the "
         "steps before went.",
+        "zero_late": "You clear the gradients behind the step. Those that somebody left then go into the first step: "
+        "clear before backward.",
         "zero_once": "You clear the gradients once, before the loop. backward adds up: clear them for every batch.",
-        "no_step": "Nothing moves the weights: backward or step is missing, or zero_grad stands between the two.",
+        "no_step": "The weights do not move as they should: backward or step is missing, or out of order. For every batch: "
+        "zero_grad, backward, step.",
         "step_after": "You step once, behind the loop: only the last batch moves the weights.",
         "first_batch": "The function returns inside the loop: only the first batch is used. Move the return to the left.",
         "double_softmax": "You put a softmax in front of cross_entropy, which has one inside. Shares instead of logits make "

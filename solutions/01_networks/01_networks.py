@@ -125,6 +125,7 @@ bdlab.quiz("l01_start")
 # two traps. Our reader holds **batch norm**: in *train mode* it normalises by the batch that it sees, in *eval mode* by what it has learnt.
 # And PyTorch notes down every step for a later gradient.
 #
+# `model.eval()` and `model.train()` choose the mode, `model.training` tells it, `model.train(False)` is eval mode.
 # `with torch.no_grad():` stops the notes (`torch.inference_mode()` does so more strictly); `.detach()` takes one tensor off them.
 
 # %% [markdown] exercise="accuracy"
@@ -197,7 +198,8 @@ def softmax_xent(logits: Tensor, y: Tensor) -> Tensor:
 
     logits: float32 (N, K), up to 10,000 in size; they stay as they are.
     y: int64 (N,), the true classes.
-    Returns a float32 tensor without axes, through which gradients flow.
+    Returns a float32 tensor without axes, through which gradients flow (no
+        check can see whether they do).
     Forbidden: bdlab, and ready-made losses (cross_entropy, nll_loss).
 
     Example: logits [[0., log 3], [2., 2.]], y [0, 1]: the shares of the
@@ -233,8 +235,8 @@ bdlab.use(l01_figures.how_wrong, my_loss)
 # The **gradient** says for every weight in which direction the loss grows. A step the other way makes the loss a little
 # smaller: that is all learning there is. One **pass** (an *epoch*) shows every training image once, in batches.
 #
-# `backward()` *adds* the gradients to those that lie there. `optimiser.step()` moves the weights. Whoever forgets to clear the gradients
-# gets no error, only a worse reader.
+# `loss.backward()` *adds* the gradients to those that lie there. `optimiser.step()` moves the weights by them, times the *learning
+# rate*. `optimiser.zero_grad()` clears them; whoever forgets it gets no error, only a reader that learns badly or nothing.
 
 # %% [markdown] exercise="train_epoch"
 # one pass over the training set
@@ -386,14 +388,15 @@ l01_measured.published()
 # **Real data on your machine.** Let `BDLAB_DATA` name a folder with MNIST, and train
 # `l01_reader.Training(epochs=10, data="mnist")` in place of the one above; a pass shows 6,000 of its images. Allow a minute.
 #
-# Our run was right on 98.3 % of MNIST's test images, and read six of the ten drawn digits, where the reader above reads nine. The better
+# Our run was right on 98.3 % of MNIST's test images, and read six of the ten drawn digits, where the reader above reads nine or ten. The better
 # figure belongs to other images.
 
 # %% [markdown]
 # ## 10 · Free response (5 points)
 #
-# Your reader is about 95 % right on 1,500 test images. (a) How sure is that figure? (b) Name two inputs on which your reader is wrong
-# and confident; try one on the drawing sheet and give the shares. (c) What would you have to know to promise 95 % on the road?
+# Your reader is about 95 % right on 1,500 test images. (a) How sure is that figure? A share p of n independent findings is
+# uncertain by about 2 sqrt(p (1 - p) / n); which n is it here? (b) Name two inputs on which your reader is wrong
+# and confident; try one on the drawing sheet, give the shares, and say why nobody noticed. (c) What would you have to know to promise 95 % on the road?
 # At most 250 words.
 
 # %% [markdown]

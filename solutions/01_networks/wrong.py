@@ -30,6 +30,7 @@ class accuracy:
     batch_means = edit(".sum()", ".float().mean()", "right / len(x)", "right / len(range(0, len(x), batch))", loses="values")
     padded = edit("right / len(x)", "right / (len(range(0, len(x), batch)) * batch)", loses="values")
     last_only = edit("right +=", "right =", loses="values")
+    one_place = edit("argmax(1)", "argmax()", loses="values")
     largest_logit = edit("argmax(1)", "amax(1)", loses="values")
     counts = edit("right / len(x)", "right", loses="values")
     percent = edit("right / len(x)", "100 * right / len(x)", loses="values")
@@ -52,6 +53,7 @@ class softmax_xent:
     every_row = edit("[rows, y]", "[:, y]", loses="values")
     number = edit("mean()", "mean().item()", loses="values")
     unstable = edit(SHIFT, "logits.clone()", loses="large logits")
+    divided = edit(LOSSES, "-(logits.exp() / logits.exp().sum(1, keepdim=True)).log()[rows, y]", loses="large logits")
     log_zero = edit(LOSSES, f"-{SHARES}.log()[rows, y]", loses="large logits")
     global_max = edit("logits.max(1, keepdim=True).values", "logits.max()", loses="large logits")
     floored = edit(LOSSES, f"-{SHARES}.clamp_min(1e-9).log()[rows, y]", loses="large logits")
@@ -60,6 +62,7 @@ class softmax_xent:
 
 class train_epoch:
     no_zero = edit("optimiser.zero_grad()", "pass", loses="weights, loss")
+    zero_late = edit("optimiser.zero_grad()\n", "pass\n", "optimiser.step()", "optimiser.step()\n        optimiser.zero_grad()", loses="weights, loss")
     zero_once = edit("optimiser.zero_grad()\n", "pass\n", "model.train()", "model.train()\n    optimiser.zero_grad()", loses="weights, loss")
     no_step = edit("optimiser.step()", "pass", loses="weights, loss")
     step_after = edit("        optimiser.step()\n", "", "    return", "    optimiser.step()\n    return", loses="weights, loss")

@@ -24,6 +24,22 @@ ADD = "        total += loss.item() * len(y)\n        n += len(y)\n"
 MEAN = "    return total / n\n"
 
 ATTEMPTS = [  # exercise, answer, points, what is said
+    # --- what a new student wrote ---
+    ("accuracy", "def accuracy(model, x, y, batch):\n    was = model.training\n    model.eval()\n    hits = 0\n"
+     "    for i in range(0, len(x), batch):\n        hits += (model(x[i:i + batch]).argmax() == y[i:i + batch]).sum().item()\n"
+     "    model.train(was)\n    return hits / len(x)", 0, "argmax() without an axis"),
+    ("softmax_xent", "def softmax_xent(logits, y):\n    p = logits.exp() / logits.exp().sum(1, keepdim=True)\n"
+     "    return -p[torch.arange(len(y)), y].log().mean()", 3, "You divide exp by a sum of exps"),
+    ("softmax_xent", "def softmax_xent(logits, y):\n    p = logits.exp() / logits.exp().sum(1)\n"
+     "    return -p[torch.arange(len(y)), y].log().mean()", 0, "The size of tensor a"),
+    ("train_epoch", "def train_epoch(model, loader, optimiser):\n    model.train()\n    total = n = 0\n    for x, y in loader:\n"
+     "        loss = F.cross_entropy(model(x), y)\n        loss.backward()\n        optimiser.step()\n"
+     "        optimiser.zero_grad()\n        total += loss.item() * len(y)\n        n += len(y)\n    return total / n", 0,
+     "You clear the gradients behind the step"),
+    ("train_epoch", "def train_epoch(model, loader, optimiser):\n    model.train()\n    total = n = 0\n    for x, y in loader:\n"
+     "        model.zero_grad()\n        loss = F.cross_entropy(model(x), y)\n        loss.backward()\n"
+     "        for w in model.parameters():\n            w.data -= 0.1 * w.grad\n        total += loss.item() * len(y)\n"
+     "        n += len(y)\n    return total / n", 0, "has at"),
     # --- linear_relu: right ---
     ("linear_relu", L + "    return torch.relu(x @ W.T + b)", 3, "Next:"),
     ("linear_relu", L + "    return (x.matmul(W.t()) + b).clamp(min=0)", 3, "Next:"),
@@ -64,7 +80,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "    r = [a == b for u, v in data for a, b in zip(model(u).max(1).indices.tolist(), v.tolist())]\n" + BACK
      + "    return sum(r) / len(r)", 3, "Next:"),
     # --- accuracy: slips ---
-    ("accuracy", A + "    mode = model.training\n" + COUNT + BACK + END, 0, "in the mode in which it came"),
+    ("accuracy", A + "    mode = model.training\n" + COUNT + BACK + END, 0, "You ask the model in train mode"),
     ("accuracy", A + EVAL + COUNT.replace("0, len(x), batch", "0, len(x) - batch + 1, batch") + BACK + END, 0,
      "are never asked, and count as wrong"),
     ("accuracy", A + EVAL + COUNT.replace("0, len(x), batch", "0, len(x) - batch + 1, batch") + BACK
@@ -73,7 +89,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "the mean of the batches' accuracies"),
     ("accuracy", A + EVAL + COUNT + BACK + "    return hits / (-(-len(x) // batch) * batch)", 0,
      "the number of batches times their size"),
-    ("accuracy", A + EVAL + COUNT.replace("+=", "=") + BACK + END, 0, "the count of the last batch alone"),
+    ("accuracy", A + EVAL + COUNT.replace("+=", "=") + BACK + END, 0, "In the end one batch alone counts"),
     ("accuracy", A + EVAL + COUNT.replace("argmax(1)", "max(1)[0]") + BACK + END, 0, "Wanted is its place"),
     ("accuracy", A + EVAL + COUNT + BACK + "    return hits", 0, "not which share"),
     ("accuracy", A + EVAL + COUNT + BACK + "    return 100 * hits / len(x)", 0, "These are per cent"),
@@ -109,7 +125,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("softmax_xent", X + MAX + LSE + PICK.replace("return (", "return float((").replace("mean()", "mean())"), 0,
      "You return a plain number"),
     ("softmax_xent", X + "    z = logits\n" + LSE + PICK, 3, "exp of a large logit is infinite"),
-    ("softmax_xent", X + MAX + SOFT + "    return -p.log()[range(len(y)), y].mean()", 3, "A share became 0"),
+    ("softmax_xent", X + MAX + SOFT + "    return -p.log()[range(len(y)), y].mean()", 3, "A share becomes 0"),
     ("softmax_xent", X + "    z = logits - logits.max()\n" + LSE + PICK, 3, "one largest logit off all rows"),
     ("softmax_xent", X + MAX + SOFT + "    return -(p + 1e-9).log()[range(len(y)), y].mean()", 3, "keep the shares away from 0"),
     ("softmax_xent", X + MAX + SOFT + "    return -p.clamp(1e-12).log()[range(len(y)), y].mean()", 3,
@@ -133,10 +149,10 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     # --- train_epoch: slips ---
     ("train_epoch", T + SUMS + FOR + LOSS + STEP + ADD + MEAN, 0, "are never cleared"),
     ("train_epoch", T + SUMS + "    optimiser.zero_grad()\n" + FOR + LOSS + STEP + ADD + MEAN, 0, "once, before the loop"),
-    ("train_epoch", T + SUMS + FOR + ZERO + LOSS + "        loss.backward()\n" + ADD + MEAN, 0, "Nothing moves the weights"),
-    ("train_epoch", T + SUMS + FOR + ZERO + LOSS + "        optimiser.step()\n" + ADD + MEAN, 0, "Nothing moves the weights"),
+    ("train_epoch", T + SUMS + FOR + ZERO + LOSS + "        loss.backward()\n" + ADD + MEAN, 0, "The weights do not move as they should"),
+    ("train_epoch", T + SUMS + FOR + ZERO + LOSS + "        optimiser.step()\n" + ADD + MEAN, 0, "The weights do not move as they should"),
     ("train_epoch", T + SUMS + FOR + LOSS + "        loss.backward()\n" + ZERO + "        optimiser.step()\n" + ADD + MEAN, 0,
-     "Nothing moves the weights"),
+     "The weights do not move as they should"),
     ("train_epoch", T + SUMS + FOR + ZERO + LOSS + "        loss.backward()\n" + ADD + "    optimiser.step()\n" + MEAN, 0,
      "only the last batch moves the weights"),
     ("train_epoch", T + SUMS + FOR + ZERO + LOSS + STEP + ADD + "    " + MEAN, 0, "returns inside the loop"),
