@@ -7,7 +7,7 @@ from typing import Any
 
 from bdlab.exercises.comparing import difference
 from bdlab.exercises.specification import Exercise, Mistake, Part
-from bdlab.exercises.verdict import Outcomes, Tries, complaint, failed, failures, marked
+from bdlab.exercises.verdict import Outcomes, Tries, complaint, failed, failures, in_order, marked
 
 Fingerprint = Outcomes
 """Part -> its behaviour on the first draws: outcomes, or of a free choice the properties that fail."""
@@ -38,25 +38,36 @@ def recognise(tries: Tries, expected: Outcomes, edits: Mapping[str, Fingerprint]
     sees, and edits that behave alike there; not those that also lose a part which this code wins.
     """
     task = tries.exercise
-    lost = [part for part in task.parts if next(failures(tries, part, expected), None)]
-    judged = [part for part in lost if not any(part.name in task.behind(other.name) for other in lost)]
+    judged = _judged(tries, expected)
     if not judged or _raises_always(tries):
         return ()
     whole = [name for name, prints in edits.items() if all(_alike(tries, p, prints, expected) for p in task.parts)]
-    names = {part.name for part in lost}
-    fit = {name: its for name, its in edits.items() if _lost_by(task, its, expected) <= names}
-    partly = [name for part in judged for name in _in_part(tries, part, expected, fit)]
+    names = {name for part in judged for name in (part.name, *task.behind(part.name))}
+    partly = [name for part in judged for name in _in_part(tries, part, expected, edits, names)]
     return tuple(dict.fromkeys([*whole, *partly]))
 
 
-def _in_part(tries: Tries, part: Part, expected: Outcomes, edits: Mapping[str, Fingerprint]) -> list[str]:
+def _judged(tries: Tries, expected: Outcomes) -> list[Part]:
+    """The parts that are lost by themselves; those that wait for one of them are not asked."""
+    task, lost = tries.exercise, list[Part]()
+    for part in in_order(task):
+        waits = any(part.name in task.behind(other.name) for other in lost)
+        if not waits and next(failures(tries, part, expected), None) is not None:
+            lost.append(part)
+    return [part for part in task.parts if part in lost]
+
+
+def _in_part(
+    tries: Tries, part: Part, expected: Outcomes, edits: Mapping[str, Fingerprint], lost: set[str]
+) -> list[str]:
     mistakes = tries.exercise.mistakes.items()
     own = [(name, mistake) for name, mistake in mistakes if mistake.part in (None, part.name)]
     seen = [name for name, mistake in own if _true_of(tries, part, mistake, expected)]
     if _raises_always(tries, part):
         return seen
     alike = [name for name, its in edits.items() if _alike(tries, part, its, expected)]
-    return seen + [name for name in alike if _loses(part, edits[name], expected)]
+    fit = [name for name in alike if _lost_by(tries.exercise, edits[name], expected) <= lost]
+    return seen + [name for name in fit if _loses(part, edits[name], expected)]
 
 
 def _raises_always(tries: Tries, *parts: Part) -> bool:
