@@ -157,7 +157,7 @@ def test_the_lesson_runs_to_its_end_with_nothing_written(page):
 
 
 def test_the_painter_paints(page):
-    cell = _cell(page, "bdlab.widgets.trigger_painter()")
+    cell = _cell(page, "l03_painter.trigger_painter()")
     _shot(page, cell, "painter")
     image = cell.locator(".jp-OutputArea-output img")
     _wait(lambda: image.count() == 1)
