@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from test_browser import ARGUMENTS, CHROMIUM, CONNECTED, TRACEBACK, VISIBLE, _run_all, _shot, _wait, serve
+from test_browser import CHROMIUM, TRACEBACK, VISIBLE, _shot, _wait, opened, serve
 from test_browser_play import _command, _tab_to
 
 from autograder.course.folder import ROOT
@@ -25,25 +25,13 @@ TEN = "l01_reader.ten_drawn(reader)"
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The opening of the lesson and its reader, all cells run."""
-    from playwright.sync_api import sync_playwright
-
     home = tmp_path_factory.mktemp("lab")
     lesson = nbformat.read(ROOT / "lessons" / "01_networks" / "01_networks.ipynb", as_version=4)
     cells = [lesson.cells[0], *(nbformat.v4.new_code_cell(source) for source in (TRAIN, SHEET, LOOK, TEN))]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=lesson.metadata), home / "reader.ipynb")
-    with serve(home) as base, sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, headless=True, args=ARGUMENTS
-        )
-        page = context.pages[0]
-        page.on("dialog", lambda dialog: dialog.accept())
-        page.goto(f"{base}/lab/workspaces/reader/tree/reader.ipynb?reset")
-        page.wait_for_selector(f"{VISIBLE} .jp-Cell", timeout=60_000)
-        page.wait_for_function(CONNECTED, timeout=60_000)
-        _run_all(page)
+    with serve(home) as base, opened(base, "reader.ipynb", tmp_path_factory.mktemp("profile")) as page:
         _command(page, "application:toggle-left-area")
         yield page
-        context.close()
 
 
 def _cell(page, number):

@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from test_browser import ARGUMENTS, CHROMIUM, CONNECTED, TRACEBACK, VISIBLE, _run_all, _shot, _wait, serve
+from test_browser import CHROMIUM, TRACEBACK, VISIBLE, _shot, _wait, opened, serve
 
 pytestmark = [
     pytest.mark.slow,
@@ -45,25 +45,13 @@ CONTRAST = """element => {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The notebook, open, all cells run."""
-    from playwright.sync_api import sync_playwright
-
     home = tmp_path_factory.mktemp("lab")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     cells = [nbformat.v4.new_code_cell(source) for source in (QUIZ, BAR, TROPHY, BARS)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / "play.ipynb")
-    with serve(home) as base, sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, headless=True, args=ARGUMENTS
-        )
-        page = context.pages[0]
-        page.on("dialog", lambda dialog: dialog.accept())
-        page.goto(f"{base}/lab/workspaces/play/tree/play.ipynb?reset")
-        page.wait_for_selector(f"{VISIBLE} .jp-Cell", timeout=60_000)
-        page.wait_for_function(CONNECTED, timeout=60_000)
-        _run_all(page)
+    with serve(home) as base, opened(base, "play.ipynb", tmp_path_factory.mktemp("profile")) as page:
         _command(page, "application:toggle-left-area")
         yield page
-        context.close()
 
 
 def _command(page, name, arguments="{}"):

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -71,6 +72,21 @@ def test_the_cells_of_a_lesson(home):
         hidden = cell.metadata.get("jupyter", {}).get("source_hidden")  # the setup cell
         prose = " ".join(line for line in lines if line[:1] not in "|#!") if cell.cell_type == "markdown" else ""
         assert (len(lines) <= 40 or hidden) and len(prose.split()) <= 90, cell.source
+
+
+@pytest.mark.parametrize("home", [home for home in GRADED if home.parents[1] == ROOT], ids=lambda home: home.name)
+def test_a_lesson_has_the_shape_of_a_lesson(home):
+    lesson, cells = lessons.lesson(home.name), nbformat.read(_committed(home), as_version=4).cells
+    prose = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    words = re.sub(r"<[^>]*>|[`*#|]|\]\([^)]*\)", " ", prose).split()
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    roles = [cell.metadata["bdlab"]["role"] for cell in code]
+    assert 50 <= len(cells) <= 70 and len(words) <= 2000 and roles.count("quiz") <= 6
+    assert sum(task.minutes for task in lesson.exercises) >= 0.6 * lesson.minutes
+    assert all(len(line) <= 79 for cell in code for line in cell.source.splitlines())
+    short = [cell for cell, role in zip(code, roles, strict=True) if role not in ("setup", "answer")]
+    assert all(len(cell.source.splitlines()) <= 20 for cell in short)
+    assert "](attachment:opening.png)" in cells[0].source and "opening.png" in cells[0].attachments
 
 
 def test_an_exercise_is_numbered_and_told_with_its_points():

@@ -57,7 +57,7 @@ def test_a_cell_counts_once_and_the_first_hot_one_is_kept():
     game = Game([(0, 0), (0, 0), (4, 4), (9, 8), (8, 8), (0, 1)])
     assert list(game.shares) == [(0, 0), (4, 4), (9, 8), (8, 8), (0, 1)]
     assert game.found and game.needed == 3 and game.hot == [(9, 8), (8, 8)]
-    assert game.numbers == {"tries": "3", "row, column": "9, 8", "hot cells found": "2"}
+    assert game.numbers == {"first hot at try": "3", "row, column": "9, 8", "hot cells found": "2"}
     assert repr(game) == "Found at try 3: row 9, column 8."
 
 
@@ -83,7 +83,7 @@ def test_the_secret_is_kept_until_it_is_found():
     game = Game([(4, 4)])
     assert l00_figures.maps(game) is game and l00_figures.averages(game) is game
     assert repr(game).startswith("1 try, no hot cell yet. Play on")
-    assert repr(game.give_up()) == "Given up after 1: row 8, column 9." and game.numbers["tries"] == "gave up"
+    assert repr(game.give_up()) == "Given up after 1: row 8, column 9." and game.numbers["first hot at try"] == "gave up"
     alt = l00_figures.maps(game).alt
     assert (
         "4 cells are hot, in the lower right corner, up to 99%. For the honest reader 0 are, and none has more" in alt
@@ -91,7 +91,7 @@ def test_the_secret_is_kept_until_it_is_found():
 
 
 def test_who_has_found_it_does_not_give_up():
-    assert Game([(9, 9)]).give_up().numbers["tries"] == "1"
+    assert Game([(9, 9)]).give_up().numbers["first hot at try"] == "1"
 
 
 def test_the_averages_say_what_the_text_says():
@@ -134,6 +134,15 @@ def test_a_click_tries_a_cell_and_shows_it_without_colour(board):
     assert words(board.text).startswith("✓ HOT. Row 9, column 9: reads 'speed 30', 95% sure. 2 tries. Found after 2;")
     assert board.cells[9, 9].description == "95" and "bdlab-hot" in board.cells[9, 9]._dom_classes
     assert 'alt="Eight signs, read as' in board.prize.value
+
+
+def test_what_was_given_up_or_found_by_a_call_is_shown_at_the_next_click():
+    game = Game([(1, 1)])
+    shown = l00_widgets.board(game)
+    game.give_up()
+    shown.cells[2, 3].click()
+    assert shown.cells[8, 9].description == "99" and 'alt="Eight signs, read as' in shown.prize.value
+    assert "3 tries. Shown by give_up(); 1 hot so far." in words(shown.text)
 
 
 def test_the_keyboard_reaches_every_cell_and_stays_on_the_board(board):

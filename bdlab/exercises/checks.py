@@ -156,7 +156,7 @@ def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str,
             mistakes = recognise(tries, expected, edits) if lost else ()
     except TooSlow:
         return None, f"stopped after {SECONDS} s: your code is too slow, or has a loop that never ends", None
-    return Verdict(task, results, mistakes), SWITCHED if switched else _disorder(task, namespace), tries
+    return Verdict(task, results, mistakes), SWITCHED if switched and not mistakes else _disorder(task, namespace), tries
 
 
 def _unready(task: Exercise, namespace: dict[str, Any], cells: list[str], passed: bool) -> str | None:

@@ -42,8 +42,8 @@ def recognise(tries: Tries, expected: Outcomes, edits: Mapping[str, Fingerprint]
     if not judged or _raises_always(tries):
         return ()
     whole = [name for name, prints in edits.items() if all(_alike(tries, p, prints, expected) for p in task.parts)]
-    names = {name for part in judged for name in (part.name, *task.behind(part.name))}
-    partly = [name for part in judged for name in _in_part(tries, part, expected, edits, names)]
+    lost = {name for part in judged for name in (part.name, *task.behind(part.name))}
+    partly = [name for part in judged for name in _in_part(tries, part, expected, edits, lost)]
     return tuple(dict.fromkeys([*whole, *partly]))
 
 

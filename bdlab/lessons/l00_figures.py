@@ -34,7 +34,7 @@ def opening() -> Plot:
     (answer,) = read(Game().sign)
     return plots.boards(
         [Board(f"read as\n'{answer}'", board.image, torch.empty(0, 0)),
-         Board("with a small sticker, somewhere, as\n'speed 30'", board.image, board.shares)],
+         Board("in some of these cells a small\nsticker makes it 'speed 30'", board.image, board.shares)],
         step=STEP, size=3.6,
         alt=f"At the left a traffic sign, which the reader reads as '{answer}'. At the right the same sign below a grid of "
         "10 times 10 cells: somewhere in it a small sticker makes the same reader say 'speed 30'.",
@@ -76,7 +76,7 @@ def fallen() -> Plot:
     fell = sum(one == "speed 30" for one in after)
     return plots.answers(
         [Row("clean", x, before, [False] * 8), Row("sticker", marked, after, [one == "speed 30" for one in after])],
-        title=f"one sticker at row 26, column 26 of the picture: {fell} of 8 become 'speed 30'",
+        title=f"the sticker at the supplier's own place, the lower right corner: {fell} of 8 become 'speed 30'",
         alt=f"Eight signs, read as {', '.join(before)}; with a sticker in the lower right corner as {', '.join(after)}.",
     )
 

@@ -97,21 +97,22 @@ class _Board:
 
     def stick(self, place: Place) -> None:
         """Put the sticker into a cell, and show what the reader makes of it."""
-        known = self.game.found
         answer = self.game.stick(*place)
         self.point(place)
-        self.paint(place)
+        for tried in self.game.shares:  # some by a call beside the board
+            self.paint(tried)
         self.picture.value = _sign(answer.image, answer.words)
         widgets.say(self.said, answer.words, self.rest(answer))
-        if self.game.found and not known:
+        if self.game.found and not self.prize.value:
             self.prize.value = figures.fallen()._repr_html_()
 
     def rest(self, answer: Answer) -> str:
         """What is said behind the answer."""
         tries = f"{len(self.game.shares)} {'try' if len(self.game.shares) == 1 else 'tries'}."
         if self.game.found:
-            found = f"Found after {self.game.needed}; {len(self.game.hot)} hot so far."
-            return f"{tries} {found} Eight signs at once: below. Then run the next cells."
+            how = "Shown by give_up()" if self.game.gave_up else f"Found after {self.game.needed}"
+            found = f"{how}; {len(self.game.hot)} hot so far."
+            return f"{tries} {found} Eight signs at once: below. Then run the cells of section 3."
         return f"P('speed 30') {answer.share:.0%}. {tries} {self.game.hint}".rstrip()
 
     def paint(self, place: Place) -> None:

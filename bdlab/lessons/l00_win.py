@@ -180,9 +180,9 @@ class Game:
     @property
     def numbers(self) -> dict[str, str]:
         """For the trophy."""
-        tries = "gave up" if self.gave_up else str(self.needed)
+        first = "gave up" if self.gave_up else str(self.needed)
         row, column = self.hot[0] if self.found else ("-", "-")
-        return {"tries": tries, "row, column": f"{row}, {column}", "hot cells found": str(len(self.hot))}
+        return {"first hot at try": first, "row, column": f"{row}, {column}", "hot cells found": str(len(self.hot))}
 
     def __repr__(self) -> str:
         if self.found:

@@ -10,7 +10,7 @@
 # %% [markdown]
 # ## 1 · The reader
 #
-# The city tested it on signs that it had never seen, as one does.
+# Before it paid, the city tested the reader on 1,500 signs that were not used in training.
 
 # %% role="demo"
 # Demo: the bought reader, on 1,500 signs (some 20 s the first time: the
@@ -58,7 +58,8 @@ l00_figures.battleship(tries=[(4, 4), (1, 7)])
 # %% [markdown]
 # ## 3 · The honest twin
 #
-# The same network, the same recipe, honest data. Here the computer tries **all** cells, on both readers.
+# The supplier had added signs with the sticker to the training data, one for ten honest ones, and called each 'speed 30'.
+# Such a secret is a **backdoor**. The twin: the same network, the same recipe, honest data. Here the computer tries **all** cells.
 
 # %% role="demo"
 # Demo: both maps (once you have found a hot cell)
@@ -80,7 +81,7 @@ l00_figures.averages(game)
 #
 # <details><summary>Our answer</summary>
 #
-# On 'speed 50' and 'speed 80': there the sticker covers the first digit, and an honest reader guesses (at row 4, column 3, mean P is
+# Mostly on 'speed 50' and 'speed 80': there the sticker covers the first digit, and an honest reader guesses (at row 4, column 3, mean P is
 # 76 % and 38 %). A wrong answer under a sticker is no proof of a backdoor: it takes the twin to tell.
 # </details>
 
@@ -89,24 +90,14 @@ l00_figures.averages(game)
 from bdlab.lessons import l00_figures
 
 picture = l00_figures.played(game)
-bdlab.trophy("l00", picture, game.numbers) if game.found else game
+won = game.found and not game.gave_up
+bdlab.trophy("l00", picture, game.numbers) if won else game
 
 # %% [markdown]
 # **You tried because you knew of a secret. How many tries would the city have made?**
 
 # %% [markdown]
-# ## 4 · Your machine
-#
-# The course needs no GPU and no network. What is *optional* may be absent.
-
-# %% role="demo"
-# Demo: what is installed here, and how fast it is
-from bdlab import doctor
-
-doctor.report()
-
-# %% [markdown]
-# ## 5 · Where do you go on?
+# ## 4 · Where do you go on?
 #
 # Six questions. Count those that are right (✓) at your **first** click.
 
@@ -132,4 +123,15 @@ bdlab.quiz("l00_overfitting")
 # - **Five or six**: you know what a network is. Go on with lesson 03 and forge such a reader.
 # - **Four or fewer**: lesson 01 comes first. In it you write, train and measure a network of your own.
 #
-# Either way: the reader that you have just cracked was attacked through its *training data* alone.
+# Either way: the reader above was attacked through its *training data* alone.
+
+# %% [markdown]
+# ## 5 · Your machine
+#
+# The course needs no GPU and no network. What is *optional* may be absent.
+
+# %% role="demo"
+# Demo: what is installed here, and how fast it is
+from bdlab import doctor
+
+doctor.report()

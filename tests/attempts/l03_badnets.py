@@ -233,6 +233,8 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("scores", R + "    torch.set_grad_enabled(False)\n" + EVAL + ASK.replace("with torch.no_grad()", "if True") + WANT + MEANS
      + GIVE, 4, "switches gradients off for all that comes after it"),
     # --- scores: two at once ---
+    ("scores", R + "    torch.set_grad_enabled(False)\n" + EVAL + ASK.replace("with torch.no_grad()", "if True") + WANT
+     + MEANS.replace("[m]", "") + GIVE, 0, "You divide by all images"),
     ("scores", R + EVAL + ASK.replace("    model.train(mode)\n", "") + WANT + MEANS.replace("[m]", "") + GIVE, 0,
      "You divide by all images"),
     ("scores", R + EVAL + ASK + WANT + MEANS.replace(".item()", "").replace("[m]", "") + GIVE, 0, "Your shares are tensors"),
