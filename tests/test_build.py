@@ -16,8 +16,10 @@ import pytest
 import which
 
 from autograder.authoring import build, editing, release
+from autograder.authoring import frozen as freezing
 from autograder.authoring.folders import folder
 from autograder.authoring.sources import alternatives, mistakes, notebook, references
+from autograder.commands import lessons as commands
 from autograder.course.folder import ROOT
 from autograder.course.settings import Course, course
 from bdlab.exercises import frozen, lessons
@@ -48,6 +50,18 @@ def test_what_is_committed_is_what_the_build_makes(home, tmp_path, monkeypatch):
     ]  # fmt: skip
     (built / f"{home.name}.ipynb").unlink()
     assert [line.partition(": ")[2] for line in build.stale(home)] == ["the build does not make it", "is missing"]
+
+
+def test_a_lesson_without_frozen_outcomes_is_not_built(monkeypatch):
+    def nothing(exercise):
+        raise KeyError(exercise)
+
+    monkeypatch.setattr(freezing, "frozen", nothing)
+    before = _committed(HOME).stat().st_mtime_ns
+    wanted = f"l{HOME.name[:2]}_.*: no frozen outcomes; run `autograder build {HOME.name} --refresh`"
+    with pytest.raises(ValueError, match=wanted):
+        commands.build([HOME.name], check=False, refresh=False, everything=False, notebook=False, from_notebook=False)
+    assert _committed(HOME).stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("home", which.homes(HOMES))

@@ -52,12 +52,21 @@ def stale(home: Path) -> list[str]:
     ]
 
 
-def _differs(exercise: str, new: Content) -> bool:
+def missing(home: Path) -> list[str]:
+    """Exercises that have no frozen outcomes at all: no check of theirs could recognise a mistake."""
+    return [task.id for task in lessons.lesson(home.name).exercises if _there(task.id) is None]
+
+
+def _there(exercise: str) -> Content | None:
     try:
-        old = frozen(exercise)
+        return frozen(exercise)
     except (OSError, KeyError):
-        return True
-    return difference(list(old), list(new)) is not None or list(old[1]) != list(new[1])
+        return None
+
+
+def _differs(exercise: str, new: Content) -> bool:
+    old = _there(exercise)
+    return old is None or difference(list(old), list(new)) is not None or list(old[1]) != list(new[1])
 
 
 def costs_otherwise(home: Path, task: Exercise) -> list[str]:

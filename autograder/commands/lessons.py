@@ -49,6 +49,8 @@ def build(
     for home in homes:
         for path in frozen.refresh(home, everything) if refresh else ():
             print(f"Wrote {path.relative_to(ROOT)}")
+        if nothing := frozen.missing(home):
+            raise ValueError(f"{', '.join(nothing)}: no frozen outcomes; run `autograder build {home.name} --refresh`")
         print(f"Wrote {building.build(home).relative_to(ROOT)}")
     print(f"Wrote {pages.write().relative_to(ROOT)}")
 
