@@ -29,4 +29,6 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+css = "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor"
+c.GenerateFeedback.preprocessors = ["autograder.gradebook.feedback.Marks", css]
 c.GenerateFeedback.exporter_class = "autograder.gradebook.feedback.FeedbackPage"

@@ -86,7 +86,7 @@ def graded(tmp_path_factory):
     work = assignment.assignment(root, HOME)
     with Warden(strongest()) as warden:
         enter.write(work, assignment.run(work, warden))
-    enter.feedback(work)
+    enter.feedback(work.root, work.name)
     return home, work
 
 
@@ -146,10 +146,10 @@ def unsanitised(graded):
     next(cell for cell in book.cells if cell.get("id") == "own-1").outputs = [nbformat.from_dict(OUTPUT)]
     os.chmod(path, 0o644)
     path.write_text(nbformat.writes(book), encoding="utf-8")
-    enter.feedback(work, ["mallory"])
+    enter.feedback(work.root, work.name, ["mallory"])
     yield
     path.write_text(clean, encoding="utf-8")
-    enter.feedback(work, ["mallory"])
+    enter.feedback(work.root, work.name, ["mallory"])
 
 
 @pytest.mark.parametrize("where", ["feedback", "formgrader"])

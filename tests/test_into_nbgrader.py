@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import time
@@ -164,7 +165,7 @@ def entered(begun, tmp_path_factory, warden):
     refused = enter.write(work, records)
     _a_humans_work(root)
     enter.write(work, assignment.run(work, warden, students=AGAIN))
-    enter.feedback(work, (*AGAIN, "broken", "missing", "linked", "speaks"))
+    enter.feedback(work.root, work.name, (*AGAIN, "broken", "missing", "linked", "speaks"))
     return root, records, refused
 
 
@@ -229,10 +230,67 @@ def test_what_could_not_be_read_is_zero_with_its_reason_and_waits_for_a_human(en
 
 def test_a_humans_work_stays(entered):
     rows = _rows(entered[0])
-    assert rows["ada"][4][ESSAY][:3] == (None, 4.0, 0.5) and rows["ada"][5][ESSAY][1] == "Well argued."
+    assert rows["ada"][4][ESSAY] == (None, 4.0, 0.5, False) and rows["ada"][5][ESSAY][1] == "Well argued."
     wrong = next(answer for answer in mistakes(HOME) if answer.exercise == TASKS[0].id)  # what dora handed in
-    assert rows["dora"][4][TASKS[0].id][:2] == (wrong.points, 1.5)
+    assert rows["dora"][4][TASKS[0].id] == (wrong.points, 1.5, None, False)
     assert rows["files"][1] == timedelta(days=2)
+
+
+def _hands_in(root, student, essay):
+    """The perfect answers once more, with another essay."""
+    own = dataclasses.replace(samples.samples(HOME)[0], essay=essay)
+    samples.hand_in(root, HOME.name, student, json.dumps(samples.handed_in(released(root), own)))
+
+
+def _by_the_button(work, warden, student):
+    _autograde(work.root, student)
+    return []
+
+
+def _in_bulk(work, warden, student):
+    return enter.write(work, assignment.run(work, warden, students=[student]))
+
+
+@pytest.mark.parametrize("again", [_in_bulk, pytest.param(_by_the_button, marks=pytest.mark.slow)])
+def test_a_mark_waits_for_a_human_again_only_where_its_subject_has_changed(again, entered, warden, tmp_path):
+    root = shutil.copytree(entered[0], tmp_path / "course", symlinks=True, ignore=shutil.ignore_patterns("pipe"))
+    work = assignment.assignment(root, HOME)
+    essay, check = (lambda: _rows(root)["ada"][4][ESSAY]), (lambda: _rows(root)["ada"][4][TASKS[0].id])
+    for _ in range(2):
+        assert again(work, warden, "ada") == [] and essay() == (None, 4.0, 0.5, False)
+    with _gradebook(root) as book:
+        book.find_grade(TASKS[0].id, HOME.name, HOME.name, "ada").manual_score = 1.0
+        book.db.commit()
+    _hands_in(root, "ada", "Another essay, and the same answers.")
+    told = again(work, warden, "ada")
+    assert told in ([], [f"ada: {ESSAY} has changed since it was marked; the mark stands and waits for a human"])
+    assert bool(told) == (again is _in_bulk)  # nbgrader's own log tells it there
+    assert essay() == (None, 4.0, 0.5, True) and check()[1:] == (1.0, None, False)
+    assert again(work, warden, "ada") == [] and essay()[3]
+    shutil.rmtree(root / "autograded" / "ada")
+    told = again(work, warden, "ada")
+    assert told in ([], [f"ada: what {TASKS[0].id} was marked for is not in autograded/ any more; it waits for a human"])
+    assert check()[1:] == (1.0, None, True)
+
+
+def test_pages_older_than_the_marks_are_written_anew(entered, tmp_path):
+    root = shutil.copytree(entered[0], tmp_path / "course", symlinks=True, ignore=shutil.ignore_patterns("pipe"))
+    page = root / "feedback" / "dora" / HOME.name / f"{HOME.name}.html"
+    students = [*AGAIN, "broken", "missing", "linked", "speaks"]
+    assert enter.old_pages(root, HOME.name, HOME.name, students) == []
+    assert "Score: not yet marked / 5.0" in page.read_text(encoding="utf-8")
+    with _gradebook(root) as book:
+        grade = book.find_grade(ESSAY, HOME.name, HOME.name, "dora")
+        grade.manual_score, grade.needs_manual_grade = 3.0, False
+        book.db.commit()
+    assert enter.old_pages(root, HOME.name, HOME.name, students) == ["dora"]
+    enter.feedback(root, HOME.name, ["dora"])
+    assert enter.old_pages(root, HOME.name, HOME.name, students) == []
+    text = page.read_text(encoding="utf-8")
+    assert "Score: 3.0 / 5.0" in text and "not yet marked" not in text
+    page.unlink()
+    shutil.rmtree(root / "autograded" / "broken")
+    assert enter.old_pages(root, HOME.name, HOME.name, [*students, "nobody"]) == ["dora"]
 
 
 def test_who_is_late_loses_what_the_course_says(entered):
@@ -306,7 +364,7 @@ def test_no_secret_gets_to_students(entered):
 
 @pytest.mark.slow
 def test_the_feedback_is_nbgraders(entered):
-    """The quick page and nbconvert's own differ in nothing but a second parse."""
+    """The quick page and nbconvert's own differ in a second parse, a last line, and in what is not yet marked."""
     from nbconvert.exporters import HTMLExporter
     from nbgrader.converters import GenerateFeedback
     from nbgrader.coursedir import CourseDirectory
@@ -318,17 +376,28 @@ def test_the_feedback_is_nbgraders(entered):
     config.GenerateFeedback.exporter_class = HTMLExporter
     where = CourseDirectory(config=config, assignment_id=HOME.name, student_id="dora")
     GenerateFeedback(coursedir=where, config=config, force=True).start()
-    assert str(bs4.BeautifulSoup(quick, "html.parser")) == path.read_text(encoding="utf-8")
+    ours, line = quick.replace("not yet marked", "0.0"), r"\n<!-- marks [0-9a-f]{16} -->\n$"
+    assert quick != ours and len(re.findall(line, ours)) == 1
+    theirs = path.read_text(encoding="utf-8")
+    assert str(bs4.BeautifulSoup(re.sub(line, "", ours), "html.parser")) == theirs
     dora = next(record for record in entered[1] if record.student == "dora")
     shown = bs4.BeautifulSoup(quick, "html.parser").get_text()
     assert all(line.strip() in shown for line in dora.cells[TASKS[0].id].reasons)
+
+
+def _ungraded(source, root):
+    """A copy without what was graded, but for what a human has marked: that mark is about what lies there."""
+    shutil.copytree(source, root, symlinks=True, ignore=shutil.ignore_patterns("feedback", "pipe"))
+    for folder in (root / "autograded").iterdir():
+        if folder.name not in ("ada", "dora"):
+            shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("where", ["rows", pytest.param("files", marks=pytest.mark.slow)])
 def test_killed_half_way_the_same_call_completes_it(where, entered, tmp_path, monkeypatch):
     source, records, _ = entered
     root = tmp_path / "course"
-    shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
+    _ungraded(source, root)
     work = assignment.assignment(root, HOME)
     expected = {path: content for path, content in _files(source).items()}
     calls = []
@@ -341,11 +410,11 @@ def test_killed_half_way_the_same_call_completes_it(where, entered, tmp_path, mo
 
     target = (enter, "_file") if where == "files" else (enter._Rows, "_penalty")
     original = getattr(*target)
-    before = _rows(root)
+    before, there = _rows(root), _files(root)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(*target, killed)
         enter.write(work, records)
-    assert len(_files(root)) == 0 if where == "rows" else 0 < len(_files(root)) < len(expected)
+    assert _files(root) == there if where == "rows" else len(there) < len(_files(root)) < len(expected)
     if where == "rows":
         assert _rows(root) == before
     enter.write(work, records)
@@ -411,7 +480,7 @@ def test_the_command_of_nbgrader_grades_this_way(entered, tmp_path):
     """As a process of its own, with its walls tried: `nbgrader autograde`, then a second time without --force."""
     source, *_ = entered
     root = tmp_path / "course"
-    shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
+    _ungraded(source, root)
     nbgrader(root, "autograde", HOME.name)
     assert _files(root) == _files(source) and _rows(root) == _rows(source)
     times = {path: path.stat().st_mtime_ns for path in (root / "autograded").rglob("*.ipynb")}
@@ -426,7 +495,7 @@ def test_the_command_of_nbgrader_grades_this_way(entered, tmp_path):
 def test_two_hundred_students_are_entered_in_seconds(entered, tmp_path):
     source, records, _ = entered
     root = tmp_path / "course"
-    shutil.copytree(source, root, symlinks=True, ignore=lambda _, names: {"autograded", "feedback", "pipe"} & {*names})
+    _ungraded(source, root)
     ada = next(record for record in records if record.student == "ada")
     many = [Record(**{**vars(ada), "student": f"s{number:03}"}) for number in range(200)]
     for record in many:

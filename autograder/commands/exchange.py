@@ -111,6 +111,7 @@ def export(
     """
     from autograder.exchange import export as exports
     from autograder.exchange import marks
+    from autograder.gradebook import enter
 
     if to not in ("moodle", "canvas", "csv"):
         raise ValueError(f"--to must be moodle, canvas or csv; got {to!r}")
@@ -127,6 +128,11 @@ def export(
     else:
         sent = exports.to_canvas(book, with_pending, template, assignment)
     target = out or root / "exported"
+    if feedback:
+        old = enter.old_pages(root, home.name, book.name, sent.marks)
+        if old:
+            print(f"{len(old)} feedback pages are older than their marks and are written anew.")
+            enter.feedback(root, book.name, old)
     packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
     print(f"{book.name}: {len(sent.marks)} marks in {place(target / sent.file, sent.text)}")
     if packed is not None and len(packed[1]) < len(sent.marks):

@@ -185,7 +185,7 @@ def _write(work: Assignment, records: list[Record], feedback: bool) -> None:
     for line in enter.write(work, records):
         print(f"  {line}")
     if feedback:
-        enter.feedback(work)
+        enter.feedback(work.root, work.name)
 
 
 def _summary(records: list[Record]) -> None:

@@ -23,6 +23,7 @@ from traitlets import Bool, Unicode
 
 from autograder.authoring.folders import folder
 from autograder.course.secret import NAME
+from autograder.gradebook import settled
 from autograder.gradebook.feedback import flagged, marked, put_beside
 from autograder.handin import sanitize
 from autograder.handin.timestamp import handed_in_at
@@ -54,6 +55,8 @@ class Release(NotebookExporter):
             settings = {name: getattr(course, name) for name in course.traits(config=True)}
             self.parent.coursedir = Course(**{**settings, "ignore": ["*", ".*"]})
             self.parent.assignments = _hand_ins(self.parent)
+            if not hasattr(self.parent, "stood"):
+                self.parent.stood = _stood(self.parent)
 
     def from_filename(self, filename: str, resources: Resources | None = None, **options: Any) -> tuple[Any, Resources]:
         """The release in place of what was handed in; files in autograded/ are ours, and read as they are."""
@@ -83,22 +86,48 @@ class SafeExecute(NbGraderPreprocessor):
         warden = _warden(self.policy, self.i_trust_these_submissions)
         record = grade_one(work, rebuilt, warden, Journal.open(work.journal))
         book = marked(work, rebuilt, record)
+        with Gradebook(about["db_url"]) as gradebook:
+            resources["settled"] = settled.settled(_rows(gradebook, about))
         resources["flagged"] = flagged(book, record)
+        resources["stood"], resources["subjects"] = self.parent.parent.stood[about["student"]], settled.subjects(book)
         return book, resources
 
 
 class FlagDoubts(NbGraderPreprocessor):
-    """Behind nbgrader's SaveAutoGrades: cells that a human should look at wait for one, with the number that they have."""
+    """Behind nbgrader's SaveAutoGrades: cells that a human should look at wait for one, with the number that they have.
+
+    What a human has marked waits again only where it has changed.
+    """
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Changes the gradebook alone."""
         about = resources["nbgrader"]
         with Gradebook(about["db_url"]) as book:
-            for name in resources.get("flagged", ()):
-                grade = book.find_grade(name, about["notebook"], about["assignment"], about["student"])
-                grade.needs_manual_grade = True
+            rows = _rows(book, about)
+            for name in resources["flagged"]:
+                rows[name].needs_manual_grade = True
+            told = settled.keep(rows, resources["settled"], resources["stood"], resources["subjects"])
             book.db.commit()
+        for sentence in told:
+            self.log.warning("%s: %s", about["student"], sentence)
         return nb, resources
+
+
+def _rows(gradebook: Any, about: dict[str, str]) -> dict[str, Any]:
+    """Graded cell -> its row."""
+    notebook = gradebook.find_submission_notebook(about["notebook"], about["assignment"], about["student"])
+    return {grade.cell.name: grade for grade in notebook.grades}
+
+
+def _stood(converter: Any) -> dict[str, dict[str, str]]:
+    """Student -> what autograded/ holds of the cells that are graded: nbgrader empties the folder before it grades."""
+    where, found = converter.coursedir, dict[str, dict[str, str]]()
+    for path, notebooks in converter.assignments.items():
+        student = Path(path).parent.name
+        folder = Path(where.format_path(where.autograded_directory, student, where.assignment_id))
+        stems = [Path(name).stem for name in notebooks]
+        found[student] = {cell: text for stem in stems for cell, text in settled.stood(folder, stem).items()}
+    return found
 
 
 def _hand_ins(converter: Any) -> dict[str, list[str]]:

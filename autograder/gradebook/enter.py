@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course.nbgrader import CONFIG
-from autograder.gradebook import read
-from autograder.gradebook.feedback import flagged, marked, put_beside, text
+from autograder.gradebook import read, settled
+from autograder.gradebook.feedback import flagged, marked, put_beside, text, written_by
 from autograder.handin.sanitize import is_student
 from autograder.handin.timestamp import handed_in_at
 from autograder.verdict.assignment import Assignment
@@ -37,7 +37,8 @@ def settings(root: Path) -> Any:
 def write(work: Assignment, records: Sequence[Record]) -> list[str]:
     """Enter the verdicts into the gradebook and write autograded/.  Killed half way, the same call again completes it.
 
-    Manual grades, extra credit, extensions and comments stay.  Returns: a line for each name that is no student's.
+    Manual grades, extra credit, extensions and comments stay.  Returns: a line for each name that is no student's, and for
+    each mark of a human whose subject has changed since.
     Raises: `ValueError` where the assignment is not in the gradebook.
     """
     from nbgrader.api import Gradebook
@@ -45,36 +46,52 @@ def write(work: Assignment, records: Sequence[Record]) -> list[str]:
 
     course = CourseDirectory(config=settings(work.root))
     read.required(work.root, work.home.name, work.name)
-    refused = [f"{record.student!r} is no name for a student" for record in records if not is_student(record.student)]
+    lines = [f"{record.student!r} is no name for a student" for record in records if not is_student(record.student)]
     todo = (record for record in records if is_student(record.student))
     with Gradebook(course.db_url, course.course_id) as book:
         rows = _Rows(book, work, course.config)
         while some := list(islice(todo, TOGETHER)):
             found = [_Verdict(work, record) for record in some]
             with read.together(book):
-                rows.enter(found)
+                lines += rows.enter(found)
             for verdict in found:  # after the rows: a folder without rows would be passed over by nbgrader
                 _file(work, verdict)
-    return refused
+    return lines
 
 
-def feedback(work: Assignment, students: Iterable[str] = ()) -> None:
+def feedback(root: Path, name: str, students: Iterable[str] = ()) -> None:
     """Write feedback/ from autograded/, of `students` or of all, as `nbgrader generate_feedback --force` does."""
     from nbgrader.converters import GenerateFeedback
     from nbgrader.coursedir import CourseDirectory
 
-    config = settings(work.root)
+    config = settings(root)
     config.HTMLExporter.template_name = "feedback"
     for student in tuple(students) or ("*",):
-        course = CourseDirectory(config=config, assignment_id=work.name, student_id=student)
+        course = CourseDirectory(config=config, assignment_id=name, student_id=student)
         GenerateFeedback(coursedir=course, config=config, force=True).start()
+
+
+def old_pages(root: Path, lesson: str, name: str, students: Iterable[str]) -> list[str]:
+    """Whose page in feedback/ was not written by the marks that stand in the gradebook, though it could be."""
+    found = []
+    for student in students:
+        page = root / "feedback" / student / name / f"{lesson}.html"
+        graded = root / "autograded" / student / name / f"{lesson}.ipynb"
+        wanted = written_by(read.standing(root / "gradebook.db", name, student))
+        try:
+            fits = page.read_text(encoding="utf-8").endswith(wanted)
+        except OSError:
+            fits = False
+        if not fits and graded.is_file():
+            found.append(student)
+    return found
 
 
 class _Verdict:
     """What is entered for one student."""
 
     def __init__(self, work: Assignment, record: Record) -> None:
-        self.student = record.student
+        self.student, self.folder = record.student, work.root / "autograded" / record.student / work.name
         self.book = marked(work, work.rebuilt(record.student), record)
         self.flagged = flagged(self.book, record)
         self.at: datetime | None = handed_in_at(work.root / "submitted" / record.student / work.name)
@@ -91,21 +108,27 @@ class _Rows:
         self.save.notebook_id, self.save.assignment_id = work.home.name, work.name
         self.late.init_plugin()
 
-    def enter(self, verdicts: Sequence[_Verdict]) -> None:
-        """All rows of some students."""
-        submissions = self._submissions(verdicts)
+    def enter(self, verdicts: Sequence[_Verdict]) -> list[str]:
+        """All rows of some students.  Returns: lines on the marks that wait for a human again."""
+        submissions, lines = self._submissions(verdicts), list[str]()
         for verdict in verdicts:
             submission = submissions[verdict.student]
             if verdict.at is not None:
                 submission.timestamp = verdict.at
             (notebook,) = [found for found in submission.notebooks if found.name == self.work.home.name]
             loaded = _Loaded(notebook)
+            marked_by_hand = settled.settled(loaded.grades)
             self.save.gradebook, self.save.student_id = loaded, verdict.student
             for cell in verdict.book.cells:
                 self.save.preprocess_cell(cell, {}, 0)
             for name in verdict.flagged:
                 loaded.grades[name].needs_manual_grade = True
+            if marked_by_hand:
+                before, now = settled.stood(verdict.folder, notebook.name), settled.subjects(verdict.book)
+                told = settled.keep(loaded.grades, marked_by_hand, before, now)
+                lines += [f"{verdict.student}: {sentence}" for sentence in told]
             self._penalty(submission, notebook)
+        return lines
 
     def _submissions(self, verdicts: Sequence[_Verdict]) -> dict[str, Any]:
         """Student -> the row that their hand-in has, or a new one; new students too."""
@@ -153,7 +176,7 @@ class _Loaded:
 
 def _file(work: Assignment, verdict: _Verdict) -> None:
     """The folder of one student in autograded/; what else stood there is removed."""
-    folder = work.root / "autograded" / verdict.student / work.name
+    folder = verdict.folder
     ours = work.root / "source" / work.name
     put_beside(ours, folder, verdict.at)
     path = folder / f"{work.home.name}.ipynb"

@@ -6,10 +6,11 @@ nbgrader takes the number of a check cell from its first `execute_result`; nothi
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,15 @@ from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbformat import NotebookNode
 from nbformat.v4.rwbase import split_lines
+from nbgrader.preprocessors import GetGrades
 
+from autograder.gradebook import read
 from autograder.handin import sanitize, timestamp
 from autograder.handin.runnable import grade_id_of
 from autograder.verdict.assignment import Assignment, Rebuilt
 from autograder.verdict.journal import CellGrade, Record
 
+NOT_YET = "not yet marked"
 UNCHECKED = "this lesson has no such exercise; it is graded by hand"
 OWN = 200
 """How many cells of their own are shown."""
@@ -112,15 +116,41 @@ def put_beside(work_source: Path, folder: Path, at: datetime | None) -> None:
     timestamp.write(folder, at)
 
 
+class Marks(GetGrades):
+    """nbgrader's: what waits for a human and has no number of ours is not yet marked, which is not 0."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        """See nbgrader."""
+        nb, resources = super().preprocess(nb, resources)
+        waiting = {cell for cell, ours, _, _, waits, *_ in _standing(resources) if waits and ours is None}
+        for cell in nb.cells:
+            if grade_id_of(cell) in waiting:
+                cell.metadata.nbgrader["score"] = NOT_YET
+        return nb, resources
+
+
+def _standing(resources: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    about = resources["nbgrader"]
+    return read.standing(Path(about["db_url"].removeprefix("sqlite:///")), about["assignment"], about["student"])
+
+
+def written_by(standing: Sequence[tuple[Any, ...]]) -> str:
+    """The last line of a page: it is another where the page would be."""
+    return f"<!-- marks {hashlib.sha256(json.dumps(standing).encode()).hexdigest()[:16]} -->\n"
+
+
 class FeedbackPage(HTMLExporter):
     """nbconvert's page without its second parse of the whole, which is for pictures that lack a description.
 
-    Markdown and code that were rendered before are taken from memory.  One exporter renders a whole class.
+    Markdown and code that were rendered before are taken from memory.  One exporter renders a whole class.  What no one has
+    marked yet reads so, and the last line tells by what marks the page was written.
     """
 
     def __init__(self, **options: Any) -> None:
         self.rendered: dict[tuple[str, str], str] = {}
         super().__init__(**options)
+        self.register_filter("float", lambda value: value if value == NOT_YET else float(value))
+        self.register_filter("round", lambda value, places: value if value == NOT_YET else round(value, places))
 
     def from_notebook_node(
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **options: Any
@@ -131,7 +161,8 @@ class FeedbackPage(HTMLExporter):
         self.register_filter("highlight_code", lambda source, metadata: self._once("code", source, highlight))
         data_types = WidgetsDataTypeFilter(notebook_metadata=self._nb_metadata, parent=self, resources=resources)
         self.register_filter("filter_data_type", data_types)
-        return TemplateExporter.from_notebook_node(self, nb, resources, **options)
+        page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **options)
+        return f"{page}\n{written_by(_standing(resources))}", resources
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:

@@ -99,6 +99,22 @@ def scores(path: Path, name: str) -> dict[str, dict[str, tuple[float | None, boo
     return found
 
 
+def standing(path: Path, name: str, student: str) -> list[tuple[Any, ...]]:
+    """All that a feedback page shows of the gradebook, one row for each cell.
+
+    cell, automatic points, a human's, extra credit, whether it waits for a human, comments, penalty.
+    """
+    query = """SELECT cell.name, auto_score, manual_score, extra_credit, needs_manual_grade, auto_comment, manual_comment,
+        late_submission_penalty FROM submitted_assignment AS submission
+        JOIN assignment ON assignment.id = submission.assignment_id
+        JOIN submitted_notebook AS book ON book.assignment_id = submission.id
+        JOIN base_cell AS cell ON cell.notebook_id = book.notebook_id
+        LEFT JOIN grade ON grade.cell_id = cell.id AND grade.notebook_id = book.id
+        LEFT JOIN comment ON comment.cell_id = cell.id AND comment.notebook_id = book.id
+        WHERE assignment.name = ? AND student_id = ? ORDER BY cell.name"""
+    return _asked(path, query, name, student)
+
+
 def people(path: Path) -> dict[str, tuple[str, str, str, str]]:
     """Student -> first name, last name, e-mail, the platform's number; '' for what is not known."""
     rows = _asked(path, "SELECT id, first_name, last_name, email, lms_user_id FROM student")

@@ -167,7 +167,7 @@ def grade_all(home: Path, root: Path, jobs: int = 2) -> str:
 
         work = assignment(root, home)
         enter.write(work, run(work, warden, jobs=jobs))
-    enter.feedback(work)
+    enter.feedback(work.root, work.name)
     return warden.tier
 
 
