@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from types import SimpleNamespace
 
 import nbformat
@@ -10,9 +11,11 @@ import pytest
 from test_build import HOME
 
 from autograder.course.folder import ROOT
+from autograder.handin.missing import missing, without_unused
+from autograder.handin.python import python
 from autograder.handin.read import CELLS, LIMIT, SOURCE, Unreadable, contents, find, read
 from autograder.handin.repair import repair
-from autograder.handin.runnable import answers, needed, python
+from autograder.handin.runnable import answers, needed
 from autograder.trials.invented import samples
 from autograder.verdict.doubts import doubts
 from bdlab.exercises import lessons
@@ -151,11 +154,55 @@ def answers_of(source):
 
 def test_lines_that_only_a_notebook_knows_cost_nothing():
     magic = "%matplotlib inline\n# [l03_stamp]\n!ls\ntorch.stamp?\ndef stamp(x):\n    %time y = x\n    return x % 3\n"
-    plain = python(magic)
-    compile(plain, "", "exec")
-    assert plain.splitlines()[-2:] == ["    pass", "    return x % 3"]
+    wanted = "None\n# [l03_stamp]\nNone\nNone\ndef stamp(x):\n    y = x\n    return x % 3"
+    assert python(magic).strip() == wanted
     text = '"""\n%not a magic\n"""'
     assert python(text) == text and python("def (") == "def ("
+
+
+@pytest.mark.parametrize(
+    ("cell", "plain"),
+    [
+        ("!pip install -q \\\n  torch\nx = 1", "None\nx = 1"),
+        ("pip install torch\nx = 1", "pass\nx = 1"),
+        ("%%time\n!pip install torch\nx = 1", "None\nx = 1"),
+        ("%%capture out\nx = 1\ny = 2", "x = 1\ny = 2"),
+        ("%time f = lambda x: x + 1", "f = lambda x: x + 1"),
+        ("f = %time 3 + 4", "f = (3 + 4)"),
+        ("files = !ls", "files = None"),
+        ("def f(a):\n    %time b = a\n    return (a\n  % 7)", "def f(a):\n    b = a\n    return (a\n  % 7)"),
+        ("!ls\ns = '''\n% 7\n!= k\n?\n'''", "None\ns = '''\n% 7\n!= k\n?\n'''"),
+        ("# first\n%%time\nx = 1", "# first\nNone\nx = 1"),
+        ("%load_ext autoreload\nö = 1; %time x = 1", None),
+        ("%%bash\nls", "None"),
+        ("%%timeit\nx = 1", "None"),
+        ("%time " * 9, "None"),
+        ("\n".join(["%time x = 1"] * 300), None),
+        ("%time (", "None"),
+    ],
+)
+def test_magics_are_taken_out_as_ipython_reads_them(cell, plain):
+    assert python(cell).rstrip("\n") == (cell if plain is None else plain)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept", "lacking"),
+    [
+        ("from google.colab import files\ndef f(x):\n    return x", "pass\ndef f(x):\n    return x", []),
+        ("import nowhere.at_all as n, math\nx = 1", "pass\nx = 1", []),
+        ("import nowhere; import torch", "pass; import torch", []),
+        ("import nowhere\ndef f(x):\n    return nowhere.g(x)", None, ["nowhere"]),
+        ("from nowhere import *\nx = 1", None, ["nowhere"]),
+        ("import torch.nn.functional as F, numpy\nfrom os import path\nfrom . import here", None, []),
+        ("def f():\n    import nowhere\n    return nowhere", None, []),
+        ("import antigravity.nothing\nimport torch.nowhere", "import antigravity.nothing\npass", []),
+        ("def (", None, []),
+    ],
+)
+def test_imports_of_what_is_missing_go_where_nothing_reads_them(cell, kept, lacking):
+    found = without_unused(cell)
+    assert found == (kept or cell) and missing(found) == lacking
+    assert "antigravity" not in sys.modules
 
 
 def test_demo_quiz_and_check_cells_never_run_and_the_stub_is_no_answer(release):

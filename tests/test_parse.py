@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from autograder.handin import repair
-from autograder.handin.runnable import parse
+from autograder.handin.python import parse
 
 SOURCE = Path(repair.__file__).read_text(encoding="utf-8")
 

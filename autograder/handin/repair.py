@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.handin.python import NOT_PYTHON, parse, python
 from autograder.handin.read import Cell, HandedIn
-from autograder.handin.runnable import NOT_PYTHON, effects, grade_id_of, parse, python
+from autograder.handin.runnable import effects, grade_id_of
 from bdlab.exercises import lessons
 
 TAG = re.compile(r"\s*#\s*\[(\w+)\]")

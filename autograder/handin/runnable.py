@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import ast
-import re
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
+from autograder.handin.missing import without_unused
+from autograder.handin.python import NOT_PYTHON, parse, python, tree
 from bdlab.exercises.names import outer_names
-
-MAGIC = re.compile(r"^([ \t]*)(?:(?:[\w.]+[ \t]*=[ \t]*)?[%!].*|\?.*|[\w.]+\?{1,2}[ \t]*$)", re.M)
-"""A line that only a notebook understands."""
-NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
-"""What Python's own parser raises: also for a null byte, and for what nests too deep."""
-PARSER = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What of a hand-in counts.  cells: sources to run, in order; written: exercise -> its answer, stubs left out."""
+    """What of a hand-in counts.  cells: sources to run, in order; written: exercise -> its answer, stubs left out.
+
+    unread: a sentence for each of the student's cells that is no Python.
+    """
 
     cells: tuple[str, ...]
     written: dict[str, str]
+    unread: tuple[str, ...] = ()
 
 
 def answers(book: NotebookNode, release: NotebookNode) -> Answers:
@@ -32,7 +30,7 @@ def answers(book: NotebookNode, release: NotebookNode) -> Answers:
     stubs = {cell.metadata.bdlab.exercise: cell.source.strip() for cell in _with_role(release, "answer")}
     own = [python(cell.source) for cell in _with_role(book, "own")]
     written = {
-        cell.metadata.bdlab.exercise: python(cell.source)
+        cell.metadata.bdlab.exercise: without_unused(python(cell.source))
         for cell in _with_role(book, "answer")
         if cell.source.strip() not in ("", stubs[cell.metadata.bdlab.exercise])
     }
@@ -46,7 +44,20 @@ def answers(book: NotebookNode, release: NotebookNode) -> Answers:
             sources.append(next(kept))
         elif role == "answer" and cell.metadata.bdlab.exercise in written:
             sources.append(written[cell.metadata.bdlab.exercise])
-    return Answers(tuple(source for source in sources if source), written)
+    named = [*written.items(), *((f"your own cell {number}", source) for number, source in enumerate(own, 1))]
+    unread = tuple(_unread(name, source) for name, source in named if tree(source) is None)
+    return Answers(tuple(source for source in sources if source), written, unread)
+
+
+def _unread(name: str, source: str) -> str:
+    """Why a cell does not run."""
+    try:
+        parse(source)
+    except SyntaxError as error:
+        return f"{name} is no Python from its line {error.lineno} on: it does not run"
+    except NOT_PYTHON:
+        pass
+    return f"{name} is no Python: it does not run"
 
 
 def _with_role(book: NotebookNode, role: str) -> Iterator[NotebookNode]:
@@ -56,14 +67,6 @@ def _with_role(book: NotebookNode, role: str) -> Iterator[NotebookNode]:
 def grade_id_of(cell: NotebookNode) -> str:
     """The grade_id that nbgrader knows a cell by, '' where it has none."""
     return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
-
-
-def python(source: str) -> str:
-    """The cell without lines that only a notebook knows, such as `%matplotlib inline`, where that makes it Python."""
-    if _tree(source) is not None:
-        return source
-    plain = MAGIC.sub(r"\1pass", source)
-    return source if _tree(plain) is None else plain
 
 
 def needed(own: Sequence[str], answers: Sequence[str]) -> list[str]:
@@ -149,8 +152,8 @@ def _root(node: ast.AST) -> set[str]:
 
 def _statements(source: str) -> Iterator[tuple[str, ast.stmt]]:
     """The top-level statements of a cell, each with its text as it was written."""
-    tree, lines = _tree(source), source.encode(errors="replace").split(b"\n")
-    for node in tree.body if tree else ():
+    root, lines = tree(source), source.encode(errors="replace").split(b"\n")
+    for node in root.body if root else ():
         decorators = getattr(node, "decorator_list", [])
         start = min([node.lineno, *(each.lineno for each in decorators)]) - 1
         end = node.end_lineno or node.lineno
@@ -165,16 +168,3 @@ def _reads(source: str) -> set[str]:
         return outer_names(parse(source))
     except NOT_PYTHON:
         return set()
-
-
-def _tree(source: str) -> ast.Module | None:
-    try:
-        return parse(source)
-    except NOT_PYTHON:
-        return None
-
-
-def parse(source: str) -> ast.Module:
-    """`ast.parse`, one thread at a time: before Python 3.11.8 and 3.12.2 it fails in several (CPython's issue 106905)."""
-    with PARSER:
-        return ast.parse(source)

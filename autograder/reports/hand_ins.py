@@ -10,7 +10,7 @@ from typing import Any
 
 from autograder.course.folder import handed_in, released
 from autograder.gradebook import read
-from autograder.handin.runnable import python
+from autograder.handin.python import python
 from autograder.handin.sanitize import is_student
 from autograder.reports.people import Person
 from autograder.verdict.journal import Journal, Record

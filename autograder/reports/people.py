@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.authoring.sources import alternatives, mistakes, references
-from autograder.handin.runnable import NOT_PYTHON
+from autograder.handin.python import NOT_PYTHON
 
 PURPOSE = b"bdlab pseudonyms\0"
 FILE = re.compile(r"(^|[,;:])(\s*+)(?!expected )[^,;:]*\.ipynb\b(?!\))")

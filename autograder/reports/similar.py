@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from autograder.handin.runnable import NOT_PYTHON
+from autograder.handin.python import NOT_PYTHON
 
 GRAM = 4
 """Neighbouring nodes that are compared together."""

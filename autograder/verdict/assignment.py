@@ -69,7 +69,8 @@ class Assignment:
             mended = repair(read(contents(path), path.name), self.release)
         except Unreadable as refused:
             return Rebuilt(student, refused=str(refused))
-        return Rebuilt(student, mended.notebook, answers(mended.notebook, self.release), (*found, *mended.remarks))
+        counted = answers(mended.notebook, self.release)
+        return Rebuilt(student, mended.notebook, counted, (*found, *mended.remarks, *counted.unread))
 
     def key(self, rebuilt: Rebuilt, limits: dict[str, float]) -> str:
         """See `Record`."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograder.handin.runnable import NOT_PYTHON, Answers, parse
+from autograder.handin.missing import missing
+from autograder.handin.python import NOT_PYTHON, parse
+from autograder.handin.runnable import Answers
 from bdlab.exercises.names import dotted, imports, within
 from bdlab.exercises.specification import Exercise
 
@@ -36,6 +38,8 @@ def doubts(task: Exercise, answer: str, answers: Answers) -> Iterator[str]:
     reached = sorted(name for name in MACHINERY if any(within(use, name) for use in used))
     if reached:
         yield f"needs a human: reaches for what grades it ({', '.join(reached)})"
+    for name in missing(answer):
+        yield f"needs a human: imports {name}, which is not installed here"
     if not forbidden and not task.needs:
         return
     for name in forbidden:

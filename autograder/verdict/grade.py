@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from autograder.authoring.frozen import submission
 from autograder.authoring.sources import references
+from autograder.handin.missing import missing
 from autograder.handin.runnable import Answers
 from autograder.verdict.doubts import doubts
 from autograder.verdict.journal import CellGrade
@@ -34,6 +36,7 @@ BUILT_IN = (
 )
 ENDED = "your code gave no answer in time, or ended its process, or needed more than it may"
 UNWRITTEN = "nothing was written here"
+CUDA = re.compile(r"\.cuda\(|['\"]cuda\b")
 ATTEMPTS, ROUNDS = 4, 20
 """How often one hand-in is tried whose jail somebody kills, and how often when it is the fork server."""
 
@@ -168,6 +171,8 @@ def _cell(
     lost = [result for result in results if result.complaint is not None]
     words = [_told(mine, shown) for mine, shown in zip(results, public or results, strict=True)]
     told = tuple(lines_of(task, Verdict(task, words, mistakes), raised))
+    if lost and CUDA.search(answers.written[task.id]):
+        told += ("  Your answer asks for CUDA: there is none where it is graded. Use `x.device`, or name no device.",)
     looks = tuple(doubts(task, answers.written[task.id], answers))
     cause = _cause(task, points, any(r.ended for r in lost), bool(raised) or any(map(_raises, lost)))
     return CellGrade(points, task.points, told, looks, mistakes, cause)
@@ -189,6 +194,9 @@ def _raises(result: Result) -> bool:
 def _raised(task: Exercise, jail: Jailed, answers: Answers) -> str:
     """What the cell of an answer that got nothing raised when it ran."""
     name = jail.raised[answers.cells.index(answers.written[task.id])]
+    lacking = missing(answers.written[task.id])
+    if name and lacking:
+        return f"The cell with your answer imports {', '.join(lacking)}, which is not there where it is graded ({name})."
     return f"The cell with your answer raised {name} when it ran; try Kernel > Restart and Run All." if name else ""
 
 

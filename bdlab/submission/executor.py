@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import linecache
 import random
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Executor:
     def _run(self, source: str, name: str) -> str | None:
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # for inspect.getsource
         try:
-            exec(compile(source, name, "exec"), self.namespace)
+            _awaited(eval(compile(source, name, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), self.namespace))
         except BaseException as error:
             self.detail = told(error)
             return _class(error)
@@ -179,6 +180,13 @@ def _silence() -> Iterator[io.StringIO]:
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield said
+
+
+def _awaited(cell: Coroutine[Any, Any, None] | None) -> None:
+    """Run a cell that awaits something, as Jupyter does; there is no event loop here, so what needs one raises."""
+    with contextlib.suppress(StopIteration):
+        while cell is not None:
+            cell.send(None)
 
 
 def _class(error: BaseException) -> str:

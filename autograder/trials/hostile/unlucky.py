@@ -14,6 +14,15 @@ from bdlab.exercises.specification import Exercise
 
 BEFORE = {
     "magics in the answer cell": "%matplotlib inline\n%load_ext autoreload\n!echo hello\n?print",
+    "a call of the shell over two lines": "!pip install -q \\\n  nothing",
+    "pip without its sign": "pip install nothing",
+    "statements behind magics": "%time offset = 1 + 1\nassert offset == 2\nboth = %time 1 + 1\nassert both == 2",
+    "lines that look like magics": (
+        "%matplotlib inline\nleft = (10\n% 7)\nsame = (1\n!= 2)\nwords = '''\n% a\n! b\n? c\n'''"
+        "\nassert left == 3 and same and '! b' in words"
+    ),
+    "imports what only Colab has": "from google.colab import files\nimport a_library_that_was_tried as tried",
+    "awaits something": "import asyncio\nawait asyncio.sleep(0)",
     "a magic's result is kept": "files = %who_ls\nlisting = !ls",
     "prints, warnings and text on stderr": (
         "import sys, warnings\nprint('x' * 10_000)\nwarnings.warn('careful')\nprint('oops', file=sys.stderr)"
@@ -63,10 +72,14 @@ Edit = Callable[[NotebookNode], None]
 
 def unlucky(of: Material) -> Iterator[Case]:
     """All of them."""
+    trains = any("sgd" in task.fixtures for task in of.tasks)
     for name, code in BEFORE.items():
+        if trains:  # an answer that trains would be wrong in the notebook, too
+            code = code.replace("torch.set_grad_enabled(False)", "")
         yield _case(of, name, of.book({**of.right, of.first.id: f"{code}\n{of.right[of.first.id]}"}))
     for name, code in WRAPS.items():
         yield _case(of, name, of.book({task.id: _wrapped(of, task, name, code) for task in of.tasks}))
+    yield _case(of, "a timed cell", of.book({**of.right, of.first.id: f"%%time\n{of.right[of.first.id]}"}))
     yield from _own_cells(of)
     yield from _damaged(of)
 
