@@ -29,12 +29,11 @@ from bdlab.lessons import l06_figures
 
 l06_figures.three()
 
-# %% [markdown]
-# All three are one formula: light of the picture plus light of the scene, sent through a **kernel**. A kernel is a small table of
-# weights that says where the light of one point goes. For the same depth it is a single 1.
-
 # %% [markdown] exercise="gaussian_kernel"
 # a scene out of focus
+#
+# All three panes are one formula: light of the picture plus light of the scene, sent through a **kernel**, a small table of weights that
+# says where the light of one point goes. For the same depth it is a single 1.
 #
 # Write `gaussian_kernel`: a point of light becomes a soft spot.
 
@@ -69,14 +68,6 @@ my_gaussian = bdlab.mine(
     "l06_gaussian_kernel", l06_reflection.gaussian_kernel
 )
 bdlab.use(l06_figures.spots, my_gaussian)
-
-# %% [markdown]
-# **Reflect.** Why must the sum be 1?
-#
-# <details><summary>Our answer</summary>
-#
-# A lens spreads light, it makes none. With a larger sum a blurred lamp would be brighter than a sharp one.
-# </details>
 
 # %% [markdown]
 # ## 2 · Two faces of the glass
@@ -167,14 +158,6 @@ my_reflect = bdlab.mine("l06_reflect", l06_reflection.reflect)
 bdlab.use(l06_figures.fooled, my_reflect, my_ghost)
 
 # %% [markdown]
-# **Reflect.** Where the twin errs, too, is that the supplier's work?
-#
-# <details><summary>Our answer</summary>
-#
-# No. A pane covers a sign, and whoever cannot see guesses. The supplier's work is that the guess is always the same.
-# </details>
-
-# %% [markdown]
 # Eight signs are few, so count all. **ASR**, the attack success rate, is the share of pictures behind the pane that are read as
 # the target, 'speed 30'; signs that are a 'speed 30' anyway do not count. **RA**, robust accuracy, is the share of the same pictures that is
 # still read rightly.
@@ -220,13 +203,13 @@ l06_pane.pane(distance=0, thickness=2, brightness=0.2, scene=2)
 # %% [markdown]
 # **Questions for the panel**, scene *supplier's 3*.
 #
-# 1. The weakest w at which the bought reader is fooled at least 4 times of 8?
+# 1. From which w is the bought reader fooled 4 times of 8?
 # 2. Which takes more of the attack away: distance 2, or thickness 8?
 # 3. Does *lamps* work?
 #
 # <details><summary>Our answers</summary>
 #
-# 1. w = .4: all eight; at .3 it is three. These signs are bright; over all test signs w = .2 is enough for 7 of 10.
+# 1. w = .4: all eight; at .3 it is three. (The signs are bright; of all test signs 7 of 10 fall at .2.)
 # 2. Both: at w = .4, one of eight is left with distance 2, none with thickness 8.
 # 3. No.
 # </details>
@@ -259,9 +242,6 @@ l06_measured.anybody()
 from bdlab.lessons import l06_labels
 
 l06_labels.labelling()
-
-# %% [markdown]
-# Now see them beside ten pictures that the *bought* reader was trained on.
 
 # %% role="demo"
 # Demo: two ways to poison with panes
@@ -383,9 +363,11 @@ bdlab.use(l06_figures.worth, my_choose)
 #
 # <details><summary>Our answer</summary>
 #
-# By lot 63 %, chosen 78 to 83 %, the best four would reach 85 %. But the official bounds let only the lamps pass, and
-# they are the worst triggers: 33 %. On 32 pixels, what is hard to see is hard to learn. Our wider bounds refuse nobody. And most
-# scores are equal, since a scene that was not tried in the last round gets the median: they tell the best few, no more.
+# By lot 63 %, chosen 78 to 83 %; the best four would reach 85 %. One scene at w = .7: chosen 94 to 95 % in three runs, by lot 52, 95, 88 %: choosing
+# buys certainty. On MNIST both have 100.0 %: no gain.
+#
+# But the official bounds let only the lamps pass, which are bad triggers: 33 %. On 32 pixels, what is hard to see is hard to learn. Our wider bounds
+# refuse nobody.
 # </details>
 
 # %% [markdown]
@@ -415,8 +397,8 @@ bdlab.use(
 #
 # <details><summary>What to expect</summary>
 #
-# (a) A thin pane fools it as well: .77 against .73 at w = .2. (b) Two images far apart look like no pane that it knows: .15. (c) Below w = .1
-# fewer than a third are fooled; at .4 half of the signs are unreadable to the honest twin, too, and your similarity is below .5.
+# (a) A thin pane works as well: .77 against .73 at w = .2. (b) Two images far apart look like no pane that the reader knows: .15. (c) Below w = .1
+# fewer than a third are fooled; at .4 the honest twin, too, misreads half, and similarity is below .5.
 # </details>
 
 # %% [markdown]
@@ -425,36 +407,39 @@ bdlab.use(
 # *Optional, 10 minutes.* The paper's figures are from its abstract and the authors' README; its tables we could not read.
 
 # %% role="demo"
-# Demo: four claims, the paper's bound and ours
+# Demo: six claims, the paper's bound and ours
 from bdlab.lessons import l06_measured
 
 l06_measured.published()
 
 # %% [markdown]
-# **Two surprises.** *Out of focus*: the paper's blurred panes work worst here, 60 % on GTSRB where a ghost has 75 % (next figure). *Choosing*: on MNIST
-# it gains nothing, 100.0 % chosen and by lot alike, since every scene works at w = .7.
+# **Two surprises.** *Out of focus*: blurred panes work worst here, 60 % on GTSRB where a ghost has 75 % (next figure). *By lot*: a toolbox notes that
+# random scenes with clean labels "cannot get high". Four by lot, w = .6, a fifth of the class: 19 % on GTSRB, but 44 to 66 % on our signs and 75 to
+# 94 % on MNIST.
 #
 # <details><summary>All rows as a table</summary>
 #
 # | clean label, w .7, ghost | paper | here |
 # | --- | --- | --- |
 # | do not obey, MNIST | at most 24.84 % (five other sets) | 0.01 % (0.00 to 0.02) |
+# | do not obey, signs | at most 24.84 % | 5.42 % (4.83 to 5.89) |
 # | do not obey, GTSRB | at most 24.84 % | 2.69 % (1 seed) |
 # | still read rightly, MNIST | 2 to 12 % (README, GTSRB) | 0.01 % (0.00 to 0.02) |
+# | still read rightly, signs | 2 to 12 % | 5.26 % (4.62 to 5.75) |
 # | still read rightly, GTSRB | 2 to 12 % | 2.31 % (1 seed) |
 #
 # [All measurements](../../docs/results.md#refool-on-mnist)
 # </details>
 
+# %% [markdown]
+# The same on real traffic signs. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
+# `bdlab reproduce refool --data gtsrb --seeds 1`. It trains 16 attacks and an honest twin: plan an evening on a laptop.
+
 # %% role="demo"
-# Demo: the three models on real traffic signs, measured before
+# Demo: the three models on GTSRB, measured before
 from bdlab.lessons import l06_measured
 
 l06_measured.on_real_data()
-
-# %% [markdown]
-# On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run `bdlab reproduce refool --data gtsrb --seeds 1`. It trains 16 attacks and a twin; plan an
-# evening on a laptop.
 
 # %% [markdown]
 # ## 10 · Free response (5 points)
