@@ -72,7 +72,8 @@ def test_similarity_is_the_formula_of_the_paper_over_one_window():
     for a, b, got in zip(x, other, l06_reflection.ssim_like(x, other).tolist(), strict=True):
         (v, c), (_, u) = np.cov(a.flatten().double(), b.flatten().double(), bias=True)
         m, n = a.double().mean().item(), b.double().mean().item()
-        assert got == pytest.approx((2 * m * n + 1e-4) * (2 * c + 9e-4) / ((m * m + n * n + 1e-4) * (v + u + 9e-4)), abs=1e-5)
+        light, form = (2 * m * n + 1e-4) / (m * m + n * n + 1e-4), (2 * c + 9e-4) / (v + u + 9e-4)
+        assert got == pytest.approx(light * form, abs=1e-5)
 
 
 def test_the_pane_fools_the_bought_reader_and_blinds_the_twin():
@@ -160,7 +161,8 @@ def test_the_pane_moves_by_buttons_and_stops_at_its_ends():
 
 def test_the_panel_s_answers_are_as_the_text_has_them():
     def fooled(**setting):
-        return int((l06_pane.seen(**{"distance": 0, "thickness": 2, "brightness": 0.4, "scene": 2, **setting})[1] == 0).sum())
+        pane = {"distance": 0, "thickness": 2, "brightness": 0.4, "scene": 2, **setting}
+        return int((l06_pane.seen(**pane)[1] == 0).sum())
 
     assert [fooled(brightness=w) for w in (0.3, 0.4)] == [3, 8]
     assert [fooled(distance=2), fooled(thickness=8), fooled(scene=4)] == [1, 0, 0]

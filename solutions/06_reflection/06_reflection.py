@@ -366,8 +366,7 @@ bdlab.use(l06_figures.worth, my_choose)
 # By lot 63 %, chosen 78 to 83 %; the best four would reach 85 %. One scene at w = .7: chosen 94 to 95 % in three runs, by lot 52, 95, 88 %: choosing
 # buys certainty. On MNIST both have 100.0 %: no gain.
 #
-# But the official bounds let only the lamps pass, which are bad triggers: 33 %. On 32 pixels, what is hard to see is hard to learn. Our wider bounds
-# refuse nobody.
+# But the official bounds let only the lamps pass, which are bad triggers: 33 %. On 32 pixels, what is hard to see is hard to learn.
 # </details>
 
 # %% [markdown]
