@@ -169,7 +169,7 @@ def _table(x: Tensor, answers: Sequence[tuple[str, Tensor]]) -> str:
             for label, word in zip(read.tolist(), figures.named(read), strict=True)
         )
         lines.append(f"<tr><th>{name}</th>{said}</tr>")
-    style = "text-align: center; font-size: 12px; border-spacing: 3px; table-layout: fixed; width: 100%"
+    style = "text-align: center; font-size: 11px; border-spacing: 3px; table-layout: fixed; width: 100%; overflow-wrap: normal"
     return f'<table style="{style}">{"".join(lines)}</table>'
 
 
