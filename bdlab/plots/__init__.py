@@ -6,6 +6,7 @@ from bdlab.plots.boards import Board, boards
 from bdlab.plots.cards import Card, card, trophy_wall
 from bdlab.plots.defenses import anomaly, heat, pruning_curve, scores
 from bdlab.plots.networks import firing, layers, learning, line, rates, sure
+from bdlab.plots.panes import chosen, over_strength
 from bdlab.plots.plot import Plot, images
 
 __all__ = [
@@ -19,12 +20,14 @@ __all__ = [
     "bars",
     "boards",
     "card",
+    "chosen",
     "firing",
     "heat",
     "images",
     "layers",
     "learning",
     "line",
+    "over_strength",
     "painted",
     "paper_and_here",
     "planes",
