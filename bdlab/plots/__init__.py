@@ -7,11 +7,13 @@ from bdlab.plots.cards import Card, card, trophy_wall
 from bdlab.plots.defenses import anomaly, heat, pruning_curve, scores
 from bdlab.plots.networks import firing, layers, learning, line, rates, sure
 from bdlab.plots.plot import Plot, images
+from bdlab.plots.threats import Plane, grid, over_steps, pockets
 
 __all__ = [
     "Board",
     "Card",
     "Claim",
+    "Plane",
     "Plot",
     "Row",
     "anomaly",
@@ -20,14 +22,17 @@ __all__ = [
     "boards",
     "card",
     "firing",
+    "grid",
     "heat",
     "images",
     "layers",
     "learning",
     "line",
+    "over_steps",
     "painted",
     "paper_and_here",
     "planes",
+    "pockets",
     "pruning_curve",
     "rate_curve",
     "rates",
