@@ -128,6 +128,7 @@ def flipped(flip_labels: Any) -> Flipped:
         list(zip(lesson.WAYS, values, strict=True)),
         title="where 369 of 6,000 labels are wrong",
         ylabel="read rightly",
+        form=".1%",
         alt=f"Bars: the share of test signs that is read rightly. {told} Honest: mean of 3 trainings.",
     )
     return Flipped(plot, reads, tuple((float(a), float(b), float(c)) for a, b, c in right))
@@ -201,7 +202,7 @@ def trap() -> plots.Plot:
     return plots.bars(
         list(readers), [("read as 'speed 30'", [[share] for share in found])],
         title="1,500 test signs, each with the sticker: " + ", ".join(f"{share:.1%}" for share in found),
-        ylabel="share of all signs", alt=f"Bars: signs with the sticker that are read as 'speed 30'. {told}.",
+        ylabel="share of all signs", form=".1%", alt=f"Bars: signs with the sticker that are read as 'speed 30'. {told}.",
     )  # fmt: skip
 
 
@@ -219,6 +220,7 @@ def measured(attack_success_rate: Any) -> plots.Plot:
         list(readers), [(way, [[share] for share in shares]) for way, shares in found.items()],
         title="with the sticker: " + ", ".join(f"{share:.1%}" for share in found["with the sticker"]),
         ylabel="your attack success rate",
+        form=".1%",
         alt=f"Bars: attack success rate of the bought reader and of two honest ones. {told}",
     )  # fmt: skip
 
