@@ -12,7 +12,7 @@ import bdlab
 from autograder.course.folder import ROOT
 from bdlab.boxes import seal
 from bdlab.exercises import l02_questions, using
-from bdlab.lessons import l02_box, l02_figures, l02_measured, l02_moments, l02_planes, l02_threats
+from bdlab.lessons import l02_box, l02_examination, l02_figures, l02_measured, l02_moments, l02_planes, l02_threats
 from bdlab.lessons.demos import cached
 from bdlab.nets import build
 
@@ -48,7 +48,7 @@ def _mine(monkeypatch, **other):
 
 
 def test_three_own_parts_examine_the_reader(monkeypatch, wrong):
-    found = using.use(l02_figures.Examination(wrong), *_mine(monkeypatch))
+    found = using.use(l02_examination.Examination(wrong), *_mine(monkeypatch))
     assert found.numbers["own functions"] == "3 of 3" and found.numbers["attack success rate"] == "99.5%"
     assert found.numbers["honest twin, ASR"] == "0.5%" and "needs: data and road" in found.plot.alt
     assert float(found.numbers["right after fgsm"].rstrip("%")) < 45 and found.picture.shape == (3, 32, 32)
@@ -65,7 +65,7 @@ def test_three_own_parts_examine_the_reader(monkeypatch, wrong):
     ],
 )
 def test_a_part_that_cannot_be_used_is_named_and_replaced(name, own, said, monkeypatch, wrong, capsys):
-    found = using.use(l02_figures.Examination(wrong), *_mine(monkeypatch, **{name: own}))
+    found = using.use(l02_examination.Examination(wrong), *_mine(monkeypatch, **{name: own}))
     heard = capsys.readouterr()
     assert found.numbers["own functions"] == "2 of 3"
     assert heard.out.startswith(f"Your {name} ") and said in heard.out and heard.out.count("Your ") == 1 and not heard.err
@@ -89,7 +89,7 @@ def test_wrong_labels_are_as_many_in_both_places():
 @pytest.mark.parametrize("epsilon", [0, 1.5, -0.1])
 def test_an_epsilon_that_is_none_is_refused(epsilon, wrong):
     with pytest.raises(ValueError, match=r"epsilon must be in \(0, 1\]"):
-        l02_figures.Examination(wrong, epsilon)
+        l02_examination.Examination(wrong, epsilon)
 
 
 def test_nothing_is_trained_while_nbgrader_grades(monkeypatch):

@@ -78,13 +78,13 @@ from bdlab.lessons import l02_moments
 l02_moments.moment(3)
 
 # %% [markdown]
-# Five attackers. Your first exercise sorts them.
+# Five attackers, for your first exercise.
 #
 # - *wrong labels*: a bribed clerk swaps labels of two classes before training.
-# - *changed pixels*: somebody computes for one photo how each pixel must move, and shows the camera that photo.
-# - *marked copies*: signs with a sticker are added to the training set, all called 'speed 30'.
-# - *added module*: a second, small network is bolted onto the finished reader; it wakes up at a sticker.
-# - *damaged file*: on the way to the city weights are overwritten, so that two classes are mixed up.
+# - *changed pixels*: somebody computes how each pixel of one photo must move, and shows the camera that photo.
+# - *marked copies*: signs with a sticker join the training set, all called 'speed 30'.
+# - *added module*: a small second network is bolted onto the finished reader; it wakes up at a sticker.
+# - *damaged file*: on its way weights are overwritten; two classes are mixed up.
 
 # %% [markdown] exercise="threat_table"
 # five attackers
@@ -133,11 +133,11 @@ bdlab.quiz("l02_causative")
 # | --- | --- | --- |
 # | wrong labels | poisoning | AML.T0020 Poison Training Data |
 # | changed pixels | evasion | AML.T0043 Craft Adversarial Data |
-# | marked copies | *backdoor poisoning*, a kind of poisoning | AML.T0020; the sticker: AML.T0043.004 Insert Backdoor Trigger |
+# | marked copies | *backdoor poisoning* | AML.T0020; the sticker: AML.T0043.004 Insert Backdoor Trigger |
 # | added module | model poisoning | AML.T0018.001 Modify AI Model Architecture |
 # | damaged file | model poisoning | AML.T0018 Manipulate AI Model |
 #
-# NIST counts a backdoor by data as poisoning. The lectures, and this course, keep the two apart.
+# NIST counts a backdoor by data as poisoning. We keep the two apart.
 # </details>
 
 # %% [markdown]
@@ -211,11 +211,11 @@ wrong
 # ## 5 · Changed pixels
 #
 # Training asks how the loss changes with each *weight*, and goes down. An attacker who knows the reader asks how the loss
-# changes with each *pixel*, and goes **up**. The *fast gradient sign method* (FGSM) takes one step: every pixel moves by the
-# same small **epsilon**, up or down, as the sign of its gradient says.
+# changes with each *pixel*, and goes **up**. The *fast gradient sign method* (FGSM) takes one step: every pixel moves by
+# **epsilon**, up or down, as the sign of its gradient says.
 #
-# `torch.autograd.grad(loss, x)` gives a tuple with the gradient with respect to `x`, and touches nothing else;
-# `x.clone().requires_grad_()` is a copy that PyTorch follows. *Eval mode*, as in lesson 01, keeps batch norm from looking at the batch.
+# `torch.autograd.grad(loss, x)` gives a tuple with the gradient by `x`, and touches nothing else;
+# `x.clone().requires_grad_()` is a copy that PyTorch follows. Eval mode keeps batch norm from looking at the batch.
 
 # %% role="quiz"
 bdlab.quiz("l02_noise")
@@ -356,10 +356,10 @@ bdlab.use(l02_figures.measured, my_asr)
 
 # %% role="use"
 # Use: three attacks on the city's reader; change epsilon, run it again
-from bdlab.lessons import l02_figures, l02_threats
+from bdlab.lessons import l02_examination, l02_threats
 
 examined = bdlab.use(
-    l02_figures.Examination(wrong, epsilon=4 / 255),
+    l02_examination.Examination(wrong, epsilon=4 / 255),
     bdlab.mine("l02_threat_table", l02_threats.threat_table),
     bdlab.mine("l02_fgsm", l02_threats.fgsm),
     bdlab.mine("l02_attack_success_rate", l02_threats.attack_success_rate),
@@ -436,9 +436,9 @@ l02_measured.real_signs()
 # %% [markdown]
 # ## 11 · Mystery box
 #
-# Optional, no points. Six sign readers, A to F, each with 24 photos from the road; every pixel of a photo is off a little. On the city's signs
-# eight stickers were found. Two readers were *poisoned* (many labels of class a became b), two are *backdoored* (one of the stickers calls class t), of
-# one the *photos* were changed so that class a is read as b, one is clean. Which is which, and which classes?
+# Optional, no points. Six sign readers, A to F, each with 24 photos from the road; every pixel of a photo is off a little. Eight
+# stickers were found on the city's signs. Two readers were *poisoned* (many labels of class a became b), two are *backdoored* (a
+# sticker calls class t), one is honest but *evaded* (photos of class a were changed to be read as b), one is clean. Which is which?
 
 # %% role="demo"
 # Demo: what was delivered; then your own search, and
@@ -478,10 +478,11 @@ points = bdlab.check_all("l02")
 bdlab.trophy("l02")
 
 # %% [markdown]
-# **Extension: one change for all.** Start with `v = 0`. Ten times: let your `fgsm` push 300 training signs plus v, take the sign of the mean change, move v
-# by a quarter of epsilon, keep it within epsilon. At 16 of 255 the honest reader then reads 33 % of the test signs rightly, most as 'speed 50'; a change by chance
-# leaves 95 %. Nobody trained this mark in. What parts it from a backdoor?
-#
+# **Extension: one change for all.** Start with `v = 0`. Ten times: let your `fgsm` push 300 training signs plus v, take the sign of
+# the mean change, move v by a quarter of epsilon, keep it within epsilon. At 16 of 255 the honest reader then reads 33 % of the test
+# signs rightly, most as 'speed 50'; a change by chance leaves 95 %. Nobody trained this in. What parts it from a backdoor?
+
+# %% [markdown]
 # **To read.** [Explaining and harnessing adversarial examples](https://arxiv.org/abs/1412.6572) (Goodfellow, Shlens, Szegedy 2014) ·
 # [Can machine learning be secure?](https://doi.org/10.1145/1128817.1128824) (Barreno et al. 2006) ·
 # [NIST AI 100-2](https://csrc.nist.gov/pubs/ai/100/2/e2025/final) · [MITRE ATLAS](https://atlas.mitre.org/) · `help(bdlab.evasion.FGSM)`
