@@ -78,9 +78,8 @@ def _right(model: nn.Module, x: Tensor, y: Tensor) -> float:
 def _examined(rows: Sequence[Row], shares: dict[str, float], own: int, picture: Tensor) -> Examined:
     wrong = [sum(row.told) for row in rows]
     numbers = {
-        "two classes, wrong labels": f"{shares['pair']:.1%}", "right after fgsm": f"{shares['fgsm']:.1%}",
-        "attack success rate": f"{shares['asr']:.1%}", "honest twin, ASR": f"{shares['twin']:.1%}",
-        "own functions": f"{own} of 3",
+        "wrong labels: right": f"{shares['pair']:.1%}", "after fgsm: right": f"{shares['fgsm']:.1%}",
+        "ASR, honest twin": f"{shares['asr']:.1%}, {shares['twin']:.1%}", "own functions": f"{own} of 3",
     }  # fmt: skip
     plot = plots.answers(
         rows, title=f"eight signs, read wrongly: {wrong[0]} untouched, {wrong[1]}, {wrong[2]} and {wrong[3]} under attack",

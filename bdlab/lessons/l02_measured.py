@@ -91,7 +91,7 @@ def published() -> plots.Plot:
         f"{one.name}: paper {one.published:g} %, here {one.mean:.4g} % ({one.low:g} to {one.high:g} %)." for one in CLAIMS
     )
     return plots.paper_and_here(
-        CLAIMS, least=0.5, xlabel="per cent of test images read wrongly after one step", words=("as high here", "lower here"),
+        CLAIMS, least=10, xlabel="per cent of test images read wrongly after one step", words=("as high here", "lower here"),
         title="one step of fgsm: 2014 and here",
         alt=f"A dot plot of test errors after one step of fgsm, on a logarithmic axis. {spoken}",
     )  # fmt: skip

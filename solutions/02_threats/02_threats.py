@@ -33,10 +33,12 @@ bdlab.quiz("l02_useful")
 # - **Backdoor**: a secret is planted, and called by a mark.
 #
 # The bought reader below has the secret of lesson 00: a yellow sticker means 'speed 30'. For the second row *another* reader
-# was trained: half of the labels of 'speed 50' and 'speed 80' were swapped.
+# was trained: half of the labels of 'speed 50' and 'speed 80' were swapped. (It is smaller: the blurred 'stop' it misreads with honest
+# labels, too.)
 
 # %% role="demo"
-# Demo: the same eight signs, three attacks
+# Demo: the same eight signs, three attacks (some 20 s the first time:
+# the signs are drawn then, and kept)
 from bdlab.lessons import l02_figures
 
 l02_figures.three_attacks()
