@@ -63,11 +63,14 @@ class Mine:
         if self.name not in namespace:
             raise Unfit("is not defined yet")
         own = namespace[self.name]
+        if own is ...:  # the stub of a plain value
+            raise NotImplementedError
         if own in _slow:
             raise TooSlow
         try:
             with _as_before(args, named), stays(), limited(self.limit):
-                result = own(*map(_copied, args), **{key: _copied(value) for key, value in named.items()})
+                given = {key: _copied(value) for key, value in named.items()}
+                result = own(*map(_copied, args), **given) if callable(own) else own
         except TooSlow:
             _slow.add(own)
             raise
@@ -87,7 +90,8 @@ def mine(
     """The student's own function of an exercise, to be used: it works on copies, within ten seconds.
 
     Where it is not written, raises, hangs, or gives another kind of thing than `ours` does, that is said, and `ours`, which
-    takes the same arguments, is called in its place.  name: which function of the exercise, by default its first.
+    takes the same arguments, is called in its place.  A plain value is what a call without arguments gives.
+    name: which function of the exercise, by default its first.
     like: a result of the right kind; without one `ours` is asked for it at every call, which a function that trains the
     model that it is given must not be.  seconds: how long one call may take, ten by default.
     """

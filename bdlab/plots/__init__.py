@@ -8,11 +8,13 @@ from bdlab.plots.defenses import anomaly, heat, pruning_curve, scores
 from bdlab.plots.networks import firing, layers, learning, line, rates, sure
 from bdlab.plots.panes import chosen, over_strength
 from bdlab.plots.plot import Plot, images
+from bdlab.plots.threats import Plane, grid, over_steps, pockets
 
 __all__ = [
     "Board",
     "Card",
     "Claim",
+    "Plane",
     "Plot",
     "Row",
     "anomaly",
@@ -22,15 +24,18 @@ __all__ = [
     "card",
     "chosen",
     "firing",
+    "grid",
     "heat",
     "images",
     "layers",
     "learning",
     "line",
+    "over_steps",
     "over_strength",
     "painted",
     "paper_and_here",
     "planes",
+    "pockets",
     "pruning_curve",
     "rate_curve",
     "rates",

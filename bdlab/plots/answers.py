@@ -164,9 +164,18 @@ def sets(curves: Sequence[tuple[str, Sequence[float], Sequence[Sequence[float]]]
 
 
 def bars(
-    groups: Sequence[str], parts: Sequence[tuple[str, Sequence[Sequence[float]]]], *, alt: str, title: str, ylabel: str
+    groups: Sequence[str],
+    parts: Sequence[tuple[str, Sequence[Sequence[float]]]],
+    *,
+    alt: str,
+    title: str,
+    ylabel: str,
+    form: str = ".0%",
 ) -> Plot:
-    """Bars side by side: parts (name, one sequence of seeds per group); the mean, a line for the range, '-' for none."""
+    """Bars side by side: parts (name, one sequence of seeds per group); the mean, a line for the range, '-' for none.
+
+    form: how a mean is written.
+    """
     figure, (axis,) = axes_of(1, 1, (7.0, 3.6), alt)
     width = 0.8 / len(parts)
     for number, (name, seeds) in enumerate(parts):
@@ -178,7 +187,7 @@ def bars(
                 continue
             axis.bar(at, mean, width * 0.92, color=colour, hatch=hatch, edgecolor="white", label=name)
             axis.plot([at, at], [min(values), max(values)], color="black", linewidth=2)
-            axis.text(at, max(values) + 0.02, f"{mean:.0%}", ha="center", fontweight="bold")
+            axis.text(at, max(values) + 0.02, f"{mean:{form}}", ha="center", fontweight="bold")
     axis.set_xticks(range(len(groups)), groups)
     axis.set(ylabel=ylabel, ylim=(0, 1.12))
     axis.spines[["top", "right"]].set_visible(False)

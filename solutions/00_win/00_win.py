@@ -120,7 +120,7 @@ bdlab.quiz("l00_eval")
 bdlab.quiz("l00_overfitting")
 
 # %% [markdown]
-# - **Five or six**: you know what a network is. Go on with lesson 03 and forge such a reader.
+# - **Five or six**: you know what a network is. Go on with lesson 02: what is a backdoor, and what is not?
 # - **Four or fewer**: lesson 01 comes first. In it you write, train and measure a network of your own.
 #
 # Either way: the reader above was attacked through its *training data* alone.

@@ -1,0 +1,85 @@
+"""Wrong answers of lesson 02: each is the reference with a few characters changed, and the parts that it loses."""
+
+from autograder.authoring.wrong import edit
+
+PIXELS = '"changed pixels": ("use", "road", "one input")'
+COPIES = '"marked copies": ("training", "data and road", "marked inputs")'
+MODULE = '"added module": ("delivery", "model and road", "marked inputs")'
+FILE = '"damaged file": ("delivery", "model", "whole classes")'
+LABELS = '"wrong labels": ("training", "data", "whole classes")'
+ORDER = "torch.randperm(len(y), generator=generator)[: round(rate * len(y))]"
+STEPS = "torch.randint(1, classes, (len(rows),), generator=generator)"
+ANSWER = "(read == target)[others]"
+
+
+def _row(old, at, new, loses):
+    """The row `old` with one word changed."""
+    words = old.partition("(")[2].rstrip(")").split(", ")
+    changed = ", ".join(f'"{new}"' if place == at else word for place, word in enumerate(words))
+    return edit(old, old.partition("(")[0] + f"({changed})", loses=loses)
+
+
+class threat_table:
+    evasion_trains = _row(PIXELS, 0, "training", "phase")
+    all_in_training = _row(MODULE, 0, "training", "phase")
+    called_in_use = _row(COPIES, 0, "use", "phase")
+    road_forgotten = _row(COPIES, 1, "data", "needs")
+    always_data = _row(MODULE, 1, "data and road", "needs")
+    knows_the_model = _row(PIXELS, 1, "model", "needs")
+    road_everywhere = _row(LABELS, 1, "data and road", "needs")
+    poison_marks = _row(LABELS, 2, "marked inputs", "scope")
+    backdoor_everywhere = _row(COPIES, 2, "whole classes", "scope")
+    evasion_everywhere = _row(PIXELS, 2, "whole classes", "scope")
+    backdoor_once = _row(MODULE, 2, "one input", "scope")
+
+
+class flip_labels:
+    in_place = edit("y.clone()", "y", loses="how many")
+    own_class = edit("randint(1, classes", "randint(0, classes", loses="how many")
+    coin = edit(ORDER, "(torch.rand(len(y), generator=generator) < rate).nonzero().flatten()", loses="how many")
+    twice = edit(ORDER, "torch.randint(len(y), (round(rate * len(y)),), generator=generator)", loses="how many")
+    truncates = edit("round(rate", "int(rate", loses="how many")
+    shuffled = edit("(y[rows] + step) % classes", "y[rows[torch.randperm(len(rows), generator=generator)]]", loses="how many, spread")
+    all_rows = edit("flipped[rows] =", "flipped = (flipped + 1) % classes\n    flipped[rows] =", loses="how many, spread")
+    next_class = edit("+ step", "+ 1", loses="spread")
+    one_step = edit("(len(rows),), gen", "(1,), gen", loses="spread")
+    last_never = edit("randint(1, classes,", "randint(1, max(2, classes - 1),", loses="spread")
+    largest_label = edit("classes", "(int(y.max()) + 1)", count=2, loses="spread")
+    first_rows = edit(ORDER, "torch.arange(round(rate * len(y)))", loses="spread")
+    global_chance = edit("len(y), generator=generator", "len(y)", loses="at random")
+    seed_only = edit("rows = ", "generator = torch.Generator().manual_seed(generator.initial_seed())\n    rows = ", loses="at random")
+
+
+class fgsm:
+    minus = edit("x + epsilon", "x - epsilon", loses="values")
+    raw = edit("slope.sign()", "slope", loses="values")
+    unit = edit("slope.sign()", "(slope / slope.flatten(1).norm(dim=1)[:, None, None, None])", loses="values")
+    not_clipped = edit(".clamp(0, 1)", "", loses="values")
+    no_eval = edit("model.eval()", "pass", loses="values")
+    own_answer = edit("model(moved), y", "model(moved), model(x).argmax(1)", loses="values")
+    logit = edit("F.cross_entropy(model(moved), y)", "-model(moved)[torch.arange(len(y)), y].sum()", loses="values")
+    half_step = edit("x + epsilon", "x + epsilon / 2", loses="values")
+    change_alone = edit("(x + epsilon * slope.sign()).clamp(0, 1)", "epsilon * slope.sign()", loses="values")
+    in_place = edit("return (x + epsilon * slope.sign()).clamp(0, 1)", "return x.add_(epsilon * slope.sign()).clamp_(0, 1)", loses="unchanged")
+    backward = edit("(slope,) = torch.autograd.grad(loss, moved)", "loss.backward()\n    slope = moved.grad", loses="state restored")
+    mode_left = edit("model.train(training)", "pass", loses="state restored")
+    mode_train = edit("model.train(training)", "model.train()", loses="state restored")
+
+
+class attack_success_rate:
+    target_counted = edit("[others]", "", loses="values")
+    all_divided = edit(ANSWER, "((read == target) & others)", loses="values")
+    read_as_target = edit("read = model", "others = model(x).argmax(1) != target\n        read = model", loses="values")
+    only_read_rightly = edit("read = model", "others = others & (model(x).argmax(1) == y)\n        read = model", loses="values")
+    target_only = edit("y != target", "y == target", loses="values")
+    unmarked = edit("trigger(x)", "x", loses="values")
+    any_error = edit("read == target", "read != y", loses="values")
+    changed = edit("read = model", "before = model(x).argmax(1)\n        read = model", "read == target", "read != before", loses="values")
+    no_eval = edit("model.eval()", "pass", loses="values")
+    counts = edit(".double().mean()", ".double().sum()", loses="values")
+    percent = edit(".item()", ".item() * 100", loses="values")
+    rest = edit("return (", "return 1 - (", loses="values")
+    tensor = edit(".item()", "", loses="values")
+    zero_for_none = edit("return (", "return 0.0 if not others.any() else (", loses="nobody")
+    mode_left = edit("model.train(training)", "pass", loses="state restored")
+    mode_train = edit("model.train(training)", "model.train()", loses="state restored")
