@@ -62,13 +62,11 @@ BOX = Box(
     salt="l09 sixty signs",
     unordered=True,
     wrong={
-        "f5a3461dd46b3cdf3c0ceaf2e261e5fd4e362eb13dfe150e97e9f10683b63a6d":
-        "Those are the lowest scores where the sums are cut at 1. Nine or more are right; some colours drown. Do not cut.",
-        "5b0bd31737f28cb150afc9508a12d371f6fa0c80956d5da8697896e754a0b3e8":
-        "Those are the surest answers without any overlay. Honest signs are read surely, too: lay others over them.",
-        "132b3dcd0c631f2ed806e4862750aed869c74d8de2715cc353ffeeea48bd98c0":
+        "cb6999ec73f11a42e87dd0bdfc91b3c56a9b737a93c9490f21e16df70f18863f":
+        "Those are the surest answers without any overlay. Ten are right; honest signs are read surely, too.",
+        "fb59ed9cc06b724deda9cac03c9adf5b4e3094eb12dd3ade7b8599c90932f049":
         "Those are the highest entropies: the signs that change their mind most. Suspicious is what does not.",
-        "bd5f71a4aaf109ccffb111b0045fcdc65484dc59ec456ff7cb43ce31b1b59755":
+        "7650d7d49a3d891bcefe15772269c75d5be716e498c58572b85e5efd9e9e6cdb":
         "Those are all signs that the reader calls 'speed 50'. Some are, and some are honest misreadings.",
     },
 )  # fmt: skip

@@ -21,10 +21,8 @@ STICKER = "signs-badnets"
 
 
 def stop_sign() -> tuple[Tensor, Tensor]:
-    """The stop sign of most contrast in the test set, as it is and with the sticker: each (1, 3, 32, 32)."""
-    test = load("signs").test
-    signs = test.x[test.y == 6]
-    sign = signs[signs.flatten(1).std(1).argmax()][None]
+    """A clear stop sign of the test set, as it is and with the sticker: each (1, 3, 32, 32)."""
+    sign = load("signs").test.x[1358:1359]
     return sign, lesson.backdoor(STICKER).trigger(sign)
 
 

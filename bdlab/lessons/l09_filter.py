@@ -69,10 +69,10 @@ class Filter:
             stopped, alarms = int(refused[marked].sum()), int(refused[~marked].sum())
             evidence = x[marked][:1] if evidence is None else evidence
             rows.append(_row(name, model, x, marked, refused, stopped, alarms))
-            told.append(f"{name} reader: {stopped} of 10 marked signs refused, {alarms} of 90 others")
+            told.append(f"{name}: {stopped} of 10 marked signs refused, {alarms} of 90 others")
             numbers[f"{name}: refused"] = f"{stopped} of 10, {alarms} of 90"
         assert evidence is not None
-        rows.append(_below(entropy, superimpose, lesson.stream("sticker")[0], evidence, overlays[: 2 * SHOWN], self.mode))
+        rows.append(_below(entropy, superimpose, lesson.stream("obeys on any sign")[0], evidence, overlays[: 2 * SHOWN], self.mode))
         own = sum(getattr(part, "own", True) for part in (entropy, superimpose, strip_scores, frr_far))
         numbers["own functions"] = f"{own} of 4"
         plot = plots.answers(
@@ -86,7 +86,7 @@ class Filter:
 def _row(name: str, model: nn.Module, x: Tensor, marked: Tensor, refused: Tensor, stopped: int, alarms: int) -> Row:
     shown = torch.cat((marked.nonzero()[:SHOWN, 0], (~marked).nonzero()[:SHOWN, 0]))
     words = _words(model, x[shown])
-    label = f"{name} reader\nmarked: {stopped} of 10\nothers: {alarms} of 90"
+    label = f"{name}\nrefused: {stopped} of 10 marked,\n{alarms} of 90 others"
     told = refused[shown].tolist()
     return Row(label, x[shown], ["REFUSED" if one else word for word, one in zip(words, told, strict=True)], told)
 
@@ -104,13 +104,6 @@ def _words(model: nn.Module, x: Tensor) -> list[str]:
 
 
 def sixty(delivered: Any) -> plots.Plot:
-    """The signs of the mystery box, numbered, with what the reader says."""
-    words = _words(delivered.model, delivered.x)
-    rows = [
-        Row("", delivered.x[at : at + 10], [f"{at + n}\n{word}" for n, word in enumerate(words[at : at + 10])], [False] * 10)
-        for at in range(0, 60, 10)
-    ]
-    return plots.answers(
-        rows, title="sixty signs, their numbers, and what the reader says",
-        alt=f"Sixty signs with a sticker each. The reader says, from 0 to 59: {', '.join(words)}.",
-    )  # fmt: skip
+    """The signs of the mystery box, numbered."""
+    rows = [Row("", delivered.x[at : at + 10], [str(at + n) for n in range(10)], [False] * 10) for at in range(0, 60, 10)]
+    return plots.answers(rows, title="sixty signs and their numbers", alt="Sixty signs, numbered 0 to 59, with a sticker each.")

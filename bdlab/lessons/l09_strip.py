@@ -179,7 +179,7 @@ def twins() -> Arrays:
 
 # --- a filter before a reader ---
 
-READERS = {"sticker": "signs-badnets", "sticker on stop signs": "signs-source", "honest": "signs-badnets"}
+READERS = {"obeys on any sign": "signs-badnets", "obeys on stop signs": "signs-source", "honest": "signs-badnets"}
 """Whose stream each reader meets: the honest one that of the first."""
 CALIBRATION, BENIGN, MARKED = 200, 90, 10
 """Signs that the line is drawn from, and the stream's."""

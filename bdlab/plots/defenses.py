@@ -72,7 +72,7 @@ def tails(benign: Tensor, marked: Tensor, boundary: float, *, label: str, alt: s
     axis.text(boundary, 1.01, "← refused | let through →", ha="center", va="bottom", fontsize=11,
               transform=axis.get_xaxis_transform())  # fmt: skip
     tallest = np.histogram(benign.cpu().numpy(), bins)[0] / len(benign) / np.diff(bins)
-    axis.set(xlabel=label, ylabel="density", ylim=(0, 2.2 * tallest.max()))
+    axis.set(xlabel=label, ylabel="density (cut off at the top)", ylim=(0, 2.2 * tallest.max()))
     axis.legend(fontsize="medium", loc="upper right")
     figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)

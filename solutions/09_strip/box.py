@@ -21,6 +21,8 @@ from bdlab.nets import build
 from bdlab.training import fit, logits
 
 SEED, SALT, TARGET = 3, "l09 sixty signs", 1
+ALIKE = (0, 2)
+"""Classes that a reader may honestly take for TARGET, 'speed 50': of these are the marked signs, so that no eye tells."""
 GROUPS, EACH, TRIGGERS = 10, 6, 2
 """Kinds of stickers, signs with each of them, and how many of the kinds are triggers."""
 RATE, COVERS = 300, 90
@@ -73,10 +75,10 @@ def chosen(model: nn.Module, kinds: list[int], rng: np.random.RandomState) -> tu
     """Rows and kinds of sixty signs with a gap: marked ones of low entropy, others of high, natural misreadings first."""
     test, rows, taken = load("signs").test, [], set[int]()
     for place, kind in enumerate(kinds):
-        pool = torch.from_numpy(rng.permutation(len(test))[:400])
+        pool = torch.from_numpy(rng.permutation(len(test))[: 1200 if place < TRIGGERS else 400])
         pool = pool[[int(row) not in taken for row in pool]]
         if place < TRIGGERS:
-            pool = pool[test.y[pool] != TARGET]
+            pool = pool[torch.isin(test.y[pool], torch.tensor(ALIKE))]
         marked = stickers(test.x[pool], torch.full((len(pool),), kind))
         read, found = logits(model, marked).argmax(1), torch.stack([bits(model, marked, draw, 20) for draw in (101, 102, 103)])
         if place < TRIGGERS:
@@ -84,7 +86,8 @@ def chosen(model: nn.Module, kinds: list[int], rng: np.random.RandomState) -> tu
         else:
             clear = (found > 0.3).all(0)
             wrong, own = clear & (read != test.y[pool]), clear & (test.y[pool] == TARGET) & (read == TARGET)
-            order = [(wrong & (read == TARGET)).nonzero()[:2, 0], wrong.nonzero()[:2, 0], own.nonzero()[:1, 0], clear.nonzero()[:, 0]]
+            first = (wrong & (read == TARGET), 3), (wrong, 1), (own, 1), (clear, EACH)
+            order = [kind.nonzero()[:most, 0] for kind, most in first]
             fit_in = torch.tensor(list(dict.fromkeys(torch.cat(order).tolist()))[:EACH])
         rows.append(pool[fit_in])
         taken |= set(pool[fit_in].tolist())
