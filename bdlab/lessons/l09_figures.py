@@ -22,7 +22,7 @@ STICKER = "signs-badnets"
 
 def stop_sign() -> tuple[Tensor, Tensor]:
     """A clear stop sign of the test set, as it is and with the sticker: each (1, 3, 32, 32)."""
-    sign = load("signs").test.x[1358:1359]
+    sign = load("signs").test.x[1415:1416]
     return sign, lesson.backdoor(STICKER).trigger(sign)
 
 
