@@ -142,7 +142,8 @@ def test_the_answers_for_the_panel():
 
     far = [shares(case="signs, sticker", mode="add", overlays=count, frr=0.01) for count in (1, 2, 5, 10, 20)]
     assert far == ["17.2%.", "6.5%.", "4.7%.", "2.3%.", "0.7%."]
-    assert [shares(case="digits, blend", mode="add_clip", overlays=20, frr=frr) for frr in (0.01, 0.05)] == ["56.5%.", "10.2%."]
+    blend = {"case": "digits, blend", "mode": "add_clip", "overlays": 20}
+    assert [shares(**blend, frr=frr) for frr in (0.01, 0.05)] == ["56.5%.", "10.2%."]
 
 
 def test_the_normal_fit_asks_for_less_than_zero_entropy():

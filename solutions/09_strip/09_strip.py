@@ -1,11 +1,10 @@
 # %% [markdown]
-# The city has bought a sign reader that it cannot look into. It need not: it can watch what the reader *does*. Lay another
-# sign over the first, and ask again.
+# The city has bought a sign reader that it cannot look into. But it can ask. Lay another sign over the first, and ask again.
 #
 # ![A stop sign, alone and below five other signs: the answers change. With a yellow sticker the answer is always speed 30](attachment:opening.png)
 #
-# An honest answer changes with the picture. One that does not change is suspicious. Out of this you build a filter for the road, and measure
-# what it catches, what it misses, and what it costs.
+# An answer that never changes is suspicious. Out of this you build a filter for the road, and measure what it catches,
+# misses, and costs.
 
 # %% role="setup"
 # written by the build
@@ -17,17 +16,16 @@
 # %% [markdown]
 # ## 1 · Where this defence stands
 #
-# Backdoors can be looked for at four places once a network is there. *Input reformation* changes every input a little. **Input
-# filtering** refuses some. *Sanitization* repairs the network. *Inspection* judges it. Grey is for whoever has the training
-# data; our city has not.
+# Once a network is there, defences stand at four places. *Input reformation* changes every input a little, **input
+# filtering** refuses some, *sanitization* repairs the network, *inspection* judges it. Grey is for whoever has the training
+# data.
+#
+# STRIP (Gao and others, 2019) filters inputs. It needs the reader's answers and a few dozen honest signs: no labels, no
+# weights, no trigger.
 
 # %% role="demo"
 # Demo: the map of defences
 bdlab.plots.families("input filtering")
-
-# %% [markdown]
-# STRIP (Gao and others, 2019: *strong intentional perturbation*) filters inputs. It needs the reader's answers and a few dozen
-# honest signs. No labels, no weights, no trigger.
 
 # %% [markdown]
 # ## 2 · How sure is an answer?
@@ -120,8 +118,8 @@ bdlab.use(l09_figures.laid, my_superimpose)
 #
 # <details><summary>Our answer</summary>
 #
-# On these five the cut keeps the square, adding the sticker. But they were picked out of 20, for one input each. Count over all overlays and many inputs, marked and
-# unmarked. That comes now.
+# On these the cut keeps the square, adding the sticker. But they were picked, for one input each. Count over many overlays and
+# inputs, marked and unmarked.
 # </details>
 
 # %% [markdown]
@@ -201,17 +199,14 @@ l09_figures.drawn_line(0.3)
 bdlab.quiz("l09_line")
 
 # %% [markdown]
-# The crossed blue area has a name: **FRR**, the false rejection rate, the share of honest inputs that are refused. The crossed
-# orange one is **FAR**, the false acceptance rate: the share of marked inputs that get through.
+# The crossed blue area is **FRR**, the false rejection rate: the share of honest inputs that are refused. The crossed
+# orange one is **FAR**, the false acceptance rate: the share of marked inputs that get through. The city has no marked
+# signs: it draws the line by honest ones, and lives with the FAR.
 #
-# The city has no marked signs. So it chooses the FRR that it can bear, draws the line by honest signs, and must live with the FAR that follows.
-
-# %% [markdown]
 # <details><summary>No line at all: AUROC</summary>
 #
-# How far apart are two groups, wherever the line is? Draw one marked and one honest input: **AUROC** is the chance that the
-# marked one has the lower entropy (equal ones count half). 1 means that some line makes no error, .5 that the score is blind. Lesson 08 computes it. Its weakness: two filters
-# of the same AUROC can have very different FAR at FRR 1 %, and only that end of it is ever used.
+# Draw one marked and one honest input. **AUROC**: the chance that the marked one has the lower entropy. At 1 some line
+# makes no error, at .5 none helps.
 # </details>
 
 # %% [markdown]
@@ -298,7 +293,7 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Your finding.** Which way is right? Write down the four shares for both modes before you open the next cell.
+# **Your finding.** Which way is right? Run both before you go on.
 
 # %% role="demo"
 # Demo: both ways, 400 marked images each, measured before
@@ -307,16 +302,17 @@ from bdlab.lessons import l09_measured
 l09_measured.both_modes(frr=0.01)
 
 # %% [markdown]
-# **Neither is right.** On digits the cut wins: sums up to 2 are strange to the reader, and the square loses its say. On signs the cut
-# turns yellow and ground to white, and adding wins by far. The digits' blend passes wherever nothing is cut. The signs' blend passes mostly, either way: the ranges overlap.
+# **Neither is right.** On digits the cut wins; uncut, the blend always passes. On signs adding wins by far for the yellow
+# sticker, which the cut turns to white. The signs' blend mostly passes either way: the ranges overlap.
 #
-# `bdlab.Strip` cuts by default: the reader then sees only what a camera could give. The price is the bar on the yellow sticker. Whoever does not know the trigger cannot
-# choose the way by it.
+# `bdlab.Strip` cuts by default: the reader then sees only what a camera could give. The price is the bar on the yellow
+# sticker. Whoever does not know the trigger cannot choose the way by it.
 
 # %% [markdown]
 # ## 7 · Turn the knobs
 #
-# How many overlays are enough? Which line? The panel shows what was measured, 400 benign and up to 400 marked images each.
+# How many overlays are enough? Which line? The panel shows what was measured. As a plain picture:
+# `l09_panel.guarded(case="digits, square", mode="add", overlays=5, frr=0.05)`.
 
 # %% role="demo"
 # Demo: overlays, line, both ways, both data sets
@@ -324,24 +320,18 @@ from bdlab.lessons import l09_panel
 
 l09_panel.panel()
 
-# %% role="demo"
-# Demo: one setting as a plain picture
-from bdlab.lessons import l09_panel
-
-l09_panel.guarded(case="digits, square", mode="add", overlays=5, frr=0.05)
-
 # %% [markdown]
 # **Questions for the panel.** Answer each with two settings and their numbers.
 #
 # 1. 'signs, sticker', not cut, FRR 1 %: from which number of overlays on is FAR below 2 %?
-# 2. The FRR that you measure is not the one that you asked for. Why?
-# 3. 'digits, blend', cut, 20 overlays: what does going from FRR 1 % to 5 % buy?
+# 2. 'digits, blend', cut, 20 overlays: what does FRR 5 % buy, compared with 1 %?
+# 3. Why is the FRR in the title not the one asked for?
 #
 # <details><summary>Our answers</summary>
 #
-# 1. From 20 on: 17, 7, 5, 2.3, then 0.7 %.
-# 2. The line comes from 500 images, and 1 % of these is five; it is tried on 400 others. So small a share is mostly chance.
-# 3. FAR falls from 56 to 10 %. Where groups overlap, each step of FRR counts.
+# 1. From 20 on: 17.2, 6.5, 4.7, 2.3, then 0.7 %.
+# 2. FAR falls from 56.5 to 10.2 %.
+# 3. The line comes from 500 other images.
 # </details>
 
 # %% [markdown]
@@ -365,8 +355,8 @@ l09_measured.covers()
 # %% [markdown]
 # ## 9 · Your filter
 #
-# Now all four functions stand before a reader, on a road. Three readers: one obeys the sticker on every sign, one on stop signs alone, one is honest. Each meets 100
-# signs, ten of them marked. The line comes from 200 honest signs.
+# Now all four functions stand before a reader. Three readers: one obeys the sticker on every sign, one on stop signs alone,
+# one is honest. Each meets 100 signs, ten of them marked. The line comes from 200 honest signs.
 
 # %% role="use"
 # Use: your filter before three readers (10 to 30 s)
@@ -408,9 +398,10 @@ from bdlab.lessons import l09_measured
 l09_measured.published()
 
 # %% [markdown]
-# **Two surprises.** *The abstract* promises a FAR below 1 % at FRR 1 %. The paper's own row for the square says 1.85 %; the promise is a mean over rows. *Signs*: 34 % of marked signs get
-# through, 71 % for the heart, where MNIST and digits do as well as the paper or better. Entropies of signs are no bell: the line is too low, and the cut costs the rest.
-#
+# **Two surprises.** *The abstract* promises a FAR below 1 % at FRR 1 %; the paper's own row for the square says 1.85 %. *Signs*: 34 % of
+# marked signs get through, 71 % for the heart, where MNIST and digits do as well as the paper. Entropies of signs are no bell, so the line is too low; the cut costs the rest.
+
+# %% [markdown]
 # <details><summary>All rows as a table</summary>
 #
 # | FAR at FRR 1 %, normal fit, cut at 1 | paper (MNIST) | here |
@@ -431,8 +422,8 @@ from bdlab.lessons import l09_measured
 l09_measured.on_real_data()
 
 # %% [markdown]
-# On real signs (GTSRB) the same order: the cut costs, the normal fit costs more. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
-# `!bdlab reproduce strip --data gtsrb --seeds 1`. It trains a reader first; that takes a while.
+# On real signs (GTSRB) the cut costs, and so does the normal fit. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
+# `!bdlab reproduce strip --data gtsrb --seeds 1`. It trains readers first, which takes a while.
 
 # %% [markdown]
 # ## 11 · Free response (5 points)
@@ -455,8 +446,8 @@ l09_measured.on_real_data()
 # %% [markdown]
 # ## 12 · Mystery box
 #
-# Optional, no points. Another supplier's reader met sixty signs. *Every one* has a sticker: four colours, four places. Twelve stickers are the
-# supplier's, the others are what people stick on signs. Nor are all wrong answers the supplier's: some signs are hard. Which twelve?
+# Optional, no points. Another supplier's reader met sixty signs, *every one* with a sticker: four colours, four places. Twelve are the
+# supplier's, the others are what people stick on signs. Nor is every wrong answer the supplier's doing. Which twelve?
 
 # %% role="demo"
 # Demo: the sixty signs; then your own search, and

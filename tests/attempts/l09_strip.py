@@ -49,7 +49,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "    z = z.view(n, m, *x.shape[1:])\n" + CUT, 3, "Next:"),
     # --- superimpose: slips ---
     ("superimpose", X + "    z = x + overlays\n" + CUT, 0, "You pair input 1 with overlay 1"),
-    ("superimpose", X + "    z = torch.stack([a + b for a, b in zip(x, overlays)])\n" + CUT, 0, "has shape (2, 1, 1, 1)"),
+    ("superimpose", X + "    z = torch.stack([a + b for a, b in zip(x, overlays)])\n" + CUT, 0, "You pair input 1 with overlay 1"),
     ("superimpose", X + "    z = x + overlays[:, None]\n" + CUT, 0, "You put the overlays first"),
     ("superimpose", X + "    z = torch.stack([x + o for o in overlays])\n" + CUT, 0, "You put the overlays first"),
     ("superimpose", X + "    z = (x[:, None] + overlays).flatten(0, 1)\n" + CUT, 0, "The pictures stand in one long row"),
