@@ -79,7 +79,7 @@ def test_benign_and_marked_images_of_a_setting_are_others():
 def test_own_functions_make_the_filter_and_each_is_asked(monkeypatch, short):
     filtered = using.use(l09_filter.Filter(), *_mine(monkeypatch))
     assert filtered.numbers["own functions"] == "4 of 4"
-    assert filtered.numbers["obeys on any sign: refused"].startswith("10 of 10")
+    assert filtered.numbers["any sign: caught"] == "10 of 10"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_nothing_is_measured_while_nbgrader_grades(monkeypatch):
     monkeypatch.setattr(l09_filter, "asked", lambda *_: pytest.fail("it measures"))
     parts = [getattr(l09_strip, name) for name in PARTS]
     filtered = l09_filter.Filter()(*parts)
-    assert filtered.numbers["obeys on any sign: refused"] == "10 of 10, 3 of 90"
+    assert list(filtered.numbers.values()) == ["10 of 10", "2 of 10", "4 of 90", "4 of 4"]
     shown = (l09_figures.Figure8()(*parts[2:]), l09_figures.both_readers(parts[2]), l09_panel.panel())
     assert all(type(one) is plots.Plot for one in shown)
 

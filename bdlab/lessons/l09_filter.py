@@ -21,6 +21,10 @@ SHOWN = 3
 """Marked signs of each stream in the picture; as many unmarked ones."""
 
 
+CARD = {"obeys on any sign": "any sign: caught", "obeys on stop signs": "stop signs: caught", "honest": "honest: false alarms"}
+"""What the trophy calls a reader's number."""
+
+
 @dataclass(frozen=True, repr=False)
 class Filtered:
     """What a filter did: the picture, and what goes onto the trophy."""
@@ -70,7 +74,7 @@ class Filter:
             evidence = x[marked][:1] if evidence is None else evidence
             rows.append(_row(name, model, x, marked, refused, stopped, alarms))
             told.append(f"{name}: {stopped} of 10 marked signs refused, {alarms} of 90 others")
-            numbers[f"{name}: refused"] = f"{stopped} of 10, {alarms} of 90"
+            numbers |= {CARD[name]: f"{alarms} of 90" if name == "honest" else f"{stopped} of 10"}
         assert evidence is not None
         rows.append(_below(entropy, superimpose, lesson.stream("obeys on any sign")[0], evidence, overlays[: 2 * SHOWN], self.mode))
         own = sum(getattr(part, "own", True) for part in (entropy, superimpose, strip_scores, frr_far))
