@@ -302,7 +302,7 @@ from bdlab.lessons import l09_measured
 l09_measured.both_modes(frr=0.01)
 
 # %% [markdown]
-# **Neither is right.** On digits the cut wins; uncut, the blend always passes. On signs adding wins by far for the yellow
+# **Neither is right.** On digits the cut wins; uncut, the blend all but always passes. On signs adding wins by far for the yellow
 # sticker, which the cut turns to white. The signs' blend mostly passes either way: the ranges overlap.
 #
 # `bdlab.Strip` cuts by default: the reader then sees only what a camera could give. The price is the bar on the yellow
