@@ -59,7 +59,8 @@ class Filter:
 
     def __call__(self, entropy: Any, superimpose: Any, strip_scores: Any, frr_far: Any) -> Filtered:
         calibration, overlays = load("signs").calibration.x[: lesson.CALIBRATION], lesson.overlays_of("signs")
-        rows, told, evidence, numbers = [], [], None, {}
+        rows, told, evidence = [], [], None
+        numbers: dict[str, str] = {}
         for number, name in enumerate(READERS):
             model, x, marked = lesson.stream(name)
             if grading():
