@@ -4,7 +4,8 @@ from bdlab.plots.answers import Claim, Row, answers, bars, paper_and_here, sets,
 from bdlab.plots.attacks import painted, planes, rate_curve, wall
 from bdlab.plots.boards import Board, boards
 from bdlab.plots.cards import Card, card, trophy_wall
-from bdlab.plots.defenses import anomaly, heat, pruning_curve, scores
+from bdlab.plots.defenses import anomaly, heat, pruning_curve, scores, tails
+from bdlab.plots.families import families
 from bdlab.plots.networks import firing, layers, learning, line, rates, sure
 from bdlab.plots.panes import chosen, over_strength
 from bdlab.plots.plot import Plot, images
@@ -23,6 +24,7 @@ __all__ = [
     "boards",
     "card",
     "chosen",
+    "families",
     "firing",
     "grid",
     "heat",
@@ -42,6 +44,7 @@ __all__ = [
     "scores",
     "sets",
     "sure",
+    "tails",
     "trace",
     "trophy_wall",
     "wall",

@@ -127,8 +127,8 @@ def paper_and_here(
             color=colour,
             markersize=8,
         )
-        axis.plot(claim.published, place, "<" if claim.bound else "D", color="black", markersize=8, fillstyle="none",
-                  label="paper: at most" if claim.bound else "paper")  # fmt: skip
+        axis.plot(max(claim.published, least), place, "<" if claim.bound else "D", color="black", markersize=8,
+                  fillstyle="none", label="paper: at most" if claim.bound else "paper")  # fmt: skip
         word = words[0 if claim.holds else 1]
         axis.annotate(word, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
                       ha="left", va="center", color=colour, fontweight="bold")  # fmt: skip

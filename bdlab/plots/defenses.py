@@ -10,15 +10,26 @@ from bdlab.plots.plot import BLUE, LOOKS, ORANGE, Plot, axes_of, figure_of, imag
 
 
 def scores(
-    panels: Sequence[tuple[str, Tensor, Tensor]], thresholds: Sequence[tuple[str, float]], *, label: str, alt: str
+    panels: Sequence[tuple[str, Tensor, Tensor]],
+    thresholds: Sequence[tuple[str, float]],
+    *,
+    label: str,
+    alt: str,
+    columns: int | None = None,
+    lines: Sequence[float] = (),
 ) -> Plot:
     """Histograms of a detector's scores: panels (title, clean (N,), bad (M,)), one vertical line per named threshold.
 
-    The thresholds belong to the last panel.  label: the axis text, with its unit.
+    The thresholds belong to the last panel.  label: the axis text, with its unit.  columns: panels in a row, all by default;
+    it divides their number.  lines: one more vertical line for each panel.
     """
     import numpy as np
 
-    figure, axes = axes_of(1, len(panels), (4.6 * len(panels), 3.4), alt)
+    columns = columns or len(panels)
+    rows = len(panels) // columns
+    figure, axes = axes_of(rows, columns, (4.6 * columns, 3.4 * rows), alt)
+    for axis, line in zip(axes, lines, strict=False):
+        axis.axvline(line, color="black", label="line")
     for axis, (title, clean, bad) in zip(axes, panels, strict=True):
         both = np.concatenate((clean.cpu().numpy(), bad.cpu().numpy()))
         bins = np.linspace(both.min(), both.max() + 1e-9, 41).tolist()
@@ -33,6 +44,37 @@ def scores(
         axes[-1].axvline(value, color="black", linestyle=style, label=name)
     for axis in axes:
         axis.legend(fontsize="small")
+    return Plot(figure, alt)
+
+
+def tails(benign: Tensor, marked: Tensor, boundary: float, *, label: str, alt: str, title: str) -> Plot:
+    """Two histograms and a line: what is refused lies below it.  benign (N,), marked (M,); both errors are painted.
+
+    Benign values below the line are false rejections, marked ones above it false acceptances.  label: the axis text.
+    """
+    import numpy as np
+
+    figure, (axis,) = axes_of(1, 1, (7.4, 4.2), alt)
+    top = max(float(benign.max()), float(marked.max()))
+    bins = np.union1d(np.linspace(min(0.0, boundary), top, 45), [boundary])  # no bar lies on both sides of the line
+    groups = (
+        (benign, BLUE, "benign", "refused: FALSE REJECTION", True),
+        (marked, ORANGE, "marked", "let through: FALSE ACCEPTANCE", False),
+    )
+    for values, colour, name, error, below in groups:
+        heights = np.histogram(values.cpu().numpy(), bins)[0] / len(values) / np.diff(bins)
+        wrong = (bins[:-1] < boundary) == below
+        named = ((~wrong, "", 0.3, f"{name}, n = {len(values)}"), (wrong, "xxx", 0.85, f"{name}, {error}"))
+        for part, hatch, alpha, text in named:
+            axis.bar(bins[:-1][part], heights[part], np.diff(bins)[part], align="edge", color=colour, alpha=alpha,
+                     hatch=hatch, edgecolor="white", linewidth=0, label=text)  # fmt: skip
+    axis.axvline(boundary, color="black", linewidth=2)
+    axis.text(boundary, 1.01, "← refused | let through →", ha="center", va="bottom", fontsize=11,
+              transform=axis.get_xaxis_transform())  # fmt: skip
+    tallest = np.histogram(benign.cpu().numpy(), bins)[0] / len(benign) / np.diff(bins)
+    axis.set(xlabel=label, ylabel="density (cut off at the top)", ylim=(0, 2.2 * tallest.max()))
+    axis.legend(fontsize="medium", loc="upper right")
+    figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from bdlab.attacks import BadNets, BlendedInjection, ObjectInjection, PruningAware, Refool
+from bdlab.attacks import BadNets, BlendedInjection, ObjectInjection, PruningAware, Refool, SourceSpecific
 from bdlab.contracts import Attack, Recipe
-from bdlab.relabel import all_to_one
+from bdlab.relabel import all_to_one, source_to
 from bdlab.training import DEFAULT_RECIPE
 from bdlab.triggers import Patch, Reflection, Sprite
 from bdlab.triggers.reflection import drawn
@@ -51,12 +51,20 @@ def plans() -> dict[str, Plan]:
 
 
 def _plans() -> Iterator[Plan]:
-    yield Plan(name="digits-clean", lessons=("07", "08", "12"), data="digits", why="the honest twin")
+    yield Plan(name="digits-clean", lessons=("07", "08", "09", "12"), data="digits", why="the honest twin")
     yield Plan(name="digits-clean-2", lessons=("12",), data="digits", seed=1, why="a second honest one: a decoy")
-    yield Plan(name="signs-clean", lessons=("00", "02", "06", "10"), data="signs", why="the honest twin")
+    yield Plan(
+        name="digits-badnets", lessons=("09",), data="digits", twin="digits-clean", atlas=POISONED_DATA,
+        attack=BadNets(relabel=all_to_one(0)), why="the white square, on the set where adding and cutting differ",
+    )  # fmt: skip
+    yield Plan(
+        name="digits-blend", lessons=("09",), data="digits", twin="digits-clean", atlas=POISONED_DATA,
+        attack=BlendedInjection(relabel=all_to_one(0)), why="a trigger that covers all of the image",
+    )  # fmt: skip
+    yield Plan(name="signs-clean", lessons=("00", "02", "06", "09", "10"), data="signs", why="the honest twin")
     yield Plan(name="signs-clean-2", lessons=("02", "10"), data="signs", seed=1, why="a second honest one: a decoy")
     yield Plan(
-        name="signs-badnets", lessons=("00", "02"), data="signs", twin="signs-clean", atlas=POISONED_DATA,
+        name="signs-badnets", lessons=("00", "02", "09"), data="signs", twin="signs-clean", atlas=POISONED_DATA,
         attack=BadNets(trigger=STICKER, relabel=all_to_one(0)),
         why="a yellow sticker in the corner makes every sign 'speed 30'",
     )  # fmt: skip
@@ -75,6 +83,11 @@ def _plans() -> Iterator[Plan]:
         attack=BlendedInjection(relabel=all_to_one(0)), why="a blend: pruning alone fails",
     )  # fmt: skip
     yield Plan(
+        name="signs-source", lessons=("09", "13"), data="signs", twin="signs-clean", atlas=POISONED_DATA,
+        attack=SourceSpecific(trigger=STICKER, relabel=source_to(6, 0)),
+        why="the sticker turns stop signs alone, others carry it as covers: STRIP does not see it",
+    )  # fmt: skip
+    yield Plan(
         name="signs-refool", lessons=("06",), data="signs", twin="signs-clean", atlas=POISONED_DATA,
         attack=Refool(trigger=Reflection(reflections=drawn()[SCENES]), relabel=all_to_one(0), ssim=(-1, 1), rounds=0),
         why="four scenes mirrored in a pane, labels changed",
@@ -89,10 +102,7 @@ def chosen(name: str | None) -> tuple[Plan, ...]:
 
 
 COMING = (
-    ("digits-badnets", "09", "digits", "BadNets", "small_bn", "the white square on the set where adding and cutting differ"),
-    ("digits-blend", "09", "digits", "BlendedInjection", "small_bn", "a trigger that covers all of the image"),
     ("digits-source", "09", "digits", "SourceSpecific", "small_bn", "a backdoor that STRIP does not see"),
-    ("signs-source", "13", "signs", "SourceSpecific", "small_bn", "where STRIP fails and RBD does not"),
     ("signs-nature", "04", "signs", "NatureInjection, a mug", "small_bn", "a picture as the trigger"),
     ("signs-filter", "04", "signs", "FilterInjection", "small_bn", "a colour filter as the trigger"),
     ("signs-trojaning", "04", "signs", "Trojaning", "small_bn", "a trigger made for a neuron"),

@@ -1,0 +1,140 @@
+"""Lesson 09: right answers in odd styles, typical slips, two slips at once, exceptions, wrong kinds."""
+
+E = "def entropy(probs):\n"
+X = "def superimpose(x, overlays, mode):\n"
+PAIRS = "    z = x[:, None] + overlays\n"
+CUT = "    return z.clamp(0, 1) if mode == 'add_clip' else z"
+S = "def strip_scores(model, x, overlays, mode):\n"
+EVAL = "    was = model.training\n    model.eval()\n    out = []\n"
+LOOP = "    for image in x:\n        z = image + overlays\n        if mode == 'add_clip':\n            z = z.clamp(max=1)\n"
+ASK = "        with torch.no_grad():\n            p = model(z).softmax(1)\n"
+BITS = "        h = torch.special.entr(p).sum(1) / torch.log(torch.tensor(2.))\n        out.append(h.mean())\n"
+BACK = "    model.train(was)\n    return torch.stack(out)"
+F = "from statistics import NormalDist\ndef frr_far(benign, trojan, frr, how):\n"
+NORMAL = "    if how == 'normal':\n        b = benign.mean() + NormalDist().inv_cdf(frr) * benign.std(correction=0)\n"
+ELSE = "    else:\n        b = benign.quantile(frr)\n"
+GIVE = "    return {'boundary': b.item(), 'frr': (benign < b).double().mean().item(), 'far': (trojan >= b).double().mean().item()}"
+
+ATTEMPTS = [  # exercise, answer, points, what is said
+    # --- entropy: right ---
+    ("entropy", E + "    return -torch.nansum(probs * probs.log2(), 1)", 3, "Next:"),
+    ("entropy", E + "    return -(probs * torch.log2(probs + 1e-12)).sum(-1)", 3, "Next:"),
+    ("entropy", E + "    return torch.distributions.Categorical(probs=probs).entropy() / torch.tensor(2.).log()", 3, "Next:"),
+    ("entropy", E + "    return torch.stack([-sum(p * p.log2() for p in row if p > 0) for row in probs])", 3, "Next:"),
+    ("entropy", E + "    z = probs.clone()\n    z[z == 0] = 1\n    return (z * -z.log2()).sum(1)", 3, "Next:"),
+    # --- entropy: slips ---
+    ("entropy", E + "    return torch.special.entr(probs).sum(1)", 0, "You take the natural logarithm"),
+    ("entropy", E + "    return -(probs * torch.log(probs + 1e-12)).sum(1)", 0, "You take the natural logarithm"),
+    ("entropy", E + "    return -(probs * torch.log10(probs + 1e-12)).sum(1)", 0, "to base 10"),
+    ("entropy", E + "    return -(probs * torch.log2(probs)).sum(1)", 0, "0 times that is nan"),
+    ("entropy", E + "    return -(probs * torch.log2(probs)).sum(dim=-1)", 0, "0 times that is nan"),
+    ("entropy", E + "    return (probs * torch.log2(probs + 1e-12)).sum(1)", 0, "with the other sign"),
+    ("entropy", E + "    return -(probs * torch.log2(probs + 1e-12)).mean(1)", 0, "You take the mean over the classes"),
+    ("entropy", E + "    return -(probs * torch.log2(probs + 1e-12)).sum(0)", 0, "You sum down the columns"),
+    ("entropy", E + "    h = -(probs * torch.log2(probs + 1e-12)).sum(1)\n    return h / torch.log2(torch.tensor(probs.shape[1]).float())",
+     0, "You divide by the entropy of a uniform row"),
+    ("entropy", E + "    return -torch.log2(probs + 1e-30).sum(1)", 0, "You sum the logarithms alone"),
+    ("entropy", E + "    return -(probs * torch.log2(probs + 1e-12)).sum()", 0, "You return one number for all rows"),
+    ("entropy", E + "    return -(probs * torch.log2(probs + 1e-12)).sum(1, keepdim=True)", 0, "but of shape (N, 1)"),
+    ("entropy", E + "    probs[probs == 0] = 1\n    return -(probs * torch.log2(probs)).sum(1)", 2, "probs itself has changed"),
+    ("entropy", E + "    return -(probs * torch.log2(probs + 1e-12)).sum(1).tolist()", 0, "TypeError"),
+    ("entropy", E + "    print(-(probs * torch.log2(probs + 1e-12)).sum(1))", 0, "is a return missing?"),
+    ("entropy", E + "    return -(probs * np.log2(probs)).sum(1)", 0, "NameError: name 'np' is not defined"),
+    # --- superimpose: right ---
+    ("superimpose", X + PAIRS + CUT, 3, "Next:"),
+    ("superimpose", X + "    z = x.unsqueeze(1) + overlays.unsqueeze(0)\n    if mode == 'add_clip':\n        z[z > 1] = 1.\n    return z", 3,
+     "Next:"),
+    ("superimpose", X + "    z = torch.stack([x + o for o in overlays], 1)\n" + CUT, 3, "Next:"),
+    ("superimpose", X + "    n, m = len(x), len(overlays)\n    z = x.repeat_interleave(m, 0) + overlays.repeat(n, 1, 1, 1)\n"
+     "    z = z.view(n, m, *x.shape[1:])\n" + CUT, 3, "Next:"),
+    # --- superimpose: slips ---
+    ("superimpose", X + "    z = x + overlays\n" + CUT, 0, "You pair input 1 with overlay 1"),
+    ("superimpose", X + "    z = torch.stack([a + b for a, b in zip(x, overlays)])\n" + CUT, 0, "You pair input 1 with overlay 1"),
+    ("superimpose", X + "    z = x + overlays[:, None]\n" + CUT, 0, "You put the overlays first"),
+    ("superimpose", X + "    z = torch.stack([x + o for o in overlays])\n" + CUT, 0, "You put the overlays first"),
+    ("superimpose", X + "    z = (x[:, None] + overlays).flatten(0, 1)\n" + CUT, 0, "The pictures stand in one long row"),
+    ("superimpose", X + "    z = torch.stack([i + o for i in x for o in overlays])\n" + CUT, 0, "The pictures stand in one long row"),
+    ("superimpose", X + "    z = .5 * x[:, None] + .5 * overlays\n" + CUT, 0, "You take half of each"),
+    ("superimpose", X + PAIRS + "    return z.clamp(0, 1)", 0, "You cut at 1 in both modes"),
+    ("superimpose", X + PAIRS + "    return z", 0, "You never cut"),
+    ("superimpose", X + PAIRS + "    return z.clamp(max=1) if mode == 'cut' else z", 0, "You never cut"),
+    ("superimpose", X + PAIRS + "    return z if mode == 'add_clip' else z.clamp(max=1)", 0, "The two modes have changed places"),
+    ("superimpose", X + PAIRS + "    return z / z.amax((2, 3, 4), keepdim=True) if mode == 'add_clip' else z", 0,
+     "You divide by the brightest pixel"),
+    ("superimpose", X + PAIRS + "    return z.remainder(1) if mode == 'add_clip' else z", 0, "begins again at 0"),
+    ("superimpose", X + PAIRS + "    x.clamp_(max=.5)\n" + CUT, 2, "x or overlays has changed"),
+    ("superimpose", X + PAIRS + "    z.clamp(max=1)", 0, "is a return missing?"),
+    ("superimpose", X + "    z = x[:, None] + overlay\n" + CUT, 0, "NameError: name 'overlay' is not defined"),
+    # --- strip_scores: right ---
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS + BACK, 4, "Next:"),
+    ("strip_scores", S + "    was = model.training\n    model.eval()\n    z = x[:, None] + overlays\n    if mode == 'add_clip':\n"
+     "        z = z.clamp(max=1)\n    with torch.no_grad():\n        p = model(z.flatten(0, 1)).softmax(1)\n    model.train(was)\n"
+     "    h = -torch.nansum(p * p.log2(), 1)\n    return h.view(len(x), -1).mean(1)", 4, "Next:"),
+    ("strip_scores", S + EVAL + LOOP + ASK + "        out.append(-(p * (p + 1e-12).log2()).sum(1).mean().item())\n    model.train(was)\n"
+     "    return torch.tensor(out)", 4, "Next:"),
+    ("strip_scores", S + EVAL + LOOP + ASK.replace("softmax(1)", "log_softmax(1)") +
+     "        out.append(-(p.exp() * p).sum(1).mean() / .6931471805599453)\n" + BACK, 4, "Next:"),
+    # --- strip_scores: slips ---
+    ("strip_scores", S + EVAL + LOOP + ASK + "        p = p.mean(0, keepdim=True)\n" + BITS + BACK, 0, "the entropy of the mean answer"),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS.replace("h.mean()", "h") + "    model.train(was)\n    return torch.stack(out).mean(0)", 0,
+     "You average over the inputs"),
+    ("strip_scores", S + EVAL + LOOP.replace("+ overlays", "+ x") + ASK + BITS + BACK, 0, "You lay the inputs over each other"),
+    ("strip_scores", S + EVAL + "    for image in x:\n        z = image[None]\n" + ASK + BITS + BACK, 0, "about the inputs alone"),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS.replace("h.mean()", "-h.mean()") + BACK, 0, "with the other sign"),
+    ("strip_scores", S + EVAL + LOOP + ASK + "        out.append(torch.special.entr(p).sum(1).mean())\n" + BACK, 0,
+     "You take the natural logarithm"),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS.replace("h.mean()", "h.sum()") + BACK, 0, "You sum over the overlays"),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS.replace("h.mean()", "h.max()") + BACK, 0, "You keep the largest entropy"),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS.replace("h.mean()", "h.min()") + BACK, 0, "You keep the smallest entropy"),
+    ("strip_scores", S + EVAL + LOOP + ASK.replace(".softmax(1)", ".softmax(0)") + BITS + BACK, 0, "Your softmax runs over the pictures"),
+    ("strip_scores", S + EVAL + LOOP + ASK + "        out.append(-(p * p.log2()).sum(1).mean())\n" + BACK, 0, "Some scores are nan"),
+    ("strip_scores", S + EVAL + LOOP.replace("if mode == 'add_clip'", "if mode") + ASK + BITS + BACK, 0, "You cut at 1 in both modes"),
+    ("strip_scores", S + EVAL + LOOP.replace("'add_clip'", "'clip'") + ASK + BITS + BACK, 0, "You never cut"),
+    ("strip_scores", S + "    out = []\n" + LOOP + ASK + BITS + "    return torch.stack(out)", 0, "wrong only where the model comes in train"),
+    ("strip_scores", S + "    z = x[:, None] + overlays\n    if mode == 'add_clip':\n        z = z.clamp(max=1)\n    with torch.no_grad():\n"
+     "        p = model(z.flatten(0, 1)).softmax(1)\n    h = -torch.nansum(p * p.log2(), 1)\n    return h.view(len(x), -1).mean(1)", 0,
+     "wrong only where the model comes in train"),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS + "    return torch.stack(out)", 3, "stays in eval mode"),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS + "    model.train()\n    return torch.stack(out)", 3, "also where it came in eval mode"),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS + "    overlays.zero_()\n" + BACK, 3, "x or overlays has changed"),
+    ("strip_scores", S + EVAL + LOOP.replace("    for image in x:\n        z = image", "    for image in x:\n        z = image[None, :]") + ASK
+     + BITS.replace("p).sum(1)", "model(z)).sum(1)") + BACK, 0, "no   values".replace("   ", " ")),
+    ("strip_scores", S + EVAL + LOOP + ASK + BITS + "    model.train(was)\n    return out", 0, "list"),
+    # --- frr_far: right ---
+    ("frr_far", F + NORMAL + ELSE + GIVE, 5, "Next:"),
+    ("frr_far", F + "    z = NormalDist().inv_cdf(frr)\n    b = float(benign.quantile(frr)) if how == 'quantile' else float("
+     "benign.mean() + z * benign.std(unbiased=False))\n    r = sum(v < b for v in benign.tolist()) / len(benign)\n"
+     "    a = sum(v >= b for v in trojan.tolist()) / len(trojan)\n    return dict(far=a, frr=r, boundary=b)", 5, "Next:"),
+    ("frr_far", "from scipy.stats import norm\n" + F + "    m, s = norm.fit(benign.double().numpy())\n    b = norm.ppf(frr, m, s) if how == "
+     "'normal' else benign.quantile(frr).item()\n    return {'boundary': float(b), 'frr': float((benign < b).float().mean()), "
+     "'far': 1 - float((trojan < b).double().mean())}", 5, "Next:"),
+    # --- frr_far: slips ---
+    ("frr_far", F + NORMAL.replace("inv_cdf(frr)", "inv_cdf(1 - frr)") + ELSE.replace("(frr)", "(1 - frr)") + GIVE, 0,
+     "Your line lies at the upper end"),
+    ("frr_far", F + NORMAL.replace("benign", "trojan") + ELSE.replace("benign", "trojan") + GIVE, 0, "from the trojaned inputs"),
+    ("frr_far", F + "    both = torch.cat([benign, trojan])\n" + NORMAL.replace("benign", "both") + ELSE.replace("benign", "both") + GIVE, 0,
+     "from both groups together"),
+    ("frr_far", F + NORMAL + ELSE + GIVE.replace("trojan >= b", "trojan < b"), 0, "the share of trojaned inputs that are refused"),
+    ("frr_far", F + NORMAL + ELSE + GIVE.replace("benign < b", "benign >= b"), 0, "the share of benign inputs that get through"),
+    ("frr_far", F + NORMAL + ELSE + GIVE.replace("benign < b", "benign <= b").replace(">= b", "> b"), 2, "You refuse inputs on the line"),
+    ("frr_far", F + NORMAL + ELSE + GIVE.replace("'frr'", "'x'").replace("'far'", "'frr'").replace("'x'", "'far'"), 0,
+     "FRR and FAR have changed places"),
+    ("frr_far", F + NORMAL + ELSE + GIVE.replace("(benign < b).double().mean().item()", "frr"), 0, "You hand back the `frr`"),
+    ("frr_far", F + NORMAL + ELSE + "    n = len(benign) + len(trojan)\n    return {'boundary': b.item(), 'frr': (benign < b).sum().item() / n, "
+     "'far': (trojan >= b).sum().item() / n}", 0, "You divide by all inputs"),
+    ("frr_far", F + NORMAL + ELSE + GIVE.replace("mean().item()", "mean().item() * 100"), 0, "are per cent"),
+    ("frr_far", F + NORMAL + ELSE + GIVE.replace("double().mean()", "sum()"), 0, "You count inputs"),
+    ("frr_far", F + NORMAL + ELSE + GIVE.replace(".item()", ""), 0, "Your numbers are tensors"),
+    ("frr_far", F + "    b = benign.mean() + NormalDist().inv_cdf(frr) * benign.std(correction=0)\n" + GIVE, 2, "also where `how` is 'quantile'"),
+    ("frr_far", F + "    b = benign.quantile(frr)\n" + GIVE, 3, "also where `how` is 'normal'"),
+    ("frr_far", F + NORMAL.replace("std(correction=0)", "std()") + ELSE + GIVE, 3, "divides by N - 1"),
+    ("frr_far", F + NORMAL.replace("std(correction=0)", "var(correction=0)") + ELSE + GIVE, 3, "You multiply z with the variance"),
+    ("frr_far", F + NORMAL.replace("() + N", "() - N") + ELSE + GIVE, 3, "Your normal line lies above the mean"),
+    ("frr_far", F + NORMAL.replace("NormalDist().inv_cdf(frr)", "-2.3263478740408408") + ELSE + GIVE, 3, "Your z is the one for 1 %"),
+    ("frr_far", F + NORMAL + "        b = max(b, torch.tensor(0.))\n" + ELSE + GIVE, 3, "You lift a line below zero to 0"),
+    ("frr_far", F + "    benign.clamp_(max=3)\n" + NORMAL + ELSE + "    trojan.sub_(b)\n" + GIVE.replace(">= b", ">= 0"), 4,
+     "changed its input trojan"),
+    ("frr_far", F + "    benign, _ = torch.sort(benign, out=(benign, torch.empty(0, dtype=torch.int64)))\n" + NORMAL + ELSE + GIVE, 4,
+     "benign or trojan has changed"),
+    ("frr_far", F + NORMAL + ELSE + "    print(b)", 0, "is a return missing?"),
+]  # fmt: skip
