@@ -44,7 +44,7 @@ class Row:
 
 
 def row(lesson, *signatures, parts, reference, **slips):
-    """A row of the exercise `signatures` in the lesson 'l09'."""
+    """A row of the exercise `signatures` in the lesson 'l12'."""
     task = Exercise(
         *signatures, minutes=10, difficulty=2, importance=3, parts=parts, hints=("a", "b", "c"), onward="go on",
         mistakes={name: Mistake(one.message, one.when) for name, one in slips.items()},
