@@ -143,6 +143,36 @@ def test_what_cannot_be_read_is_an_explicit_zero_with_a_reason(work, warden):
         assert found[student].refused and all(cell.reasons[1].strip() for cell in found[student].cells.values())
 
 
+def test_a_fault_of_ours_costs_one_hand_in_and_a_human_is_asked(work, warden, monkeypatch):
+    read, graded = assignment.repair, assignment.grade
+    before = Journal.open(work.journal).records.keys()
+
+    def repair(submitted, release):
+        if any("unlucky to read" in cell.source for cell in submitted.cells):
+            raise KeyError("nobody foresaw this")
+        return read(submitted, release)
+
+    def grade(answers, lesson, warden):
+        if any("unlucky to run" in cell for cell in answers.cells):
+            raise ZeroDivisionError("nor this")
+        return graded(answers, lesson, warden)
+
+    monkeypatch.setattr(assignment, "repair", repair)
+    monkeypatch.setattr(assignment, "grade", grade)
+    for student in ("read", "run", "fine"):
+        _hand_in(work, student, {key: f"{source}\n# unlucky to {student}" for key, source in RIGHT.items()})
+    try:
+        found = {one.student: one for one in assignment.run(work, warden, students=["read", "run", "fine"])}
+    finally:
+        for student in ("read", "run", "fine"):
+            shutil.rmtree(work.root / "submitted" / student)
+    assert {student: one.points for student, one in found.items()} == {"read": 0.0, "run": 0.0, "fine": FULL}
+    assert found["read"].refused == f"{assignment.OURS}: it could not be read (KeyError)"
+    doubts = {doubt for cell in found["run"].cells.values() for doubt in cell.doubts}
+    assert doubts == {f"needs a human: {assignment.OURS} (ZeroDivisionError: nor this)"}
+    assert Journal.open(work.journal).records.keys() - before == {"read", "fine"}  # the other is tried again
+
+
 def test_only_what_changed_is_graded_again_and_changed_points_are_told(work, warden):
     records = {record.student: record for record in assignment.run(work, warden)}
     entered = {name: {key: cell.points for key, cell in record.cells.items()} for name, record in records.items()}

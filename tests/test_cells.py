@@ -222,6 +222,21 @@ def test_demo_quiz_and_check_cells_never_run_and_the_stub_is_no_answer(release):
 
 
 @pytest.mark.parametrize(
+    ("code", "doubted"),
+    [
+        ("import gc\ngc.collect()", False),
+        ("import gc as g\ng.collect()\ng.disable()", False),
+        ("import gc\nx = gc", True),
+        ("import gc\ngc.get_objects()", True),
+        ("from gc import collect", False),
+        ("import gc\ngetattr(gc, 'get' + '_objects')()", True),
+    ],
+)
+def test_tidying_up_is_no_doubt(code, doubted):
+    assert bool(list(doubts(SimpleNamespace(forbid=(), needs=()), code, answers_of(code)))) == doubted
+
+
+@pytest.mark.parametrize(
     ("source", "found"),
     [
         ("def f(x):\n    return x.clamp(min=0)", []),

@@ -90,6 +90,21 @@ def test_the_controller_is_killed_at_random_moments(kept, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_request_to_end_leaves_nothing_behind(kept, tmp_path):
+    root, _ = kept
+    assignment.assignment(root, HOME).journal.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "autograder.cli", "grade", HOME.name, "--course", str(root), "--no-feedback"]
+    child = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not _alive(str(tmp_path).encode()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert list(tmp_path.glob("warden-*"))
+    child.terminate()
+    assert child.wait(60) == 128 + signal.SIGTERM
+    assert not _alive(str(tmp_path).encode()) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["jail", "server"])
 def test_a_jail_or_the_fork_server_is_killed_at_random_moments(victim, kept):
     root, deserved = kept

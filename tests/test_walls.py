@@ -663,13 +663,15 @@ def test_the_policy_decides(monkeypatch):
     monkeypatch.setattr(policy, "_started", lambda name, *_: (SimpleNamespace(tier=name), found(name)))
     with pytest.raises(RuntimeError, match=r"tier B: read a file of ours: it could.*--i-trust-these-submissions"):
         _tier("B")
-    assert _tier("none") == _tier("B", trusted=True) == "none"
+    assert _tier("none", trusted=True) == _tier("B", trusted=True) == "none"
     reached["B"] = True
     assert _tier() == "B"
     with pytest.raises(RuntimeError, match="policy asks for tier A or better"):
         _tier("A")
     reached["A"] = True
     assert _tier() == "A"
+    with pytest.raises(ValueError, match=r"policy none has no walls at all: .*--i-trust-these-submissions"):
+        _tier("none")
     with pytest.raises(ValueError, match="policy must be one of A, B, none, got 'D'"):
         _tier("D")
 

@@ -22,9 +22,11 @@ from autograder.handin.repair import repair
 from autograder.handin.runnable import Answers, answers
 from autograder.handin.sanitize import is_student
 from autograder.verdict.grade import Master, grade, master, unwritten
-from autograder.verdict.journal import Journal, Record
+from autograder.verdict.journal import CellGrade, Journal, Record
 from autograder.warden.pool import Warden
-from autograder.warden.tiers import TIERS
+from autograder.warden.tiers import TIERS, Refused
+
+OURS = "grading failed, by a fault of ours"
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,13 @@ class Assignment:
         try:
             path, found = find(self.root / "submitted" / student / self.name, f"{self.home.name}.ipynb")
             mended = repair(read(contents(path), path.name), self.release)
+            counted = answers(mended.notebook, self.release)
         except Unreadable as refused:
             return Rebuilt(student, refused=str(refused))
-        counted = answers(mended.notebook, self.release)
+        except OSError:
+            raise
+        except Exception as error:  # of ours: it costs this hand-in alone, and a human is asked
+            return Rebuilt(student, refused=f"{OURS}: it could not be read ({type(error).__name__})")
         return Rebuilt(student, mended.notebook, counted, (*found, *mended.remarks, *counted.unread))
 
     def key(self, rebuilt: Rebuilt, limits: dict[str, float]) -> str:
@@ -124,17 +130,30 @@ def run(
 ) -> list[Record]:
     """Grade the hand-ins of `students`, or all; `done` is called with each record as it comes.
 
-    A stop in the middle keeps every record that was there.
+    A stop in the middle keeps every record that was there.  An exception that nobody foresaw costs its hand-in alone: a
+    human is asked, the journal does not know of it, and the next run tries again.
     """
     journal = Journal.open(work.journal)
     names = work.students() if students is None else list(students)
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(jobs))
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        futures = [pool.submit(lambda name: grade_one(work, work.rebuilt(name), warden, journal), name) for name in names]
+        futures = [pool.submit(_graded, work, name, warden, journal) for name in names]
         for future in as_completed(futures):
             done(future.result())
-    return [journal.records[name] for name in names]
+    return [future.result() for future in futures]
+
+
+def _graded(work: Assignment, student: str, warden: Warden, journal: Journal) -> Record:
+    try:
+        return grade_one(work, work.rebuilt(student), warden, journal)
+    except (Refused, OSError):  # walls, or a disk: no other hand-in would fare better
+        raise
+    except Exception as error:
+        told = f"needs a human: {OURS} ({type(error).__name__}: {error})"[:200]
+        tasks = work.master.lesson.exercises
+        cells = {task.id: CellGrade(0.0, task.points, (f"{task.id}: {OURS}",), (told,)) for task in tasks}
+        return Record(student, work.name, "", warden.tier, work.secret, cells, (), "", 0.0, "")
 
 
 def changes(before: Mapping[str, Mapping[str, float]], after: Sequence[Record]) -> list[tuple[str, str, float, float]]:

@@ -5,6 +5,7 @@ It is policy, not security: what it finds never changes points by itself, and wh
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from autograder.handin.missing import missing
@@ -24,6 +25,10 @@ MACHINERY = (
     "inspect.currentframe", "sys._getframe", "sys.settrace", "sys.setprofile", "sys.meta_path", "sys.modules",
 )  # fmt: skip
 """What no answer has any business with: by it, the process that answers can be made to say what is not so."""
+
+
+HARMLESS = {"gc", "gc.collect", "gc.disable", "gc.enable"}
+"""What tidies up memory, and no more."""
 
 
 def doubts(task: Exercise, answer: str, answers: Answers) -> Iterator[str]:
@@ -66,4 +71,12 @@ def _used(source: str) -> set[str]:
         for name in names
         if name.partition(".")[0] in meaning
     }
-    return names | spelled
+    used = names | spelled
+    tidy = not _passed_on(tree, "gc") and {name for name in used if within(name, "gc")} <= HARMLESS
+    return used - HARMLESS if tidy else used
+
+
+def _passed_on(tree: ast.AST, module: str) -> bool:
+    """Whether the module itself is read, and not only what is in it."""
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return any(isinstance(node, ast.Name) and node.id == module and id(node) not in inner for node in ast.walk(tree))

@@ -31,6 +31,8 @@ def guarded(
     """
     if policy not in TIERS:
         raise ValueError(f"policy must be one of {', '.join(TIERS)}, got {policy!r}")
+    if policy == TIERS[-1] and not trusted:
+        raise ValueError(f"policy none has no walls at all: only for submissions of people whom you trust, with {TRUST}")
     missing = []
     for name in TIERS if trusted else TIERS[: TIERS.index(policy) + 1]:
         with contextlib.ExitStack() as stack:
