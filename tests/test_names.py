@@ -184,4 +184,5 @@ def test_names_are_read_with_their_attributes():
 def test_an_answer_cell_that_is_no_python_is_broken():
     good, bad = "# [l01_x]\ndef f(): pass", "# [l01_x]\ndef f(:"
     assert broken("l01_x", "f", [good, bad]) and not broken("l01_x", "f", [bad, good]) and not broken("l01_x", "f", [])
-    assert not broken("l01_x", "f", [good, "def g(:", "# [l01_xy]\ndef g(:", bad + '\nbdlab.check("l01_x")'])
+    assert not broken("l01_x", "f", [good, "def g(:", "# [l01_xy]\ndef g(:", '# [l01_x]\nbdlab.check("l01_x")'])
+    assert broken("l01_x", "f", [good, bad + '\nbdlab.check("l01_x")', '# [l01_x]\nbdlab.check("l01_x")'])

@@ -46,6 +46,16 @@ print("RAISED", said)
 cell(RIGHT.replace("return (y", "return  (y"))
 said, _ = cell(CHECK)
 assert "2 of 2" in said, said                                     # the same code in another spelling
+said, _ = cell(RIGHT.replace("+ 1", "+ 2") + "\\n" + CHECK)
+print("TOGETHER", said)
+said, _ = cell(RIGHT + "\\n" + CHECK)                               # answer and check in one cell
+assert "2 of 2" in said, said
+said, _ = cell(CHECK)
+assert "2 of 2" in said, said
+cell(RIGHT.replace("def all_to_all(", "def all_to_all((") + "\\n" + CHECK)            # a syntax error there
+said, _ = cell("# [l03_all_to_all]\\n" + CHECK)
+print("BROKEN", said)
+cell(RIGHT)
 cell("def all_to_all(y, classes):\\n    return y + 1")              # defined again without the tag
 said, _ = cell(CHECK)
 print("ELSEWHERE", said)
@@ -67,6 +77,12 @@ def test_a_cell_that_raised_or_was_overruled_is_told_and_not_judged(interactive)
         told = " ".join(interactive.partition(word)[2].split())
         assert told.startswith("l03_all_to_all: 0 of 2 points")
         assert "Grading sees the cell that begins with '# [l03_all_to_all]'" in told
+
+
+def test_answer_and_check_in_one_cell_are_judged(interactive):
+    assert "0 of 2 points" in interactive.partition("TOGETHER")[2][:200]
+    assert "defined again" not in interactive.partition("TOGETHER")[2].partition("BROKEN")[0]
+    assert "has a syntax error" in " ".join(interactive.partition("BROKEN")[2].partition("ELSEWHERE")[0].split())
 
 
 def test_an_answer_that_calls_exit_leaves_the_kernel(interactive):

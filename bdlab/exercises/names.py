@@ -46,12 +46,14 @@ def objection(
 def broken(exercise: str, name: str, cells: Sequence[str]) -> bool:
     """Whether the cell that should define `name`, as it was run last, is no Python: an older answer may stand then."""
     ours = re.compile(rf"\s*# \[{exercise}\]|(.*\n)*(def|class) {name}\b")
-    answers = [cell for cell in cells if ours.match(cell) and "bdlab.check(" not in cell]
-    try:
-        ast.parse(answers[-1] if answers else "")
-    except SyntaxError:
-        return True
-    return False
+    for cell in reversed([cell for cell in cells if ours.match(cell)]):
+        try:
+            tree = ast.parse(cell)
+        except SyntaxError:
+            return True
+        if _made(tree, name):
+            return False
+    return False  # check cells carry the tag, too, and make nothing
 
 
 def outdated(exercise: str, thing: Any, cells: Sequence[str]) -> bool:
@@ -59,11 +61,16 @@ def outdated(exercise: str, thing: Any, cells: Sequence[str]) -> bool:
 
     False where no such cell ran, or it defines nothing of this name, or the source of `thing` is not known.
     """
-    tagged = [cell for cell in cells if cell.lstrip().startswith(f"# [{exercise}]") and "bdlab.check(" not in cell]
-    own = [node for node in _parsed(tagged[-1]).body if getattr(node, "name", "") == thing.__name__] if tagged else []
+    tagged = [_parsed(cell) for cell in cells if cell.lstrip().startswith(f"# [{exercise}]")]
+    own = [node for tree in tagged for node in _made(tree, thing.__name__)]
     mine = _source(inspect.unwrap(thing), cells) if own else None
     found = mine.body[0] if isinstance(mine, ast.Module) and mine.body else mine
     return found is not None and ast.dump(found) != ast.dump(own[-1])
+
+
+def _made(tree: ast.Module, name: str) -> list[ast.stmt]:
+    """The functions and classes of this name that a cell makes at its top level."""
+    return [node for node in tree.body if getattr(node, "name", "") == name]
 
 
 def _sources(answer: Any, namespace: dict[str, Any], cells: Sequence[str]) -> Iterator[ast.AST]:
