@@ -124,7 +124,7 @@ def test_every_command_has_help_with_an_example(command, bdlab):
         (["run", "badnets", "--data", "digit"], "error: dataset must be one of"),
         (["run", "badnets", "--data", "speech"], "error: data set 'speech' needs fsdd/fsdd.npz below"),
         (["reproduce", "stripe"], "error: paper must be one of attacks, availability, badnets, "),
-        (["zoo", "show", "signs"], "error: name must be one of digits-clean, "),
+        (["zoo", "show", "signs"], "error: name must be one of digits-badnets, "),
         (["zoo", "build", "signs"], "error: name must be one of digits-clean, "),
         (["run", "badnets", "--set", "relabel=all_to_one(77)"], "error: target must be in 0..9 for 10 classes, got 77"),
         (

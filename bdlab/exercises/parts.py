@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def unchanged(points: float, draws: Draws, *, after: str | None = "values", **mo
         return {name: tried.sub.value(ref) for name, ref in tried.watched.items()}
 
     def judge(draw: Draw, got: dict[str, Any]) -> Properties:
-        return {f"your function changed its input {name}": same(value, draw[name]) for name, value in got.items()}
+        return {f"your function changed its input {name}": equal(value, draw[name]) for name, value in got.items()}
 
     return Part("unchanged", points, draws, "the inputs are as they were", look=look, judge=judge, watched=True,
                 after=after, **more)  # fmt: skip
@@ -76,8 +77,8 @@ def state_restored(points: float, draws: Draws, *, after: str | None = "values",
             net, mine, moved = built(made), got[name], f"{name} is left in another mode, train or eval, than it came in"
             state = {key: value.clone() for key, value in net.state_dict().items()}
             found |= {
-                f"your function changed weights or statistics of {name}": same(mine["state"], state),
-                f"your function left other gradients in {name}": same(mine["gradients"], FIXTURES["gradients"](net)),
+                f"your function changed weights or statistics of {name}": equal(mine["state"], state),
+                f"your function left other gradients in {name}": equal(mine["gradients"], FIXTURES["gradients"](net)),
                 moved: same(mine["answers"], _answers(net, made)),
             }
         return found
@@ -150,15 +151,21 @@ def built(value: Any) -> Any:
     return type(value)(map(built, value)) if isinstance(value, list | tuple) else value
 
 
-def same(got: Any, expected: Any) -> bool:
-    """Whether two plain outcomes are the same, tensors in kind, shape and value."""
+def equal(got: Any, expected: Any) -> bool:
+    """Whether what must stay as it was is the same to the last bit."""
+    return same(got, expected, relative=0.0, absolute=0.0)
+
+
+def same(got: Any, expected: Any, relative: float = 1e-5, absolute: float = 1e-6) -> bool:
+    """Whether two plain outcomes are the same, tensors in kind, shape and, within the tolerances, value."""
+    within = partial(same, relative=relative, absolute=absolute)
     if isinstance(expected, Tensor):
         alike = isinstance(got, Tensor) and got.shape == expected.shape and got.dtype == expected.dtype
-        return alike and bool(torch.isclose(got, expected, rtol=1e-5, atol=1e-6, equal_nan=True).all())
+        return alike and bool(torch.isclose(got, expected, rtol=relative, atol=absolute, equal_nan=True).all())
     if isinstance(expected, list | tuple):
-        return isinstance(got, list | tuple) and len(got) == len(expected) and all(map(same, got, expected))
+        return isinstance(got, list | tuple) and len(got) == len(expected) and all(map(within, got, expected))
     if isinstance(expected, dict):
-        return isinstance(got, dict) and set(got) == set(expected) and all(same(got[key], expected[key]) for key in got)
+        return isinstance(got, dict) and set(got) == set(expected) and all(within(got[key], expected[key]) for key in got)
     return type(got) is type(expected) and bool(got == expected)
 
 

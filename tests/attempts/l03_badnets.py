@@ -121,6 +121,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("stamp", S + CHECK + WINDOW + PASTE.replace("    return", "    pattern.zero_()\n    return"), 3, "changed its input pattern"),
     # --- stamp: two at once ---
     ("stamp", S + WINDOW.replace("x.clone()", "x") + PASTE, 2, "writes into x itself"),
+    ("stamp", S + CHECK + "    x.add_(1e-7)\n" + WINDOW + PASTE, 3, "changed its input x"),
     ("stamp", S + WINDOW + "    part[:] = pattern\n    return out", 0, "You paste the whole box"),
     # --- poison: right ---
     ("poison", P + ROWS + COPY + MARK + END, 5, "Next:"),
