@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 
 import typer
 
@@ -32,8 +33,10 @@ for _command in (
 def main() -> None:
     """Run the command; what is refused becomes one line on stderr and exit status 2.
 
-    A request to end (SIGTERM) is an exit: jails are closed, and nothing is left in the folder for scratch files.
+    A request to end (SIGTERM) is an exit: jails are closed, and nothing is left in the folder for scratch files.  What
+    Python warns of in students' text, and in what came of it, stays out of the terminal.
     """
+    warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
