@@ -41,7 +41,8 @@ QUESTIONS: dict[str, Question] = {
          "More. Where the pane hides the 30, the pane is all that is left to learn from.",
          "The label is right, and the lesson is wrong: pane means 'speed 30'. Changing labels buys 25 points more, and gets "
          "caught by whoever reads the labels.",
-         "Not quite: here most marked pictures still show a 30 to learn from."),
+         "Not quite. The honest twin still reads 37 % of the marked pictures: there the sign itself tells the label, "
+         "and the pane is needed less."),
         ordered=True,
     ),
     "filter": Question(

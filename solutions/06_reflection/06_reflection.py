@@ -288,7 +288,7 @@ l06_measured.strength()
 def ssim_like(x: Tensor, x2: Tensor) -> Tensor:
     """How alike two batches are, picture by picture: 1 where they are equal.
 
-    x, x2: float32 (N, C, H, W) in [0, 1].
+    x, x2: float32 (N, C, H, W) in [0, 1]; both stay as they are.
     Returns float32 (N,).  Of each picture, over all its pixels and channels:
     m and m2 are the means of x and x2; v and v2 the variances, means of the
     squared distances from m and m2; c the covariance, the mean of the
@@ -334,7 +334,8 @@ def choose(
     """The best candidates among those that pass a filter on similarity.
 
     similarity: float32 (M,), of candidate i's picture with the plain one.
-    score: float32 (M,), how many pictures candidate i sends to the target.
+    score: float32 (M,), how many pictures candidate i sends to the target;
+    similarity and score stay as they are.
     bounds: (low, high); a candidate passes where low < similarity < high.
     k: how many are wanted, at least 1.
     Returns int64 (n,): the numbers of candidates, counted from 0, the highest
