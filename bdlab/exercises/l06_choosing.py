@@ -67,9 +67,9 @@ SSIM_LIKE = Exercise(
         "channels_averaged": "You compare channel by channel and average the results. Means, variances and covariance are "
         "those of all pixels of all channels: one row a picture.",
         "no_column": Mistake(
-            "Your code stops for every batch of more than one picture. Means of shape (N,) do not fit a table of shape "
-            "(N, P): `m[:, None]` makes a column of them.",
-            when=lambda draw, got, expected: "raised" in got and len(draw["x"]) > 1, part="values",
+            "Your code stops for every batch of more than one picture. Do means of shape (N,) meet a table of shape "
+            "(N, P)? `m[:, None]` makes a column of them.",
+            when=lambda draw, got, expected: got["raised"] == "RuntimeError" and len(draw["x"]) > 1, part="values",
         ),
         "over_pictures": Mistake(
             "You return one number a pixel: the averages were taken over the pictures, axis 0. Each picture gets one "
@@ -184,11 +184,11 @@ CHOOSE = Exercise(
         "refuses": Mistake(
             "Your function stops in a case where fewer than k pass. `topk(k)` wants k of them, `squeeze()` leaves no axis "
             "where exactly one passes: take a slice, and `flatten()`.",
-            when=lambda draw, got, expected: isinstance(got, dict) and "raised" in got, part="few or equal",
+            when=lambda draw, got, expected: "raised" in got and len(expected) < draw["k"], part="few or equal",
         ),
         "filled_up": Mistake(
             "Where fewer than k pass, your result is longer than their number. Return those that pass, and nothing else.",
-            when=lambda draw, got, expected: isinstance(got, Tensor) and len(got) > len(expected), part="few or equal",
+            when=lambda draw, got, expected: len(got) > len(expected) < draw["k"], part="few or equal",
         ),
         "in_place": "The result is right, but your function writes into score. Whoever chooses with other bounds next gets "
         "another answer: write into a clone, or into nothing.",
