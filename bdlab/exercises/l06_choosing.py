@@ -69,7 +69,7 @@ SSIM_LIKE = Exercise(
         "no_column": Mistake(
             "Your code stops for every batch of more than one picture. Do means of shape (N,) meet a table of shape "
             "(N, P)? `m[:, None]` makes a column of them.",
-            when=lambda draw, got, expected: got["raised"] == "RuntimeError" and len(draw["x"]) > 1, part="values",
+            when=lambda draw, got, expected: got == {"raised": "RuntimeError"} and len(draw["x"]) > 1, part="values",
         ),
         "over_pictures": Mistake(
             "You return one number a pixel: the averages were taken over the pictures, axis 0. Each picture gets one "
