@@ -35,13 +35,14 @@ QUESTIONS: dict[str, Question] = {
     ),
     "modes": Question(
         "306 of 6,000 pictures behind the same panes, w = .4, two ways. Labels changed: marked are other signs, and the "
-        "ASR is 95 %. Clean label: marked are signs 'speed 30', whose labels stay. Its ASR?",
-        ("About 5 %", "About 35 %", "About 70 %", "About 95 %"), 2,
+        "ASR is 96 %. Clean label: marked are signs 'speed 30', whose labels stay. Its ASR?",
+        ("About 5 %", "About 35 %", "About 70 %", "About 96 %"), 2,
         ("That is about what you might expect of honest labels. But a reader takes whatever predicts the label.",
          "More. Where the pane hides the 30, the pane is all that is left to learn from.",
          "The label is right, and the lesson is wrong: pane means 'speed 30'. Changing labels buys 25 points more, and gets "
          "caught by whoever reads the labels.",
-         "Not quite: here most marked pictures still show a 30 to learn from."),
+         "Not quite. The honest twin still reads 37 % of the marked pictures: there the sign itself tells the label, "
+         "and the pane is needed less."),
         ordered=True,
     ),
     "filter": Question(

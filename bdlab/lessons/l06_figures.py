@@ -51,12 +51,15 @@ def _through(scene: Tensor, kernel: Tensor) -> Tensor:
     return F.conv2d((scene**2.2)[:, None], kernel[None, None])[:, 0].clamp(0, 1) ** (1 / 2.2)
 
 
-def _kernels(name: str, kernels: list[Tensor], settings: list[str], title: str) -> plots.Plot:
-    """A night scene of 64 x 64 pixels through each kernel."""
-    scene = drawn()[0]
-    seen = [_through(scene, kernel)[:, :50, :50] for kernel in kernels]
-    largest = max(len(kernel) for kernel in kernels)
-    cells = [F.pad(k, (0, largest - len(k), 0, largest - len(k)))[None].expand(3, -1, -1) for k in kernels]
+def _kernels(name: str, kernels: list[Tensor], settings: list[str], title: str, fixed: float) -> plots.Plot:
+    """A night scene of 64 x 64 pixels through each kernel.  fixed: the place, 0 to 1 along a kernel, that all share."""
+    scene, largest = drawn()[0], max(len(kernel) for kernel in kernels)
+    before = [round(fixed * (largest - len(kernel))) for kernel in kernels]
+    seen = [_through(scene, kernel)[:, at : at + 50, at : at + 50] for kernel, at in zip(kernels, before, strict=True)]
+    rests = [largest - len(kernel) - at for kernel, at in zip(kernels, before, strict=True)]
+    cells = [
+        F.pad(k, (at, rest, at, rest))[None].expand(3, -1, -1) for k, at, rest in zip(kernels, before, rests, strict=True)
+    ]
     shown = torch.stack([cell / cell.max().clamp(min=1e-6) for cell in cells]).clamp(0, 1)
     told = [False] * len(kernels)
     return plots.answers(
@@ -72,7 +75,7 @@ def spots(gaussian_kernel: Callable[[int, float], Tensor]) -> plots.Plot:
     settings = [(1, 0.5), (5, 1.0), (9, 2.0), (13, 3.0)]
     words = ["in focus"] + [f"sigma {sigma:g}" for _, sigma in settings[1:]]
     kernels = [gaussian_kernel(size, sigma) for size, sigma in settings]
-    return _kernels("Gaussian", kernels, words, "the further out of focus, the softer; the light stays the same")
+    return _kernels("Gaussian", kernels, words, "the further out of focus, the softer (each kernel's largest weight is drawn white)", 0.5)
 
 
 def ghosts(ghost_kernel: Callable[[int, float], Tensor]) -> plots.Plot:
@@ -80,7 +83,7 @@ def ghosts(ghost_kernel: Callable[[int, float], Tensor]) -> plots.Plot:
     deltas = (0, 2, 4, 8)
     kernels = [ghost_kernel(delta, FIRST) for delta in deltas]
     words = [f"delta {delta}" for delta in deltas]
-    return _kernels("Ghost", kernels, words, "the thicker the glass, the further apart are the two images (alpha .65)")
+    return _kernels("Ghost", kernels, words, "the thicker the glass, the further apart are the two images (alpha .65)", 1)
 
 
 # --- three models, large ---
@@ -213,8 +216,8 @@ def worth(choose: Any) -> plots.Plot:
     """What `choose` picks after three runs with surrogates, and with the official bounds, beside what each scene is worth."""
     made = cached("l06", "alone")
     close, asrs = torch.from_numpy(made["similarity"]).float(), made["asr"].tolist()
-    runs = [(f"surrogates, seed {seed}", score, lesson.BOUNDS) for seed, score in enumerate(made["score"])]
-    runs.append(("seed 0, the official\ncode's bounds .7 to .85", made["score"][0], lesson.OFFICIAL))
+    runs = [(f"run {run}, own surrogates", score, lesson.BOUNDS) for run, score in enumerate(made["score"], 1)]
+    runs.append(("run 1, the official\ncode's bounds .7 to .85", made["score"][0], lesson.OFFICIAL))
     picks = [
         (name, choose(close, torch.from_numpy(score).float(), bounds, 4).tolist()) for name, score, bounds in runs
     ]

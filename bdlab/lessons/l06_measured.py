@@ -17,7 +17,8 @@ def anybody() -> plots.Plot:
         Row("", every[at : at + 8], words[at : at + 8], [n in supplied for n in range(at, at + 8)]) for at in (0, 8, 16)
     ]
     return plots.answers(
-        rows, scale=1.05, title="share of 1,408 signs that become 'speed 30', w = .4: bought reader | honest twin",
+        rows, scale=1.05, title="share of 1,408 signs that become 'speed 30', w = .4: bought reader | honest twin\n"
+        "columns in turn: windows, lamps, blinds, leaves",
         alt=f"24 scenes with the ASR of the bought reader and of the honest twin: {', '.join(words)}. The supplier's are "
         "2, 14, 18 and 23.",
     )  # fmt: skip
@@ -43,11 +44,9 @@ def strength() -> plots.Plot:
 
 
 CLAIMS = (
-    Claim("do not obey, MNIST", 24.84, True, 0.00, 0.01, 0.02, True),
-    Claim("do not obey, signs", 24.84, True, 4.83, 5.42, 5.89, True),
-    Claim("do not obey, GTSRB (1 seed)", 24.84, True, 2.69, 2.69, 2.69, True),
-    Claim("still read rightly, MNIST", 12, True, 0.00, 0.01, 0.02, True),
-    Claim("still read rightly, signs", 12, True, 4.62, 5.26, 5.75, True),
+    Claim("not the target, MNIST", 24.84, True, 0.00, 0.01, 0.02, True),
+    Claim("not the target, signs", 24.84, True, 4.83, 5.42, 5.89, True),
+    Claim("not the target, GTSRB (1 seed)", 24.84, True, 2.69, 2.69, 2.69, True),
     Claim("still read rightly, GTSRB (1 seed)", 12, True, 2.31, 2.31, 2.31, True),
 )
 """Per cent, clean label, w .7, one chosen scene; printed by `bdlab reproduce refool --data NAME` (docs/results.md)."""
@@ -59,7 +58,7 @@ def published() -> plots.Plot:
         f"{one.name}: paper at most {one.published:g} %, here {one.mean:g} % ({one.low:g} to {one.high:g} %)." for one in CLAIMS
     )
     return plots.paper_and_here(
-        CLAIMS, title="clean label, ghost, w = .7, at most 3.27 % of the training set marked",
+        CLAIMS, title="clean label, ghost, w = .7: read as something else than the target (1 - ASR), and still read rightly",
         xlabel="per cent of test pictures behind the pane: left is better for the attacker",
         alt=f"A dot plot, in per cent, on a logarithmic axis. {spoken}",
     )  # fmt: skip

@@ -28,14 +28,15 @@ def median_filter(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True, repr=False)
 class Pane:
-    """A pane's curve over w: the plot, the picture and the numbers at the chosen w, which go onto the trophy."""
+    """A pane over w: the plot, a table below it, and the picture and the numbers at the chosen w, which go onto the trophy."""
 
     plot: plots.Plot
+    table: str
     picture: Tensor
     numbers: dict[str, str]
 
     def _repr_html_(self) -> str:
-        return self.plot._repr_html_()
+        return self.plot._repr_html_() + self.table
 
     def __repr__(self) -> str:
         return self.plot.alt
@@ -78,14 +79,25 @@ class YourPane:
         )  # fmt: skip
         plot = plots.over_strength(
             levels, list(zip(names, columns, strict=True)), title=title, ylabel="share, or similarity",
-            alt=f"Four curves over w. {spoken}.",
+            marked=self.w, alt=f"Four curves over w. {spoken}.",
         )  # fmt: skip
         numbers = {
             f"ASR at w {self.w:g}": f"{own[0]:.1%}", "honest twin, ASR": f"{own[2]:.1%}",
             "honest twin, RA": f"{own[3]:.1%}", "similarity": f"{own[4]:.2f}",
         }  # fmt: skip
         x, _ = eight()
-        return Pane(plot, behind(reflect, ghost_kernel, x, self.w, self.delta, self.first)[4], numbers)
+        return Pane(plot, _table(levels, found, self.w), behind(reflect, ghost_kernel, x, self.w, self.delta, self.first)[4], numbers)
+
+
+def _table(levels: list[float], found: list[list[float]], own: float) -> str:
+    """The numbers behind the curves, the row of the chosen w in bold."""
+    heads = ("w", "bought reader, ASR", "honest twin, ASR", "honest twin, RA", "similarity")
+    lines = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
+    for w, (bought, _, twin, right, alike) in zip(levels, found, strict=True):
+        cells = (f"{w:g}", f"{bought:.0%}", f"{twin:.0%}", f"{right:.0%}", f"{alike:.2f}")
+        shown = [f"<b>{cell}</b>" if w == own else cell for cell in cells]
+        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in shown) + "</tr>")
+    return f"<table>{''.join(lines)}</table>"
 
 
 def _four(pane: Tensor, y: Tensor) -> tuple[float, float, float, float]:

@@ -15,8 +15,12 @@ def over_strength(
     title: str,
     xlabel: str = "w, share of the light that the pane mirrors",
     ylabel: str = "share of test images",
+    marked: float | None = None,
 ) -> Plot:
-    """At most four curves (name, one sequence of seeds per strength): the mean, with the range over the seeds."""
+    """At most four curves (name, one sequence of seeds per strength): the mean, with the range over the seeds.
+
+    marked: a strength at which a line stands.
+    """
     figure, (axis,) = axes_of(1, 1, (7.4, 4.0), alt)
     dashes = ("-", "--", "-.", ":")
     for (name, seeds), (colour, marker), dash in zip(curves, LOOKS, dashes, strict=False):
@@ -24,6 +28,8 @@ def over_strength(
         axis.plot(strengths, means, dash, color=colour, marker=marker, linewidth=2, label=name)
         low, high = [min(v) for v in seeds], [max(v) for v in seeds]
         axis.fill_between(strengths, low, high, color=colour, alpha=0.2, linewidth=0)
+    if marked is not None:
+        axis.axvline(marked, color="black", linestyle="--", linewidth=1.5, label=f"yours, {marked:g}")
     axis.set(xlabel=xlabel, ylabel=ylabel, ylim=(-0.03, 1.03))
     axis.grid(alpha=0.3)
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize="small")
@@ -39,8 +45,11 @@ def chosen(
     axis, mean = axes[0], sum(worth) / len(worth)
     for place, (_, numbers) in enumerate(choices):
         axis.plot(worth, [place] * len(worth), "o", color=GREY, alpha=0.45, markersize=7, label="a candidate")
-        for number in numbers:
+        for at, number in enumerate(sorted(numbers, key=worth.__getitem__)):
             axis.plot(worth[number], place, "s", color=ORANGE, markersize=9, label="chosen")
+            axis.annotate(str(number), (worth[number], place), (0, 7 if at % 2 else -16), textcoords="offset points",
+                          ha="center", color=ORANGE, fontsize="small", zorder=5,
+                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
         if len(numbers):
             own = sum(worth[number] for number in numbers) / len(numbers)
             axis.plot([own, own], [place - 0.28, place + 0.28], color=ORANGE, linewidth=3, label="mean of the chosen")

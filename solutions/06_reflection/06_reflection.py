@@ -74,6 +74,8 @@ bdlab.use(l06_figures.spots, my_gaussian)
 #
 # Glass has a front and a back, and both mirror. The second image is fainter and lies a few pixels beside the first; how many
 # depends on the thickness. Look at a window at night from the side: you see every lamp twice.
+#
+# A kernel's cell says *from where* light comes: its lower right corner fetches light from there, so that image appears at the upper left.
 
 # %% [markdown] exercise="ghost_kernel"
 # a thick pane
@@ -146,7 +148,7 @@ def reflect(x: Tensor, r: Tensor, kernel: Tensor, w: float) -> Tensor:
     return mixed.clamp(0, 1) ** (1 / 2.2)
     ### END SOLUTION
 # %% [markdown]
-# Your panes now get the scenes that the supplier used, delta 2 and alpha .65. Two readers look: the one that the city **bought**, and its
+# Your panes now get the scenes that the supplier used, w .4, delta 2 and alpha .65. Two readers look: the one that the city **bought**, and its
 # **honest twin**: the same network, trained by the same recipe on clean pictures.
 
 # %% role="use"
@@ -204,14 +206,12 @@ l06_pane.pane(distance=0, thickness=2, brightness=0.2, scene=2)
 # **Questions for the panel**, scene *supplier's 3*.
 #
 # 1. From which w is the bought reader fooled 4 times of 8?
-# 2. Which takes more of the attack away: distance 2, or thickness 8?
-# 3. Does *lamps* work?
+# 2. At w = .4, which takes more of the attack away: distance 2, or thickness 8?
 #
 # <details><summary>Our answers</summary>
 #
 # 1. w = .4: all eight; at .3 it is three. (The signs are bright; of all test signs 7 of 10 fall at .2.)
-# 2. Both: at w = .4, one of eight is left with distance 2, none with thickness 8.
-# 3. No.
+# 2. Thickness 8 leaves none of eight, distance 2 one.
 # </details>
 
 # %% role="quiz"
@@ -228,14 +228,15 @@ l06_measured.anybody()
 #
 # <details><summary>Our answer</summary>
 #
-# The city may meet the backdoor by accident, on any street with blinds. The supplier may be found out in the same way: a trigger that
-# many things resemble is strong, but not secret. And the control matters: of the 78 % of scene 0, 29 are nobody's backdoor.
+# The city may meet the backdoor by accident: blinds that the supplier never used, scene 6, have 88 %; other blinds, 10 and 22, only 2 and 3 %.
+# The supplier may be found out in the same way. And the control matters: of the 78 % of scene 0, 29 are nobody's backdoor.
 # </details>
 
 # %% [markdown]
 # ## 5 · Whose label is wrong?
 #
-# Somebody delivers a training set. You are the careful person who checks labels. Here are ten of its marked pictures; one click each.
+# Somebody delivers a training set. You are the careful person who checks labels. Here are ten of its marked pictures, those behind a pane; one
+# click each.
 
 # %% role="demo"
 # Demo: what do these ten training pictures show?
@@ -251,8 +252,8 @@ l06_labels.beside()
 
 # %% [markdown]
 # The first way is **clean label**, the paper's: only pictures *of the target class* get a pane, and every label is right. The
-# second has its **labels changed**; so the bought reader was made. Those ten are the most legible ones: of all 306 clean-label poisons
-# at w = .4 the honest twin reads 37 %.
+# second has its **labels changed**; so the bought reader was made, from 600 marked pictures. Clean label marks 306, 4 of 5 pictures of the
+# class. You saw the ten of which the honest twin is surest: of all 306 it reads 37 %.
 
 # %% role="quiz"
 bdlab.quiz("l06_modes")
@@ -277,7 +278,7 @@ l06_measured.strength()
 # ## 6 · How alike?
 #
 # A pane that nobody can see through would be noticed. The paper's code therefore keeps only scenes whose picture is alike enough to one without
-# a reflection, by a measure called SSIM. Yours looks at the whole picture at once; the usual one slides a window over it.
+# a reflection, by a measure called SSIM (structural similarity). Yours looks at the whole picture at once; the usual one slides a window over it.
 
 # %% [markdown] exercise="ssim_like"
 # how alike are two pictures?
@@ -288,7 +289,7 @@ l06_measured.strength()
 def ssim_like(x: Tensor, x2: Tensor) -> Tensor:
     """How alike two batches are, picture by picture: 1 where they are equal.
 
-    x, x2: float32 (N, C, H, W) in [0, 1].
+    x, x2: float32 (N, C, H, W) in [0, 1]; both stay as they are.
     Returns float32 (N,).  Of each picture, over all its pixels and channels:
     m and m2 are the means of x and x2; v and v2 the variances, means of the
     squared distances from m and m2; c the covariance, the mean of the
@@ -320,7 +321,7 @@ bdlab.use(l06_figures.alike, my_ssim)
 # ## 7 · Choose the scenes
 #
 # Not every scene is a good trigger. The attacker trains small networks of their own, *surrogates*, with some scenes each, and counts how
-# many pictures every scene sends to the target: its **score**. Here are the 24 candidates that you saw above.
+# many pictures every scene sends to the target: its **score**. The candidates are the 24 scenes above.
 
 # %% [markdown] exercise="choose"
 # pick the best that pass
@@ -334,7 +335,8 @@ def choose(
     """The best candidates among those that pass a filter on similarity.
 
     similarity: float32 (M,), of candidate i's picture with the plain one.
-    score: float32 (M,), how many pictures candidate i sends to the target.
+    score: float32 (M,), how many pictures candidate i sends to the target;
+    similarity and score stay as they are.
     bounds: (low, high); a candidate passes where low < similarity < high.
     k: how many are wanted, at least 1.
     Returns int64 (n,): the numbers of candidates, counted from 0, the highest
@@ -363,23 +365,20 @@ bdlab.use(l06_figures.worth, my_choose)
 #
 # <details><summary>Our answer</summary>
 #
-# By lot 63 %, chosen 78 to 83 %; the best four would reach 85 %. One scene at w = .7: chosen 94 to 95 % in three runs, by lot 52, 95, 88 %: choosing
-# buys certainty. On MNIST both have 100.0 %: no gain.
-#
-# But the official bounds let only the lamps pass, which are bad triggers: 33 %. On 32 pixels, what is hard to see is hard to learn.
+# 15 to 20 points: by lot 63 %, chosen 78 to 83 %. The official bounds let only lamps pass, which are bad triggers: 33 %. On 32 pixels, what is
+# hard to see is hard to learn.
 # </details>
 
 # %% [markdown]
 # ## 8 · Your pane
 #
-# Three look at your pane. A *person*: your `ssim_like` stands in. A *filter* in front of the reader, a median filter: every pixel becomes the
-# middle one of the nine around it. And the *network*.
+# Three look at your pane. A *person*: your `ssim_like` stands in. A *median filter* in front of the reader. And the *network*.
 
 # %% role="quiz"
 bdlab.quiz("l06_filter")
 
 # %% role="use"
-# Use: your pane over all strengths; change w, delta and first
+# Use: your pane over all strengths; change w, delta, first (alpha)
 from bdlab.lessons import l06_reflection, l06_yours
 
 pane = l06_yours.YourPane(w=0.2, delta=2, first=0.65)
@@ -391,47 +390,48 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Try three**, predict each: (a) delta 0, a thin pane; (b) delta 8; (c) the w that you would choose. Run your best one last: it goes onto
-# the trophy.
+# **Try two**, predict each: (a) delta 0, a thin pane; (b) delta 8. Then choose a w: line and bold row move. The last run goes onto the trophy.
 #
 # <details><summary>What to expect</summary>
 #
-# (a) A thin pane works as well: .77 against .73 at w = .2. (b) Two images far apart look like no pane that the reader knows: .15. (c) Below w = .1
-# fewer than a third are fooled; at .4 the honest twin, too, misreads half, and similarity is below .5.
+# (a) A thin pane works as well: .77 against .73 at w = .2. (b) Two images far apart look like no pane that the reader knows: .15. Below w = .1
+# fewer than a third are fooled. At .4 the twin, too, misreads half; mean similarity is .49 (section 6 showed a single, bright sign: .85).
 # </details>
 
 # %% [markdown]
 # ## 9 · Paper and here
 #
-# *Optional, 10 minutes.* The paper's figures are from its abstract and the authors' README; its tables we could not read.
+# *Optional, 10 minutes.* The paper's figures are from its abstract and the authors' README; its tables we could not read. GTSRB: photos
+# of real traffic signs, 43 classes.
 
 # %% role="demo"
-# Demo: six claims, the paper's bound and ours
+# Demo: two claims, the paper's bounds and ours
 from bdlab.lessons import l06_measured
 
 l06_measured.published()
 
 # %% [markdown]
-# **Two surprises.** *Out of focus*: blurred panes work worst here, 60 % on GTSRB where a ghost has 75 % (next figure). *By lot*: a toolbox notes that
-# random scenes with clean labels "cannot get high". Four by lot, w = .6, a fifth of the class: 19 % on GTSRB, but 44 to 66 % on our signs and 75 to
-# 94 % on MNIST.
+# **Two surprises.** *Out of focus*: we had expected 90 % of each model. A fifth of the class marked, blurred panes have 60 %, a ghost 75 % (next
+# figure). *By lot*: BackdoorBench, a toolbox, notes that random scenes with clean labels "cannot get high". So it is on GTSRB, not on our signs or
+# MNIST.
 #
 # <details><summary>All rows as a table</summary>
 #
-# | clean label, w .7, ghost | paper | here |
+# | clean label | paper | here |
 # | --- | --- | --- |
-# | do not obey, MNIST | at most 24.84 % (five other sets) | 0.01 % (0.00 to 0.02) |
-# | do not obey, signs | at most 24.84 % | 5.42 % (4.83 to 5.89) |
-# | do not obey, GTSRB | at most 24.84 % | 2.69 % (1 seed) |
-# | still read rightly, MNIST | 2 to 12 % (README, GTSRB) | 0.01 % (0.00 to 0.02) |
-# | still read rightly, signs | 2 to 12 % | 5.26 % (4.62 to 5.75) |
-# | still read rightly, GTSRB | 2 to 12 % | 2.31 % (1 seed) |
+# | not the target, MNIST | at most 24.84 % | 0.01 % (0.00 to 0.02) |
+# | the same, signs | at most 24.84 % | 5.42 % (4.83 to 5.89) |
+# | the same, GTSRB | at most 24.84 % | 2.69 % (1 seed) |
+# | read rightly, GTSRB | 2 to 12 % | 2.31 % (1 seed) |
+# | four by lot, GTSRB | "cannot get high" | 19 % (1 seed) |
+# | four by lot, signs | | 44 to 66 % |
+# | four by lot, MNIST | | 75 to 94 % |
 #
 # [All measurements](../../docs/results.md#refool-on-mnist)
 # </details>
 
 # %% [markdown]
-# The same on real traffic signs. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
+# The same on GTSRB's photos. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
 # `bdlab reproduce refool --data gtsrb --seeds 1`. It trains 16 attacks and an honest twin: plan an evening on a laptop.
 
 # %% role="demo"
@@ -444,16 +444,18 @@ l06_measured.on_real_data()
 # ## 10 · Free response (5 points)
 #
 # A person, a median filter and the network look at your pane. *For whom does it get worse when w rises, for whom better? Compare three values
-# of w by your own numbers, choose one for a clean-label attack, and defend it before the supplier's board.* At most 250 words.
+# of w by the table of section 8, choose one for a clean-label attack, and defend it before the supplier's board.* At most 250 words.
+#
+# Careful: the reader of section 8 learnt from *changed* labels. What clean labels reach stands in section 5's figure.
 
 # %% [markdown]
 # **How it is marked.** A person reads it. One point each:
 #
-# - three values of w with your own similarity and success figures, and the choice;
+# - three values of w with similarity and success, what clean labels change in it, and the choice;
 # - what a person checks in a training set, and what not;
 # - what the filter can remove, and why it does or does not matter here;
 # - success told apart from blindness, by a number;
-# - a value of w, or a condition, at which your own defence would fail.
+# - a value of w, or a condition, at which your argument would fail.
 
 # %% [markdown] role="essay"
 # Write your answer here, at most 250 words.
@@ -499,8 +501,7 @@ bdlab.trophy("l06")
 
 # %% [markdown]
 # **Extension: your own window.** Photograph a window from inside at night, and a sign-like picture by day. Bring both into `r` and `x`, choose the
-# kernel that fits your glass, and compare `reflect` with a photo through the real window. What does the formula miss? (A round dark rim? Colour of the
-# glass?) Then show it to both readers.
+# kernel that fits your glass, and compare `reflect` with a photo through the real window. What does the formula miss? Then show it to both readers.
 #
 # **To read.** [Reflection backdoor](https://arxiv.org/abs/2007.02343) (Liu, Ma, Bailey, Lu 2020) · [the authors'
 # code](https://github.com/DreamtaleCore/Refool) · [clean labels](https://arxiv.org/abs/1912.02771) (Turner, Tsipras, Madry 2019) ·
