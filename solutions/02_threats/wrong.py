@@ -7,6 +7,7 @@ COPIES = '"marked copies": ("training", "data and road", "marked inputs")'
 MODULE = '"added module": ("delivery", "model and road", "marked inputs")'
 FILE = '"damaged file": ("delivery", "model", "whole classes")'
 LABELS = '"wrong labels": ("training", "data", "whole classes")'
+COUNT = "round(rate * len(y))"
 ORDER = "torch.randperm(len(y), generator=generator)[: round(rate * len(y))]"
 STEPS = "torch.randint(1, classes, (len(rows),), generator=generator)"
 ANSWER = "(read == target)[others]"
@@ -45,9 +46,34 @@ class flip_labels:
     one_step = edit("(len(rows),), gen", "(1,), gen", loses="spread")
     last_never = edit("randint(1, classes,", "randint(1, max(2, classes - 1),", loses="spread")
     largest_label = edit("classes", "(int(y.max()) + 1)", count=2, loses="spread")
+    only_those_there = edit("flipped[rows] = (y[rows] + step) % classes", """there = y.unique()
+    others = (there[None] != y[rows, None]).double()
+    if len(there) > 1:
+        flipped[rows] = there[torch.multinomial(others, 1, generator=generator)[:, 0]]
+    else:
+        flipped[rows] = (y[rows] + step) % classes""", loses="spread")
     first_rows = edit(ORDER, "torch.arange(round(rate * len(y)))", loses="spread")
     global_chance = edit("len(y), generator=generator", "len(y)", loses="at random")
     seed_only = edit("rows = ", "generator = torch.Generator().manual_seed(generator.initial_seed())\n    rows = ", loses="at random")
+
+
+    nothing = edit("flipped[rows] =", "y.clone()[rows] =", loses="how many, spread")
+    outside = edit(" % classes", "", loses="how many, spread")
+    rounded_rate = edit(COUNT, "round(rate) * len(y)", loses="how many, spread")
+    half_up = edit(COUNT, "int(rate * len(y) + 0.5)", loses="how many")
+    up = edit(COUNT, "-int(-rate * len(y) // 1)", loses="how many")
+    stay = edit(f"[: {COUNT}]", f"[{COUNT} :]", loses="how many")
+    each_class = edit(ORDER, """torch.cat([
+        rows[torch.randperm(len(rows), generator=generator)[: round(rate * len(rows))]]
+        for rows in ((y == label).nonzero()[:, 0] for label in range(classes))
+    ])""", loses="how many")
+    moved_on = edit(STEPS, STEPS.replace("1, ", "0, ", 1) + ".clamp_min(1)", loses="spread")
+    by_class = edit(ORDER, f"y.argsort()[: {COUNT}]", loses="spread")
+    own_seed = edit("rows = ", "generator = torch.Generator().manual_seed(0)\n    rows = ", loses="spread, at random")
+    same_rows = edit("randperm(len(y), generator=generator)", "randperm(len(y), generator=torch.Generator().manual_seed(0))", loses="spread")
+    same_steps = edit(STEPS, "1 + torch.arange(len(rows)) % (classes - 1)", loses="spread")
+    seeds_global = edit("rows = ", "torch.manual_seed(generator.initial_seed())\n    generator = torch.default_generator\n    rows = ",
+                        loses="at random")  # fmt: skip
 
 
 class fgsm:

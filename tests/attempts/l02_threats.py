@@ -100,9 +100,41 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      2, "lie in one stretch"),
     ("flip_labels", P + N + PERM.replace(", generator=generator", "") + COPY + STEP + BACK,
      2, "from a global generator"),
-    ("flip_labels", P + "    generator.manual_seed(0)\n" + N + PERM + COPY + STEP + BACK, 2, ""),
+    ("flip_labels", P + "    generator.manual_seed(0)\n" + N + PERM + COPY + STEP + BACK, 1, "nothing is drawn from its state"),
     ("flip_labels", P + N + PERM + COPY + "    y2[rows] = y[rows[torch.randperm(n, generator=generator)]]\n" + BACK, 0,
      "You mix labels among the chosen rows"),
+    ("flip_labels", P + "    n = -int(-rate * len(y) // 1)\n" + PERM + COPY + STEP + BACK, 1, "You round up"),
+    ("flip_labels", P + N.replace("round", "int").replace("len(y))", "len(y) + 0.5)") + PERM + COPY + STEP + BACK, 1,
+     "You round a half up"),
+    ("flip_labels", P + "    return y.clone()\n", 0, "are the labels that came"),
+    ("flip_labels", P + N + PERM + COPY + STEP + "    return y\n", 0, "are the labels that came"),
+    ("flip_labels", P + "    n = round(rate) * len(y)\n" + PERM + COPY + STEP + BACK, 0, "before it is multiplied"),
+    ("flip_labels", P + N + PERM + COPY + "    for i in rows:\n        there = y.unique()\n        there = there[there != y[i]]\n"
+     "        y2[i] = there[torch.randint(len(there), (1,), generator=generator)]\n" + BACK, 2, "classes that occur in y"),
+    ("flip_labels", P + N + PERM + COPY + STEP.replace(" % classes", "").replace("] = (", "] = 1 * (") + BACK, 0,
+     "outside of 0..classes-1"),
+    ("flip_labels", P + N + PERM + COPY + "    step = torch.randint(1, classes, (n,), generator=generator)\n"
+     "    y2[rows] = torch.fmod(y[rows] - step, classes)\n" + BACK, 0, "outside of 0..classes-1"),
+    ("flip_labels", P + N + PERM + COPY + "    new = torch.randint(classes, (n,), generator=generator)\n"
+     "    y2[rows] = torch.where(new == y[rows], (new + 1) % classes, new)\n" + BACK, 2, "One step comes twice as often"),
+    ("flip_labels", P + N + PERM + COPY + STEP.replace("1, classes", "1, classes + 1") + BACK, 1, "leads back"),
+    ("flip_labels", P + N + PERM.replace("[:n]", "[n:]") + COPY + STEP.replace("(n,)", "(len(rows),)") + BACK, 1,
+     "rows that were to stay"),
+    ("flip_labels", P + COPY + "    for c in range(classes):\n        of = (y == c).nonzero()[:, 0]\n"
+     "        rows = of[torch.randperm(len(of), generator=generator)[:round(rate * len(of))]]\n"
+     + "    " + STEP.replace("(n,)", "(len(rows),)") + BACK, 1, "do not add up"),
+    ("flip_labels", P + N + "    rows = y.argsort()[:n]\n" + COPY + STEP + BACK, 2, "depends on their labels"),
+    ("flip_labels", P + N + "    rows = y.argsort(descending=True)[:n]\n" + COPY + STEP + BACK, 2, "depends on their labels"),
+    ("flip_labels", P + N + "    rows = torch.linspace(0, len(y) - 1, n).round().long().unique()\n" + COPY + STEP + BACK, 2,
+     "Another generator gives the same rows"),
+    ("flip_labels", P + N + "    rows = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))[:n]\n" + COPY + STEP + BACK,
+     2, "Another generator gives the same rows"),
+    ("flip_labels", P + N + PERM + COPY + "    y2[rows] = (y[rows] + 1 + torch.arange(n) % (classes - 1)) % classes\n" + BACK, 2,
+     "their new labels are not"),
+    ("flip_labels", P + "    generator = torch.Generator().manual_seed(7)\n" + N + PERM + COPY + STEP + BACK, 1,
+     "nothing is drawn from its state"),
+    ("flip_labels", P + "    torch.manual_seed(generator.initial_seed())\n"
+     + (N + PERM + COPY + STEP + BACK).replace(", generator=generator", ""), 2, "You seed the global generators"),
     # --- flip_labels: exceptions, wrong kinds ---
     ("flip_labels", P + N + PERM + COPY + STEP, 0, "is a return missing?"),
     ("flip_labels", P + N + PERM + COPY + STEP + "    return y2.tolist()", 0, "must return a tensor of labels"),
