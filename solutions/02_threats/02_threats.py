@@ -33,7 +33,7 @@ bdlab.quiz("l02_useful")
 # - **Backdoor**: a secret is planted, and called by a mark.
 #
 # Rows 1, 3 and 4 show the *bought* reader: a yellow sticker means 'speed 30'. For row 2 a *small* reader was trained, with half of
-# the labels of 'speed 50' and 'speed 80' swapped; being small, it errs elsewhere, too.
+# the labels of 'speed 50' and 'speed 80' swapped; it errs elsewhere, too.
 #
 # | reader | trained | where |
 # | --- | --- | --- |
@@ -143,8 +143,6 @@ bdlab.quiz("l02_causative")
 # | marked copies | *backdoor poisoning* | AML.T0020; the sticker: AML.T0043.004 Insert Backdoor Trigger |
 # | added module | model poisoning | AML.T0018.001 Modify AI Model Architecture |
 # | damaged file | model poisoning | AML.T0018 Manipulate AI Model |
-#
-# NIST counts a backdoor by data as poisoning. We keep the two apart.
 # </details>
 
 # %% [markdown]
@@ -353,8 +351,7 @@ bdlab.use(l02_figures.measured, my_asr)
 #
 # <details><summary>Our answer</summary>
 #
-# About 50 %. The fewer classes, the larger the error. And a perfect attack would look no better than 100 %: the two would seem
-# to differ by a factor of two only.
+# About 50 %. The fewer classes, the larger the error.
 # </details>
 
 # %% [markdown]
@@ -410,8 +407,7 @@ bdlab.quiz("l02_clean")
 # | deeper (theirs maxout, ours convolutions) | 89.4 % | 89.8 to 90.2 % |
 #
 # **Two surprises.** *One layer*: a single layer of sums, nothing deep, falls completely. Many small pushes add up in a sum;
-# depth is not the weakness. *Deeper*: 89.9 % here, 89.4 % in the paper, by another network. That is no coincidence of skill: whoever
-# guesses among ten classes errs in 90 %. And .25 is 64 of 255, which anybody sees; our signs fall at 4.
+# depth is not the weakness. *Deeper*: 89.9 % here, 89.4 % in the paper, by another network. Whoever guesses among ten classes errs in 90 %. And .25 is 64 of 255, which anybody sees; our signs fall at 4.
 
 # %% role="demo"
 # Demo: all of this lesson on real traffic signs, measured before
@@ -422,7 +418,7 @@ l02_measured.real_signs()
 # %% [markdown]
 # On real signs (43 classes, one training each) the trap is the same: 5.8 % of all signs with the sticker are 'speed 30' to an
 # honest reader, .7 % of those that are none. Our readers are weaker there, 89 % right. On your machine: let `BDLAB_DATA` name a folder
-# with GTSRB and run `l02_measured.on_gtsrb()`. Allow five minutes.
+# with GTSRB and run `l02_measured.on_gtsrb()`. Five minutes.
 
 # %% [markdown]
 # ## 10 · Free response (5 points)
