@@ -49,9 +49,9 @@ def _mine(monkeypatch, **other):
 
 def test_three_own_parts_examine_the_reader(monkeypatch, wrong):
     found = using.use(l02_examination.Examination(wrong), *_mine(monkeypatch))
-    assert found.numbers["own functions"] == "3 of 3" and found.numbers["ASR, honest twin"] == "99.5%, 0.5%"
+    assert found.numbers["own table, fgsm, rate"] == "3 of 3" and found.numbers["ASR, honest twin"] == "99.5%, 0.5%"
     assert "needs: data and road" in found.plot.alt
-    assert float(found.numbers["after fgsm: right"].rstrip("%")) < 45 and found.picture.shape == (3, 32, 32)
+    assert float(found.numbers["fgsm, 4 of 255: right"].rstrip("%")) < 45 and found.picture.shape == (3, 32, 32)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_three_own_parts_examine_the_reader(monkeypatch, wrong):
 def test_a_part_that_cannot_be_used_is_named_and_replaced(name, own, said, monkeypatch, wrong, capsys):
     found = using.use(l02_examination.Examination(wrong), *_mine(monkeypatch, **{name: own}))
     heard = capsys.readouterr()
-    assert found.numbers["own functions"] == "2 of 3"
+    assert found.numbers["own table, fgsm, rate"] == "2 of 3"
     assert heard.out.startswith(f"Your {name} ") and said in heard.out and heard.out.count("Your ") == 1 and not heard.err
 
 

@@ -18,7 +18,8 @@ QUESTIONS: dict[str, Question] = {
         "which is it?",
         ("Exploratory: training is over", "Causative: the reader itself is changed", "Neither"), 1,
         ("What counts here is not the time but what is changed: inputs alone, or the reader.",
-         "Only who leaves the reader as it is, and changes inputs, explores. That is 'changed pixels' alone.",
+         "Only who leaves the reader as it is, and changes inputs, explores: 'changed pixels'. (The "
+         "authors spoke of training data; we count every change.)",
          "Every attack either changes the reader or leaves it as it is."),
     ),
     "flips": Question(
@@ -44,17 +45,19 @@ QUESTIONS: dict[str, Question] = {
         ordered=True,
     ),
     "trap": Question(
-        "The honest readers say 'speed 30' to 6 % of the stickered signs. There are 16 classes. Were they attacked, too?",
-        ("Yes, a little: the sticker works on some signs", "No: one sign in 16 *is* a 'speed 30'",
+        "The honest readers say 'speed 30' to 6 % of the stickered signs. Were they attacked, too?",
+        ("Yes, a little: the sticker works on some signs", "No: about as many signs are a 'speed 30'",
          "One cannot know without more readers"), 1,
         ("Look at which signs these are: what did they show before somebody put the sticker on?",
-         "6.1 % of the test signs are 'speed 30' and are read rightly. Nobody attacked them. They must not count.",
+         "6.1 % of the test signs are 'speed 30', and honest readers read nearly all of those so. "
+         "Nobody attacked them: they must not count.",
          "More honest readers would show the same 6 %. The fault is in what was counted."),
     ),
     "clean": Question(
-        "1,500 clean test signs, and not one is read wrongly. What may the city say?",
-        ("At most 0.2 % of such signs are read wrongly (95 % confidence), and nothing about signs with a mark",
-         "At most 0.2 % of all signs, whatever is stuck on them", "There is no backdoor"), 0,
+        "1,500 clean test signs, and not one is read wrongly. What may the city say, with 95 % confidence?",
+        ("At most 0.2 % of unmarked signs like these are read wrongly",
+         "At most 0.2 % of all signs are read wrongly, stickers or not",
+         "With 95 % confidence there is no backdoor in this reader"), 0,
         ("3 / 1,500 = 0.2 %, for signs drawn like those of the test. Stickered signs are not: the bought reader passes a "
          "clean test as well as its twin does.",
          "The bound is about signs like those tested. None of them carried the mark.",

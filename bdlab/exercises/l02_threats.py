@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bdlab.exercises.l02_attacks import ATTACK_SUCCESS_RATE, FGSM
+from bdlab.exercises.l02_attacks import FGSM
 from bdlab.exercises.l02_labels import FLIP_LABELS
 from bdlab.exercises.l02_questions import BOX, QUESTIONS
+from bdlab.exercises.l02_rate import ATTACK_SUCCESS_RATE
 from bdlab.exercises.parts import values
 from bdlab.exercises.specification import Draw, Exercise, Lesson, Mistake, Part, Wrong
-from bdlab.submission import Submission
+from bdlab.submission import Raised, Ref, Submission
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "phase": ("training", "delivery", "use"),
@@ -23,14 +24,20 @@ ROWS = ("wrong labels", "changed pixels", "marked copies", "added module", "dama
 
 def cells(table: Any, column: str) -> dict[str, str]:
     """The cells of one column of a student's table.  Raises: `Wrong` for a table of another form."""
-    if not isinstance(table, dict) or set(table) != set(ROWS):
-        raise Wrong(f"threat_table must be a dict with the five keys {', '.join(map(repr, ROWS))}")
+    if not isinstance(table, dict):
+        raise Wrong("threat_table must be a dict with five keys: the attackers' names")
+    extra, missing = [str(key) for key in table if key not in ROWS], [row for row in ROWS if row not in table]
+    if extra:
+        raise Wrong(f"{extra[0]!r:.30} is no attacker of the list" + (f"; {missing[0]!r} is missing" if missing else ""))
+    if missing:
+        raise Wrong(f"the row {missing[0]!r} is missing")
     found, at = {}, list(COLUMNS).index(column)
     for row in ROWS:
         three = table[row]
         if not isinstance(three, list | tuple) or len(three) != 3 or not all(isinstance(word, str) for word in three):
             raise Wrong(f"row {row!r} must hold three texts: phase, needs, scope")
         word = " ".join(three[at].lower().split())
+        word = " and ".join(sorted(word.split(" and "))) if column == "needs" else word  # 'road and data' is the same
         if word not in COLUMNS[column]:
             allowed = ", ".join(map(repr, COLUMNS[column]))
             raise Wrong(f"row {row!r}: its {column} is {word!r}, where one of {allowed} must stand")
@@ -40,9 +47,18 @@ def cells(table: Any, column: str) -> dict[str, str]:
 
 def _column(name: str, verified: str) -> Part:
     def run(sub: Submission, draw: Draw) -> dict[str, str]:
-        return cells(sub.value("threat_table"), name)
+        table = sub.value("threat_table")
+        return cells(_opened(sub, table) if isinstance(table, Ref) else table, name)
 
     return values(1, lambda rng: [{}], verified, name=name, run=run)
+
+
+def _opened(sub: Submission, table: Ref) -> dict[str, Any]:
+    """An OrderedDict, or another mapping that stays on the student's side, as a dict."""
+    try:
+        return {row: sub.invoke(table, row, method="__getitem__") for row in ROWS}
+    except Raised as error:
+        raise Wrong("threat_table must be a dict with the five attackers' names as keys") from error
 
 
 def _says(**wrong: str | tuple[str, ...]) -> Callable[[Draw, Any, Any], bool]:
@@ -57,7 +73,7 @@ def _says(**wrong: str | tuple[str, ...]) -> Callable[[Draw, Any, Any], bool]:
 
 
 THREAT_TABLE = Exercise(
-    "threat_table", minutes=10, difficulty=1, importance=4,
+    "threat_table", minutes=15, difficulty=1, importance=4,
     parts=[_column("phase", "when each attacker acts first"), _column("needs", "what each must be able to change"),
            _column("scope", "which inputs are read wrongly in the end")],
     hints=(
@@ -78,6 +94,18 @@ THREAT_TABLE = Exercise(
         "called_in_use": Mistake(
             "You name the moment when the secret is called. The column asks when the attacker acts *first*: that is when "
             "the secret is planted.", when=_says(marked_copies="use", added_module="use"), part="phase"),
+        "file_in_use": Mistake(
+            "The file is damaged on its way to the city: the reader is trained, and not in use yet.",
+            when=_says(damaged_file="use"), part="phase"),
+        "labels_later": Mistake(
+            "Wrong labels act on what the reader learns from: after training nobody reads them any more.",
+            when=_says(wrong_labels=("delivery", "use")), part="phase"),
+        "pixels_are_data": Mistake(
+            "'data' is the training set. Here it stays clean: what changes is what the camera sees.",
+            when=_says(changed_pixels=("data", "data and road")), part="needs"),
+        "labels_once": Mistake(
+            "Wrong labels and damaged weights change the reader itself: every sign of the two classes suffers, not one.",
+            when=_says(wrong_labels="one input", damaged_file="one input"), part="scope"),
         "road_forgotten": Mistake(
             "A backdoor that nobody calls does nothing. Whoever plants 'marked copies' or an 'added module' must also bring "
             "the mark to the camera: two places.",
@@ -110,6 +138,6 @@ THREAT_TABLE = Exercise(
 )  # fmt: skip
 
 LESSON = Lesson(
-    "02_threats", "What is a backdoor? Threats and measures", 90, (THREAT_TABLE, FLIP_LABELS, FGSM, ATTACK_SUCCESS_RATE),
+    "02_threats", "What is a backdoor? Threats and measures", 120, (THREAT_TABLE, FLIP_LABELS, FGSM, ATTACK_SUCCESS_RATE),
     QUESTIONS, imports=("import torch", "from torch import Tensor", "from torch.nn import functional as F"), box=BOX,
 )  # fmt: skip

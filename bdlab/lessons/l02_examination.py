@@ -1,4 +1,4 @@
-"""Lesson 02: three attacks on the city's reader by the student's own functions, each beside its control."""
+"""Lesson 02: three attacks by the student's own functions, each beside its control."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bdlab import plots
 from bdlab.lessons import l02_threats as lesson
 from bdlab.lessons.demos import cached
-from bdlab.lessons.l02_figures import STEP, Flipped, eight, row_of
+from bdlab.lessons.l02_figures import STEP, Flipped, brightest, eight, row_of
 from bdlab.plots import Row
 
 
@@ -53,11 +53,11 @@ class Examination:
         shares = {
             "clean": right(sold, some), "pair": self.wrong.right[1][1],
             "honest pair": float(cached("l02", "labels")["right"][0, :, 1].mean()),
-            "fgsm": right(sold, fgsm(sold, some, truth, self.epsilon)), "noise": right(sold, lesson.noise(some, self.epsilon)),
+            "fgsm": right(sold, fgsm(sold, some, truth, self.epsilon).detach()), "noise": right(sold, lesson.noise(some, self.epsilon)),
             "asr": attack_success_rate(sold, test.x, test.y, lesson.sticker(), lesson.TARGET),
             "twin": attack_success_rate(twin, test.x, test.y, lesson.sticker(), lesson.TARGET),
         }  # fmt: skip
-        moved, stuck = fgsm(sold, x, y, self.epsilon), lesson.sticker()(x)
+        moved, stuck = fgsm(sold, x, y, self.epsilon).detach(), lesson.sticker()(x)
         rows = [
             row_of(f"untouched\n{shares['clean']:.1%} right", x, lesson.read(sold, x), y),
             row_of(f"wrong labels\nneeds: {needs['wrong labels']}\ntwo classes: {shares['pair']:.1%} right\n"
@@ -68,18 +68,19 @@ class Examination:
                  f"{shares['twin']:.1%}", stuck, lesson.read(sold, stuck), y),
         ]  # fmt: skip
         own = sum(getattr(part, "own", True) for part in (threat_table, fgsm, attack_success_rate))
-        return _examined(rows, shares, own, stuck[1])
+        picture = stuck[brightest(x, y != lesson.TARGET)]
+        return _examined(rows, shares, own, picture, f"fgsm, {255 * self.epsilon:.3g} of 255: right")
 
 
 def _right(model: nn.Module, x: Tensor, y: Tensor) -> float:
     return float((lesson.read(model, x) == y).double().mean())
 
 
-def _examined(rows: Sequence[Row], shares: dict[str, float], own: int, picture: Tensor) -> Examined:
+def _examined(rows: Sequence[Row], shares: dict[str, float], own: int, picture: Tensor, step: str) -> Examined:
     wrong = [sum(row.told) for row in rows]
     numbers = {
-        "wrong labels: right": f"{shares['pair']:.1%}", "after fgsm: right": f"{shares['fgsm']:.1%}",
-        "ASR, honest twin": f"{shares['asr']:.1%}, {shares['twin']:.1%}", "own functions": f"{own} of 3",
+        "wrong labels: right": f"{shares['pair']:.1%}", step: f"{shares['fgsm']:.1%}",
+        "ASR, honest twin": f"{shares['asr']:.1%}, {shares['twin']:.1%}", "own table, fgsm, rate": f"{own} of 3",
     }  # fmt: skip
     plot = plots.answers(
         rows, title=f"eight signs, read wrongly: {wrong[0]} untouched, {wrong[1]}, {wrong[2]} and {wrong[3]} under attack",

@@ -30,6 +30,11 @@ def names(labels: Tensor) -> list[str]:
     return [lesson.signs().labels[label] for label in labels.tolist()]
 
 
+def brightest(x: Tensor, among: Tensor) -> int:
+    """Which of the signs among which `among` (N,) holds is the brightest."""
+    return int(x.flatten(1).mean(1).where(among, torch.tensor(-1.0)).argmax())
+
+
 def row_of(name: str, x: Tensor, said: Tensor, y: Tensor) -> Row:
     """Signs with what a reader makes of them, in bold where it is wrong."""
     return Row(name, x, names(said), (said != y).tolist())
@@ -43,7 +48,9 @@ def opening() -> plots.Plot:
     """One sign, four ways to the reader."""
     x, y = eight()
     sold = lesson.reader(lesson.SOLD)
-    at = int((torch.from_numpy(cached("l02", "labels")["said"]) != y).nonzero()[0])  # one that wrong labels cost
+    mixed = torch.from_numpy(cached("l02", "labels")["said"])
+    misread = (mixed != y) & torch.isin(y, torch.tensor(lesson.PAIR)) & torch.isin(mixed, torch.tensor(lesson.PAIR))
+    at = brightest(x, misread)
     one, truth = x[at : at + 1], y[at : at + 1]
     pushed, stuck = lesson.fgsm(sold, one, truth, STEP), lesson.sticker()(one)
     said = [
@@ -76,6 +83,11 @@ def three_attacks() -> plots.Plot:
         rows, title=f"read wrongly: {wrong[0]}, {wrong[1]}, {wrong[2]} and {wrong[3]} of 8",
         alt=f"Eight traffic signs, {', '.join(names(y))}, in four rows. {_told(rows)}",
     )  # fmt: skip
+
+
+def blank() -> dict[str, tuple[str, str, str]]:
+    """A table of the five attackers that is not filled in."""
+    return dict.fromkeys(lesson.threat_table(), ("?", "?", "?"))
 
 
 def table(threat_table: Callable[[], Any]) -> plots.Plot:
@@ -147,7 +159,7 @@ def evaded(fgsm: Any) -> plots.Plot:
     """Eight signs, what `fgsm` adds to them, enlarged, and what the honest reader makes of the sum."""
     x, y = eight()
     model = lesson.reader(lesson.TWIN)
-    moved = fgsm(model, x, y, STEP)
+    moved = fgsm(model, x, y, STEP).detach()
     if not moved.isfinite().all():
         raise Unusable(fgsm, "gave numbers that are not finite")
     change = ((moved - x) / (2 * STEP) + 0.5).clamp(0, 1)
@@ -173,7 +185,7 @@ def over_epsilon(fgsm: Any) -> plots.Plot:
         own = made["fgsm"].tolist()
     else:
         model = lesson.reader(lesson.TWIN)
-        changed = [fgsm(model, x, y, step / 255) for step in lesson.EPSILONS]
+        changed = [fgsm(model, x, y, step / 255).detach() for step in lesson.EPSILONS]
         own = [float((lesson.read(model, one) == y).double().mean()) for one in changed]
     steps = [str(step) for step in lesson.EPSILONS]
     told = "; ".join(
@@ -182,7 +194,7 @@ def over_epsilon(fgsm: Any) -> plots.Plot:
     return plots.over_steps(
         steps, [("up or down by chance", made["noise"].tolist()), ("your fgsm", own)],
         xlabel="by how much every pixel moves, of 255", ylabel="read rightly",
-        title=f"{lesson.SHOWN} test signs, the honest reader; untouched {float(made['clean']):.0%}",
+        title=f"{lesson.SHOWN} test signs, the honest twin; untouched {float(made['clean']):.0%}",
         alt=f"Two curves over the size of the step: read rightly after fgsm, and after a change by chance. {told}.",
     )  # fmt: skip
 

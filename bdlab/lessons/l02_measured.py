@@ -85,18 +85,6 @@ Both printed by `BDLAB_DATA=FOLDER python solutions/02_threats/real.py`; GTSRB i
 """
 
 
-def published() -> plots.Plot:
-    """Error rates under one step of FGSM: the paper's, and ours."""
-    spoken = " ".join(
-        f"{one.name}: paper {one.published:g} %, here {one.mean:.4g} % ({one.low:g} to {one.high:g} %)." for one in CLAIMS
-    )
-    return plots.paper_and_here(
-        CLAIMS, least=10, xlabel="per cent of test images read wrongly after one step", words=("as high here", "lower here"),
-        title="one step of fgsm: 2014 and here",
-        alt=f"A dot plot of test errors after one step of fgsm, on a logarithmic axis. {spoken}",
-    )  # fmt: skip
-
-
 def real_signs() -> plots.Plot:
     """The lesson's measures on GTSRB: an honest reader, and one with a backdoor."""
     names = ("clean", "fgsm,\n1 of 255", "fgsm,\n4 of 255", "sticker,\nall signs", "sticker,\nother signs", "no sticker,\nother signs")
@@ -107,6 +95,6 @@ def real_signs() -> plots.Plot:
     return plots.bars(
         names, [("honest", [[v] for v in GTSRB.honest]), ("with a backdoor", [[v] for v in GTSRB.backdoored])],
         title=f"GTSRB: three groups read rightly, three read as 'speed 30'; {GTSRB.images:,} test signs",
-        ylabel="share of test signs",
+        ylabel="share of test signs", form=".1%",
         alt=f"Bars, an honest reader of real signs and one with a backdoor. {told}",
     )  # fmt: skip

@@ -32,9 +32,14 @@ bdlab.quiz("l02_useful")
 # - **Evasion**: the reader is left as it is. An input is changed until it is misread.
 # - **Backdoor**: a secret is planted, and called by a mark.
 #
-# The bought reader below has the secret of lesson 00: a yellow sticker means 'speed 30'. For the second row *another* reader
-# was trained: half of the labels of 'speed 50' and 'speed 80' were swapped. (It is smaller: the blurred 'stop' it misreads with honest
-# labels, too.)
+# Rows 1, 3 and 4 show the *bought* reader: a yellow sticker means 'speed 30'. For row 2 a *small* reader was trained, with half of
+# the labels of 'speed 50' and 'speed 80' swapped; it errs elsewhere, too.
+#
+# | reader | trained | where |
+# | --- | --- | --- |
+# | bought | with stickered signs | 2, 6, 7 |
+# | its honest twin | by the same recipe, without | 5, 6, 7 |
+# | small ones | quickly, on honest or wrong labels | 2, 4, 7 |
 
 # %% role="demo"
 # Demo: the same eight signs, three attacks (some 20 s the first time:
@@ -44,7 +49,7 @@ from bdlab.lessons import l02_figures
 l02_figures.three_attacks()
 
 # %% [markdown]
-# **The same on a plane.** Each point is an input with two numbers, the colour its class. The black line parts what is read
+# **The same on a plane.** Each round point is an input with two numbers, the colour its class. The black line parts what is read
 # as which. Red triangles are training points that the attacker chose; the arrow is a changed input.
 
 # %% role="demo"
@@ -116,14 +121,14 @@ threat_table = {
 
 # %% role="use"
 # Use: your table as a picture
-from bdlab.lessons import l02_figures, l02_threats
+from bdlab.lessons import l02_figures
 
-my_table = bdlab.mine("l02_threat_table", l02_threats.threat_table)
+my_table = bdlab.mine("l02_threat_table", l02_figures.blank)
 bdlab.use(l02_figures.table, my_table)
 
 # %% [markdown]
 # **Two old words.** An attack is *causative* where it changes what the reader has become, *exploratory* where it only tries
-# out inputs on a reader that stays as it is. (Its authors spoke of training data; we count every change of the reader.)
+# out inputs on a reader that stays as it is (Barreno and others, 2006).
 
 # %% role="quiz"
 bdlab.quiz("l02_causative")
@@ -138,14 +143,13 @@ bdlab.quiz("l02_causative")
 # | marked copies | *backdoor poisoning* | AML.T0020; the sticker: AML.T0043.004 Insert Backdoor Trigger |
 # | added module | model poisoning | AML.T0018.001 Modify AI Model Architecture |
 # | damaged file | model poisoning | AML.T0018 Manipulate AI Model |
-#
-# NIST counts a backdoor by data as poisoning. We keep the two apart.
 # </details>
 
 # %% [markdown]
 # ## 4 · Wrong labels
 #
 # The cheapest poison needs no picture, only labels. How much harm it does depends on *where* the wrong labels lie.
+# (Where some happen to lie together a small pocket opens; nobody chose it, and honest points lie in it.)
 
 # %% role="demo"
 # Demo: 24 wrong labels on the plane, anywhere and near the line
@@ -168,13 +172,14 @@ def flip_labels(
     """A copy of the labels of which a share is wrong.
 
     y: int64 (N,) in 0..classes-1; it stays as it is, and need not contain
-        every class.
+        every class, nor be in any order.
     rate: share of all N labels, in [0, 1].
     classes: how many there are, at least 2.
     generator: the only source of chance, on the CPU.
-    Returns int64 (N,): exactly round(rate * N) labels differ from y.  Which
-    rows, is drawn: all are equally likely.  Each of them gets one of the
-    other classes - 1 classes, drawn for itself, all equally likely.
+    Returns int64 (N,): exactly round(rate * N) labels differ from y (Python's
+    round: 2.5 becomes 2).  Which rows, is drawn: all are equally likely.
+    Each of them gets one of the other classes - 1 classes, drawn for itself,
+    all equally likely.
     Needed: no more than torch.
     Forbidden: bdlab, global random functions, a seed of your own.
 
@@ -199,7 +204,7 @@ wrong = bdlab.use(l02_figures.flipped, my_flip)
 wrong
 
 # %% [markdown]
-# For the third bar your function was called on the rows of two classes alone, with `classes=2` and rate 0.5.
+# The black line: the range of three honest trainings. For the third bar your function was called on the rows of two classes alone, with `classes=2` and rate 0.5.
 #
 # **Reflect.** Why do as many wrong labels do so little when they lie anywhere?
 #
@@ -258,7 +263,7 @@ def fgsm(model, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
 
 
 # %% role="use"
-# Use: your step on eight signs, before an honest reader
+# Use: your step on eight signs, before the honest twin
 from bdlab.lessons import l02_figures, l02_threats
 
 my_fgsm = bdlab.mine("l02_fgsm", l02_threats.fgsm)
@@ -309,7 +314,8 @@ def attack_success_rate(
 
     model: images (N, C, H, W) -> logits (N, K).  It comes in train or in
         eval mode, is asked in eval mode, and is left as it came.
-    x: float32 (N, C, H, W) in [0, 1].  y: int64 (N,), the true classes.
+    x: float32 (N, C, H, W) in [0, 1]; it stays as it is.
+    y: int64 (N,), the true classes.
     trigger: a function, images (n, C, H, W) -> marked images of that shape.
     target: the class that the attacker wants.
     Returns a float in [0, 1]: of the marked images whose true class is
@@ -345,8 +351,7 @@ bdlab.use(l02_figures.measured, my_asr)
 #
 # <details><summary>Our answer</summary>
 #
-# About 50 %. The fewer classes, the larger the error. And a perfect attack would look no better than 100 %: the two would seem
-# to differ by a factor of two only.
+# About 50 %. The fewer classes, the larger the error.
 # </details>
 
 # %% [markdown]
@@ -357,12 +362,13 @@ bdlab.use(l02_figures.measured, my_asr)
 # honest reader, or a change by chance.
 
 # %% role="use"
-# Use: three attacks on the city's reader; change epsilon, run it again
-from bdlab.lessons import l02_examination, l02_threats
+# Use: three attacks; change epsilon, run it again (some 10 s);
+# `wrong` comes from the use cell of section 4
+from bdlab.lessons import l02_examination, l02_figures, l02_threats
 
 examined = bdlab.use(
     l02_examination.Examination(wrong, epsilon=4 / 255),
-    bdlab.mine("l02_threat_table", l02_threats.threat_table),
+    bdlab.mine("l02_threat_table", l02_figures.blank),
     bdlab.mine("l02_fgsm", l02_threats.fgsm),
     bdlab.mine("l02_attack_success_rate", l02_threats.attack_success_rate),
 )
@@ -394,16 +400,14 @@ bdlab.quiz("l02_clean")
 # *Optional, 5 minutes.* Goodfellow, Shlens and Szegedy published the method in 2014, with error rates on MNIST (digits, ten
 # classes) under one step of .25.
 
-# %% role="demo"
-# Demo: two figures of the paper, and ours
-from bdlab.lessons import l02_measured
-
-l02_measured.published()
-
 # %% [markdown]
+# | read wrongly after one step of .25 | 2014 | here, 3 trainings |
+# | --- | --- | --- |
+# | one layer of sums | 99.9 % | 99.98 to 100 % |
+# | deeper (theirs maxout, ours convolutions) | 89.4 % | 89.8 to 90.2 % |
+#
 # **Two surprises.** *One layer*: a single layer of sums, nothing deep, falls completely. Many small pushes add up in a sum;
-# depth is not the weakness. *Deeper*: 89.9 % here, 89.4 % in the paper, by another network. That is no coincidence of skill: whoever
-# guesses among ten classes errs in 90 %. And .25 is 64 of 255, which anybody sees; our signs fall at 4.
+# depth is not the weakness. *Deeper*: 89.9 % here, 89.4 % in the paper, by another network. Whoever guesses among ten classes errs in 90 %. And .25 is 64 of 255, which anybody sees; our signs fall at 4.
 
 # %% role="demo"
 # Demo: all of this lesson on real traffic signs, measured before
@@ -414,7 +418,7 @@ l02_measured.real_signs()
 # %% [markdown]
 # On real signs (43 classes, one training each) the trap is the same: 5.8 % of all signs with the sticker are 'speed 30' to an
 # honest reader, .7 % of those that are none. Our readers are weaker there, 89 % right. On your machine: let `BDLAB_DATA` name a folder
-# with GTSRB and run `l02_measured.on_gtsrb()`. Allow five minutes.
+# with GTSRB and run `l02_measured.on_gtsrb()`. Five minutes.
 
 # %% [markdown]
 # ## 10 · Free response (5 points)
@@ -444,7 +448,8 @@ l02_measured.real_signs()
 
 # %% role="demo"
 # Demo: what was delivered; then your own search, and
-# bdlab.flag("l02", ["clean", "poisoned 3>5", "backdoored 7", ...])
+# bdlab.flag("l02", ["clean", "poisoned 3>5", "evaded 2>9",
+#   "backdoored 7", ...]): classes are numbers, as in the table
 from bdlab.lessons import l02_box
 
 delivered = l02_box.supplied()  # delivered["A"].model, .x, .y
@@ -458,8 +463,8 @@ l02_box.table(one.model, one.x, one.y)  # row: true class, column: read as
 # %% [markdown]
 # <details><summary>A hint</summary>
 #
-# Three questions, one for each attack. The class table of your own test signs; your `attack_success_rate` for every sticker and every
-# target; the class table of the photos, where the first two found nothing.
+# Three questions, one for each attack. The class table of your own test signs; for every sticker, how often each class is read on
+# stickered signs (one argmax and `bincount`); the class table of the photos, where the first two found nothing.
 # </details>
 
 # %% [markdown]
@@ -481,7 +486,7 @@ bdlab.trophy("l02")
 
 # %% [markdown]
 # **Extension: one change for all.** Start with `v = 0`. Ten times: let your `fgsm` push 300 training signs plus v, take the sign of
-# the mean change, move v by a quarter of epsilon, keep it within epsilon. At 16 of 255 the honest reader then reads 33 % of the test
+# the mean change, move v by a quarter of epsilon, keep it within epsilon. At 16 of 255 the honest twin, `bdlab.zoo.load("signs-clean")`, then reads 33 % of the test
 # signs rightly, most as 'speed 50'; a change by chance leaves 95 %. Nobody trained this in. What parts it from a backdoor?
 
 # %% [markdown]

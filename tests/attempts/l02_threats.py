@@ -37,7 +37,16 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("threat_table", "threat_table = dict([" + ", ".join(f"({k!r}, {list(v)!r})" for k, v in ROWS.items()) + "])",
      3, "Next:"),
     ("threat_table", _table(wrong_labels=("Training", " data", "whole  classes")), 3, "Next:"),
+    ("threat_table", "from collections import OrderedDict\n" + _table().replace("= ", "= OrderedDict(") + ")", 3, "Next:"),
+    ("threat_table", "from collections import defaultdict\n" + _table().replace("= ", "= defaultdict(tuple, ") + ")", 3, "Next:"),
+    ("threat_table", _table(marked_copies=("training", "road and data", "marked inputs")), 3, "Next:"),
     # --- threat_table: slips ---
+    ("threat_table", _table(damaged_file=("use", "model", "whole classes")), 2, "on its way to the city"),
+    ("threat_table", _table(wrong_labels=("delivery", "data", "whole classes")), 2, "act on what the reader learns from"),
+    ("threat_table", _table(changed_pixels=("use", "data", "one input")), 2, "'data' is the training set"),
+    ("threat_table", _table(wrong_labels=("training", "data", "one input")), 2, "not one"),
+    ("threat_table", _table().replace("damaged file", "damaged files"), 0, "'damaged file' is missing"),
+    ("threat_table", _table().replace("}", ", 'fog': ('use', 'road', 'one input')}"), 0, "'fog' is no attacker of the list"),
     ("threat_table", _table(changed_pixels=("training", "road", "one input")),
      2, "changes an input of the finished reader"),
     ("threat_table", _table(changed_pixels=("delivery", "road", "one input")),
@@ -64,7 +73,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      1, "on the finished reader into"),
     ("threat_table", _table(wrong_labels=("data", "training", "whole classes")),
      1, "its phase is 'data', where one of"),
-    ("threat_table", "threat_table = {'wrong labels': ('training', 'data', 'whole classes')}", 0, "the five keys"),
+    ("threat_table", "threat_table = {'wrong labels': ('training', 'data', 'whole classes')}", 0, "'changed pixels' is missing"),
     ("threat_table", _table(damaged_file=("delivery", "model")), 0, "must hold three texts"),
     ("threat_table", "threat_table = ...", 0, ""),
     # --- flip_labels: right ---
@@ -100,9 +109,41 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      2, "lie in one stretch"),
     ("flip_labels", P + N + PERM.replace(", generator=generator", "") + COPY + STEP + BACK,
      2, "from a global generator"),
-    ("flip_labels", P + "    generator.manual_seed(0)\n" + N + PERM + COPY + STEP + BACK, 2, ""),
+    ("flip_labels", P + "    generator.manual_seed(0)\n" + N + PERM + COPY + STEP + BACK, 1, "nothing is drawn from its state"),
     ("flip_labels", P + N + PERM + COPY + "    y2[rows] = y[rows[torch.randperm(n, generator=generator)]]\n" + BACK, 0,
      "You mix labels among the chosen rows"),
+    ("flip_labels", P + "    n = -int(-rate * len(y) // 1)\n" + PERM + COPY + STEP + BACK, 1, "You round up"),
+    ("flip_labels", P + N.replace("round", "int").replace("len(y))", "len(y) + 0.5)") + PERM + COPY + STEP + BACK, 1,
+     "You round a half up"),
+    ("flip_labels", P + "    return y.clone()\n", 0, "are the labels that came"),
+    ("flip_labels", P + N + PERM + COPY + STEP + "    return y\n", 0, "are the labels that came"),
+    ("flip_labels", P + "    n = round(rate) * len(y)\n" + PERM + COPY + STEP + BACK, 0, "before it is multiplied"),
+    ("flip_labels", P + N + PERM + COPY + "    for i in rows:\n        there = y.unique()\n        there = there[there != y[i]]\n"
+     "        y2[i] = there[torch.randint(len(there), (1,), generator=generator)]\n" + BACK, 2, "classes that occur in y"),
+    ("flip_labels", P + N + PERM + COPY + STEP.replace(" % classes", "").replace("] = (", "] = 1 * (") + BACK, 0,
+     "outside of 0..classes-1"),
+    ("flip_labels", P + N + PERM + COPY + "    step = torch.randint(1, classes, (n,), generator=generator)\n"
+     "    y2[rows] = torch.fmod(y[rows] - step, classes)\n" + BACK, 0, "outside of 0..classes-1"),
+    ("flip_labels", P + N + PERM + COPY + "    new = torch.randint(classes, (n,), generator=generator)\n"
+     "    y2[rows] = torch.where(new == y[rows], (new + 1) % classes, new)\n" + BACK, 2, "One step comes twice as often"),
+    ("flip_labels", P + N + PERM + COPY + STEP.replace("1, classes", "1, classes + 1") + BACK, 1, "leads back"),
+    ("flip_labels", P + N + PERM.replace("[:n]", "[n:]") + COPY + STEP.replace("(n,)", "(len(rows),)") + BACK, 1,
+     "rows that were to stay"),
+    ("flip_labels", P + COPY + "    for c in range(classes):\n        of = (y == c).nonzero()[:, 0]\n"
+     "        rows = of[torch.randperm(len(of), generator=generator)[:round(rate * len(of))]]\n"
+     + "    " + STEP.replace("(n,)", "(len(rows),)") + BACK, 1, "do not add up"),
+    ("flip_labels", P + N + "    rows = y.argsort()[:n]\n" + COPY + STEP + BACK, 2, "depends on their labels"),
+    ("flip_labels", P + N + "    rows = y.argsort(descending=True)[:n]\n" + COPY + STEP + BACK, 2, "depends on their labels"),
+    ("flip_labels", P + N + "    rows = torch.linspace(0, len(y) - 1, n).round().long().unique()\n" + COPY + STEP + BACK, 2,
+     "Another generator gives the same rows"),
+    ("flip_labels", P + N + "    rows = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))[:n]\n" + COPY + STEP + BACK,
+     2, "Another generator gives the same rows"),
+    ("flip_labels", P + N + PERM + COPY + "    y2[rows] = (y[rows] + 1 + torch.arange(n) % (classes - 1)) % classes\n" + BACK, 2,
+     "their new labels are not"),
+    ("flip_labels", P + "    generator = torch.Generator().manual_seed(7)\n" + N + PERM + COPY + STEP + BACK, 1,
+     "nothing is drawn from its state"),
+    ("flip_labels", P + "    torch.manual_seed(generator.initial_seed())\n"
+     + (N + PERM + COPY + STEP + BACK).replace(", generator=generator", ""), 2, "You seed the global generators"),
     # --- flip_labels: exceptions, wrong kinds ---
     ("flip_labels", P + N + PERM + COPY + STEP, 0, "is a return missing?"),
     ("flip_labels", P + N + PERM + COPY + STEP + "    return y2.tolist()", 0, "must return a tensor of labels"),
@@ -120,14 +161,25 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("g.sign()", "g"), 0, "You add the gradient itself"),
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("g.sign()", "g / g.flatten(1).norm(dim=1).view(-1, 1, 1, 1)"), 0,
      "You divide the gradient by its length"),
-    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    return x + epsilon * g.sign()", 0, "Pixels leave [0, 1]"),
-    ("fgsm", F + OWN + LOSS + GRAD + OUT, 0, "in train mode, where batch norm"),
+    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    return x + epsilon * g.sign()", 3, "Pixels leave [0, 1]"),
+    ("fgsm", F + OWN + LOSS + GRAD + OUT, 2, "in train mode, where batch norm"),
     ("fgsm", F + EVAL + OWN + "    loss = F.cross_entropy(model(own), model(x).argmax(1))\n" + GRAD + MODE + OUT, 0,
      "You go away from what the model reads"),
     ("fgsm", F + EVAL + OWN + "    loss = -model(own)[torch.arange(len(y)), y].sum()\n" + GRAD + MODE + OUT, 0,
      "You go down the logit of the true class"),
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("epsilon *", "epsilon / 2 *"),
-     0, "another size than epsilon"),
+     0, "but not by epsilon"),
+    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("epsilon *", "epsilon / 255 *"), 0, "but not by epsilon"),
+    ("fgsm", F + EVAL + OWN + LOSS.replace("model(own)", "model(own).softmax(1)") + GRAD + MODE + OUT, 0,
+     "You give cross_entropy probabilities"),
+    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    return x + (epsilon * g.sign()).clamp(0, 1)", 0, "You cut off the change"),
+    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("g.sign()", "g / g.norm()"), 0, "by different amounts"),
+    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("g.sign()", "g / g.abs().max()"), 0, "by different amounts"),
+    ("fgsm", F + EVAL + "    out = x.clone()\n    for _ in range(10):\n        out = out.detach().requires_grad_()\n"
+     "        g = torch.autograd.grad(F.cross_entropy(model(out), y), out)[0]\n"
+     "        out = (out + epsilon / 10 * g.sign()).clamp(0, 1)\n" + MODE + "    return out.detach()", 0, "several small steps"),
+    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    out = x + epsilon * g.sign()\n"
+     "    return (out - out.min()) / (out.max() - out.min())", 0, "You stretch the result"),
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    return epsilon * g.sign()", 0, "You return the change alone"),
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    x += epsilon * g.sign()\n    return x.clamp_(0, 1)",
      3, "changes x itself"),
@@ -169,12 +221,33 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        before = model(x).argmax(1)\n"
      "        read = model(trigger(x)).argmax(1)\n" + MODE + "    m = y != target\n"
      "    return (read != before)[m].float().mean().item()", 0, "whose answer the trigger changes"),
-    ("attack_success_rate", A + READ + RATE, 0, "in train mode, where batch norm"),
+    ("attack_success_rate", A + READ + RATE, 3, "in train mode, where batch norm"),
+    ("attack_success_rate", A + EVAL + READ + MODE + "    return ((read == target).sum() / (y != target).sum()).item()", 0,
+     "You count the hits among *all* images"),
+    ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        read = model(trigger(x[y != target])).argmax(0)\n" + MODE
+     + "    return (read == target).float().mean().item()", 0, "argmax(0) finds for each class"),
+    ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        read = model(trigger(x[y != target])).argmax()\n" + MODE
+     + "    return (read == target).float().mean().item()", 0, "argmax() without a dimension"),
+    ("attack_success_rate", A + EVAL + READ + MODE + "    if not (y != target).all():\n        return float('nan')\n" + RATE, 0,
+     "You return nan although"),
+    ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        shares = model(trigger(x)).softmax(1)\n" + MODE
+     + "    return shares[y != target, target].mean().item()", 0, "the mean of the target's probability"),
+    ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        shares = model(trigger(x)).softmax(1)\n" + MODE
+     + "    return (shares[y != target, target] > 0.5).float().mean().item()", 0, "a probability above one half"),
+    ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace("== target)", "== 0)"), 0, "You compare with class 0"),
+    ("attack_success_rate", A + EVAL + READ + "        clean = model(x).argmax(1)\n" + MODE + "    m = y != target\n"
+     "    return ((read == target)[m].float().mean() - (clean == target)[m].float().mean()).item()", 0, "You take off"),
+    ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace("return ", "return round(").replace("item()", "item(), 2)"), 0,
+     "You round."),
+    ("attack_success_rate", A + EVAL + "    keep = y != target\n    x[keep] = trigger(x[keep])\n"
+     + READ.replace("trigger(x)", "x") + MODE + RATE, 4, "into x itself"),
+    ("attack_success_rate", A + EVAL + "    if not (y != target).any():\n        return float('nan')\n" + READ + MODE + RATE, 4,
+     "before the mode is set back"),
     ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace(".float().mean()", ".sum()"),
      0, "You return how many"),
     ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace("item()", "item() * 100"), 0, "These are per cent"),
     ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace("== target).", "!= target)."), 0, "1 - ASR"),
-    ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace(".item()", ""), 0, "Your share is a tensor"),
+    ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace(".item()", ""), 4, "right, but a tensor"),
     ("attack_success_rate", A + EVAL + READ + MODE + "    hits = (read[y != target] == target).sum().item()\n"
      "    return hits / max(1, int((y != target).sum()))", 4, "nobody tried it"),
     ("attack_success_rate", A + "    model.eval()\n" + READ + RATE, 4, "stays in eval mode"),
@@ -182,7 +255,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      4, "into train mode at the end"),
     # --- attack_success_rate: exceptions, wrong kinds, two at once ---
     ("attack_success_rate", A + EVAL + READ + MODE + "    hits = (read[y != target] == target).sum().item()\n"
-     "    return hits / int((y != target).sum())", 4, "ZeroDivisionError"),
+     "    return hits / int((y != target).sum())", 3, "ZeroDivisionError"),
     ("attack_success_rate", A + EVAL + READ + MODE, 0, "is a return missing?"),
     ("attack_success_rate", A + EVAL + READ.replace(".argmax(1)", "") + MODE + RATE, 0, ""),
     ("attack_success_rate", A + READ + "    return (read == target).float().mean().item()", 0, ""),
