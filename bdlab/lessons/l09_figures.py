@@ -96,7 +96,7 @@ ASKED = 25
 
 def asked(strip_scores: Any, model: nn.Module, x: Tensor, overlays: Tensor, mode: Mode) -> Tensor:
     """`strip_scores` of all of `x`, piece by piece: (N,).  Raises: `Unusable` for numbers that are not finite."""
-    found = torch.cat([strip_scores(model, part, overlays, mode) for part in x.split(ASKED)]).float()
+    found = torch.cat([strip_scores(model, part, overlays, mode).detach() for part in x.split(ASKED)]).float()
     if len(found) != len(x) or not found.isfinite().all():
         raise Unusable(strip_scores, f"gave {len(found)} scores for {len(x)} inputs, or some that are not finite")
     return found

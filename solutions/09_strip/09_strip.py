@@ -142,9 +142,9 @@ def strip_scores(model, x: Tensor, overlays: Tensor, mode: str) -> Tensor:
     x: float32 (N, C, H, W).  overlays: float32 (M, C, H, W).  Both in [0, 1],
         and both stay as they are.
     mode: 'add' or 'add_clip', as in `superimpose`.
-    Returns float32 (N,), without gradients: for each input the mean, over
-    the M overlays, of the entropies in bits of the model's answers (softmax
-    of its logits).  Shares may be exactly 0.
+    Returns float32 (N,): for each input the mean, over the M overlays, of
+    the entropies in bits of the model's answers (softmax of its logits).
+    Shares may be exactly 0.
     Needed: no more than torch.  Forbidden: bdlab.
 
     Example: under two overlays the answers to an input are [1, 0] and
@@ -228,7 +228,8 @@ def frr_far(
     """A line drawn from honest entropies, and its two errors.
 
     benign: float (N,), entropies of honest inputs; N is at least 2.
-    trojan: float (M,), entropies of marked inputs.  Both stay as they are.
+    trojan: float (M,), entropies of marked ones.  Both stay as they are.
+        (The two words are the paper's.)
     frr: share of honest inputs that the line may refuse, in (0, 0.5).
     how: 'quantile': the line is the quantile `frr` of benign (between two
         values linearly, as torch does).  'normal': it is mean + z * standard
