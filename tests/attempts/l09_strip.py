@@ -53,6 +53,8 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("entropy", E + "    return -(probs * (probs + 1e-12).log2()).mean(0)", 0, "the mean down the columns"),
     ("entropy", E + "    return -(probs * (probs + 1e-12).log2()).sum(1).unsqueeze(1)", 0, "with no axis of length 1"),
     ("entropy", E + "    return -(probs * (probs - 1e-9).log2()).sum(1)", 0, "nothing but positive numbers"),
+    ("entropy", E + "    probs[probs == 0] = 1e-12\n    return -(probs * probs.log2()).sum(1)", 2, "probs itself has changed"),
+    ("entropy", E + "    probs.clamp_min_(1e-12)\n    return -(probs * probs.log2()).sum(1)", 2, "probs itself has changed"),
     # --- superimpose: right ---
     ("superimpose", X + PAIRS + CUT, 3, "Next:"),
     ("superimpose", X + "    z = x.unsqueeze(1) + overlays.unsqueeze(0)\n    if mode == 'add_clip':\n        z[z > 1] = 1.\n    return z", 3,
@@ -90,6 +92,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("superimpose", X + PAIRS + "    if mode == 'add_clip':\n        z[z >= 1] = 0\n    return z", 0, "What should be 1 is 0"),
     ("superimpose", X + PAIRS + "    if mode == 'add_clip':\n        z[z > 1] = 0\n    return z", 0, "What should be 1 is 0"),
     ("superimpose", X + PAIRS + "    return torch.min(z, 1) if mode == 'add_clip' else z", 0, "give (values, indices)"),
+    ("superimpose", X + PAIRS + "    x.add_(1e-7)\n" + CUT, 2, "x or overlays has changed"),
     # --- strip_scores: right ---
     ("strip_scores", S + EVAL + LOOP + "        p = model(z).softmax(1)\n" + BITS + BACK, 4, "Next:"),
     ("strip_scores", S + EVAL + LOOP + "        with torch.no_grad():\n            l = model(z)\n        h = torch.distributions.Categorical(logits=l)"
@@ -159,6 +162,10 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("strip_scores", S + "    model.train()\n    out = []\n" + LOOP + ASK + BITS + "    return torch.stack(out)", 0, "wrong only for models with batch"),
     ("strip_scores", S + "    model.train(not model.training)\n    out = []\n" + LOOP + ASK + BITS + "    return torch.stack(out)", 0,
      "wrong only for models with batch"),
+    ("strip_scores", S + "    was = model.training\n    model.eval()\n    total = torch.zeros(len(x))\n    for o in overlays:\n        x += o\n"
+     "        z = x.clamp(max=1) if mode == 'add_clip' else x\n        with torch.no_grad():\n            p = model(z).softmax(1)\n        total += "
+     "torch.special.entr(p).sum(1) / .6931471805599453\n        x -= o\n    model.train(was)\n    return total / len(overlays)", 3,
+     "changed its input x"),
     # --- frr_far: right ---
     ("frr_far", F + NORMAL + ELSE + GIVE, 5, "Next:"),
     ("frr_far", F + "    z = NormalDist().inv_cdf(frr)\n    b = float(benign.quantile(frr)) if how == 'quantile' else float("
