@@ -60,7 +60,7 @@ def _z_is(draw: Draw, got: dict[str, float], z: float) -> bool:
 
 
 FRR_FAR = Exercise(
-    "frr_far(benign, trojan, frr, how)", minutes=20, difficulty=3, importance=5,
+    "frr_far(benign, trojan, frr, how)", minutes=30, difficulty=3, importance=5,
     parts=[values(2, quantile_draws, "22 draws, also ties and an honest input on the line", name="quantile"),
            values(2, normal_draws, "22 draws, also a line below zero", name="normal"),
            unchanged(1, quantile_draws, after="quantile")],

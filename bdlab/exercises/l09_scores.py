@@ -77,7 +77,7 @@ def _large(draw: Draw) -> bool:
 
 
 STRIP_SCORES = Exercise(
-    "strip_scores(model, x, overlays, mode)", minutes=15, difficulty=3, importance=5,
+    "strip_scores(model, x, overlays, mode)", minutes=21, difficulty=3, importance=5,
     parts=[values(2, stream_draws, "24 draws: both modes, large logits, shares of 0, models in train and eval mode",
                   run=scored, tolerance=1e-3, probes=4),
            unchanged(1, stream_draws), state_restored(1, state_draws)],

@@ -44,7 +44,7 @@ def _logs_alone(probs: Tensor, got: Tensor, expected: Tensor) -> bool:
 
 
 ENTROPY = Exercise(
-    "entropy(probs)", minutes=10, difficulty=1, importance=4,
+    "entropy(probs)", minutes=13, difficulty=1, importance=4,
     parts=[values(2, simplex_draws, "22 draws, 2 to 17 classes, one row and sure networks too"),
            unchanged(1, simplex_draws)],
     hints=(
@@ -130,7 +130,7 @@ def _piled(draw: Draw, got: Tensor) -> bool:
 
 
 SUPERIMPOSE = Exercise(
-    "superimpose(x, overlays, mode)", minutes=12, difficulty=2, importance=4,
+    "superimpose(x, overlays, mode)", minutes=15, difficulty=2, importance=4,
     parts=[values(2, overlaid_draws, "22 draws, both modes: grey and colour, one input, one overlay"),
            unchanged(1, overlaid_draws)],
     hints=(
@@ -188,5 +188,5 @@ SUPERIMPOSE = Exercise(
     onward="ask the network about all these pictures",
 )  # fmt: skip
 
-LESSON = Lesson("09_strip", "STRIP: what will not change its mind", 90, (ENTROPY, SUPERIMPOSE, STRIP_SCORES, FRR_FAR),
+LESSON = Lesson("09_strip", "STRIP: what will not change its mind", 120, (ENTROPY, SUPERIMPOSE, STRIP_SCORES, FRR_FAR),
                 QUESTIONS, box=BOX)  # fmt: skip
