@@ -14,18 +14,19 @@ QUESTIONS = {
         ordered=True,
     ),
     "cut": Question(
-        "A yellow sticker lies below a bright overlay, and the sum is cut at 1. What is left of the sticker in the picture?",
-        ("All of it: it was bright before", "Little: yellow and ground both turn white", "Its colour, twice as bright"), 1,
+        "A yellow sticker lies on a sign below a bright overlay, and the sum is cut at 1. What happens to the sticker?",
+        ("It stays what it was: bright already", "It pales, and the ground catches up", "Its colour doubles"), 1,
         ("Its red and green were near 1 and stay so. But its blue fills up, and the ground around becomes bright, too.",
-         "Where every channel reaches 1 all colours are the same. Without the cut, the sums still differ.",
+         "Red and green are full already, blue and the ground still rise: sticker and ground become more alike.",
          "That is the sum without the cut: values up to 2, which no camera gives."),
     ),
     "line": Question(
         "You move the line to the right, to a higher entropy. What happens?",
-        ("More honest signs are refused, fewer marked ones get through", "Fewer of both", "More of both"), 0,
+        ("More honest signs are refused, fewer marked ones pass", "Fewer honest signs are refused, more marked ones pass",
+         "Fewer honest signs are refused, fewer marked ones pass"), 0,
         ("All that lies left of the line is refused, from both groups. You pay one error with the other.",
-         "A line cannot do that. Only groups that lie further apart can.",
-         "What lies left of the line is refused; that can only let fewer marked ones through."),
+         "What lies left of the line is refused, and that is more now, of both groups.",
+         "Both errors smaller at once: no line can do that, only groups that lie further apart."),
     ),
     "normal": Question(
         "Entropies of honest signs: mean 0.72 bits, standard deviation 0.35. The paper fits a normal distribution, and "
@@ -43,21 +44,11 @@ QUESTIONS = {
          "The reader now needs a stop sign and the sticker. An overlay spoils the stop sign, and the answer wavers.",
          "They waver as honest signs do, not more: nothing stands out, at neither end."),
     ),
-    "cost": Question(
-        "The filter, with its line at FRR 1 %, stands before an *honest* reader that sees 10,000 signs a day. How many "
-        "does it refuse?",
-        ("None", "About 1", "About 100", "About 1,000"), 2,
-        ("It does not know that the reader is honest: the line is drawn where 1 % of honest signs lie below it.",
-         "One in ten thousand would need a line far lower, which lets more marked signs through.",
-         "One in a hundred, every day, with nothing there to be found.",
-         "That would be FRR 10 %."),
-        ordered=True,
-    ),
 }  # fmt: skip
 
 BOX = Box(
     "Sixty signs with a sticker each, and the reader that met them. Twelve stickers are the supplier's: which signs carry "
-    "them?  bdlab.flag(\"l09\", [n1, ..., n12]), numbered 0 to 59 as in delivered.x",
+    "them?  bdlab.flag(\"l09\", [n1, ..., n12]): twelve different numbers, 0 to 59 as in delivered.x",
     digest="290ca211398ebcce08a1d5a10b9544d289f0d2a35bc48aa67aa906e72986d42c",
     salt="l09 sixty signs",
     unordered=True,

@@ -72,7 +72,7 @@ def laid(superimpose: Callable[..., Tensor]) -> plots.Plot:
             rows.append(Row(f"{mark},\n{CUTS[mode]}", mixed.clamp(0, 1), words, [word == "100%" for word in words]))
             told.append(f"{mark}, {CUTS[mode]}: {', '.join(words)}")
     return plots.answers(
-        rows, title="share of the attacker's class (0; 'speed 30') below the five overlays, of 20,\non which the two ways differ most",
+        rows, title="share that the reader gives the attacker's class (0; 'speed 30'), bold where 100%:\nthe five overlays of 20 on which the two ways differ most",
         alt=f"A marked digit and a marked sign below five overlays each, with the share that the attacked reader gives to the "
         f"attacker's class. {'; '.join(told)}.",
     )  # fmt: skip
@@ -96,7 +96,7 @@ ASKED = 25
 
 def asked(strip_scores: Any, model: nn.Module, x: Tensor, overlays: Tensor, mode: Mode) -> Tensor:
     """`strip_scores` of all of `x`, piece by piece: (N,).  Raises: `Unusable` for numbers that are not finite."""
-    found = torch.cat([strip_scores(model, part, overlays, mode) for part in x.split(ASKED)]).float()
+    found = torch.cat([strip_scores(model, part, overlays, mode).detach() for part in x.split(ASKED)]).float()
     if len(found) != len(x) or not found.isfinite().all():
         raise Unusable(strip_scores, f"gave {len(found)} scores for {len(x)} inputs, or some that are not finite")
     return found
@@ -113,7 +113,7 @@ def both_readers(strip_scores: Any) -> plots.Plot:
         panels.append((f"{name} reader", clean, marked))
         told.append(f"{name} reader: mean {clean.mean():.2f} bits without, {marked.mean():.2f} with the sticker")
     return plots.scores(
-        panels, [], label="mean entropy (bits), 20 overlays, not cut",
+        panels, [], label="mean entropy (bits), 20 overlays, not cut", names=("honest", "marked"),
         alt=f"Two histograms of mean entropies. {'; '.join(told)}.",
     )  # fmt: skip
 
@@ -125,9 +125,9 @@ def drawn_line(boundary: float = 0.3) -> plots.Plot:
     refused, passed = int((benign < boundary).sum()), int((marked >= boundary).sum())
     return plots.tails(
         benign, marked, boundary, label="mean entropy (bits), 20 overlays, cut at 1",
-        title=f"a line at {boundary:g} bits: {refused} of 400 benign signs refused, {passed} of 400 marked ones let through",
-        alt=f"Two histograms of mean entropies, marked signs at the left, benign ones at the right. A line at {boundary:g} bits: "
-        f"{refused} of 400 benign signs lie below it and are refused, {passed} of 400 marked ones lie above and get through.",
+        title=f"a line at {boundary:g} bits: {refused} of 400 honest signs refused, {passed} of 400 marked ones let through",
+        alt=f"Two histograms of mean entropies, marked signs at the left, honest ones at the right. A line at {boundary:g} bits: "
+        f"{refused} of 400 honest signs lie below it and are refused, {passed} of 400 marked ones lie above and get through.",
     )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def bounds(frr_far: Any) -> Table:
     """By `frr_far`: lines for the sticker, by both ways, at three shares."""
     values = torch.from_numpy(measured(STICKER, "add")).double()
     benign, marked = values[1, :400], values[2, :400]
-    lines = ["signs, sticker, not cut: 400 benign signs, 400 marked ones", "asked   how       line (bits)  benign refused  marked let through"]
+    lines = ["signs, sticker, not cut: 400 honest signs, 400 marked ones", "asked   how       line (bits)  honest refused  marked let through"]
     for share in (0.05, 0.02, 0.01):
         for how in ("quantile", "normal"):
             found = frr_far(benign, marked, share, how)
@@ -184,8 +184,8 @@ class Figure8:
             lines.append(found["boundary"])
             told.append(f"{name}: at FRR {found['frr']:.0%} FAR {found['far']:.0%}")
         return plots.scores(
-            panels, [], columns=2, lines=lines, label=f"mean entropy (bits), 20 overlays, {CUTS[self.mode]}",
-            alt=f"Four histograms of mean entropies of 100 benign and 100 marked images, {CUTS[self.mode]}. {'; '.join(told)}.",
+            panels, [], columns=2, lines=lines, names=("honest", "marked"), label=f"mean entropy (bits), 20 overlays, {CUTS[self.mode]}",
+            alt=f"Four histograms of mean entropies of 100 honest and 100 marked images, {CUTS[self.mode]}. {'; '.join(told)}.",
         )  # fmt: skip
 
     def _entropies(self, strip_scores: Any, net: str) -> tuple[Tensor, Tensor]:

@@ -81,7 +81,7 @@ class Filter:
         own = sum(getattr(part, "own", True) for part in (entropy, superimpose, strip_scores, frr_far))
         numbers["own functions"] = f"{own} of 4"
         plot = plots.answers(
-            rows, title=f"line at FRR {self.frr:.0%}, {lesson.OVERLAYS} overlays, {CUTS[self.mode]}; left: marked, bold: refused",
+            rows, title=f"line at FRR {self.frr:.0%}, {lesson.OVERLAYS} overlays, {CUTS[self.mode]}; three marked signs, three others; bold: refused",
             alt=f"Six signs of each of three streams. {'; '.join(told)}. Below, one marked sign under six overlays: "
             f"{', '.join(rows[-1].captions)}.".replace("\n", " "),
         )  # fmt: skip

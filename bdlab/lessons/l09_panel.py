@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 ASKED = (0.005, 0.01, 0.02, 0.05, 0.1)
 """False rejection rates that the panel offers."""
-CASES = {**SETTINGS, "signs, source-specific": "signs-source"}
 START: dict[str, Any] = {"case": "signs, sticker", "mode": "add_clip", "overlays": 20, "frr": 0.02}
 OFFERED: dict[str, tuple[Any, ...]] = {
-    "case": tuple(CASES), "mode": lesson.MODES, "overlays": COUNTS, "frr": ASKED,
+    "case": tuple(SETTINGS), "mode": lesson.MODES, "overlays": COUNTS, "frr": ASKED,
 }  # fmt: skip
 """The panel's controls and their values."""
 
@@ -34,7 +33,7 @@ def guarded(case: str = "signs, sticker", mode: str = "add_clip", overlays: int 
     for name, value in {"case": case, "mode": mode, "overlays": overlays, "frr": frr}.items():
         if value not in OFFERED[name]:
             raise ValueError(f"{name} must be one of {', '.join(map(str, OFFERED[name]))}, got {value!r}")
-    values = torch.from_numpy(measured(CASES[case], mode, overlays)).float()  # type: ignore[arg-type]
+    values = torch.from_numpy(measured(SETTINGS[case], mode, overlays)).float()  # type: ignore[arg-type]
     calibration, benign, marked = (group[~group.isnan()] for group in values)
     line = float(torch.quantile(calibration, frr))
     said = _shares(benign, marked, line)

@@ -171,10 +171,11 @@ def bars(
     title: str,
     ylabel: str,
     form: str = ".0%",
+    top: float = 1.0,
 ) -> Plot:
     """Bars side by side: parts (name, one sequence of seeds per group); the mean, a line for the range, '-' for none.
 
-    form: how a mean is written.
+    form: how a mean is written.  top: where the axis ends, but for the room that the labels need.
     """
     figure, (axis,) = axes_of(1, 1, (7.0, 3.6), alt)
     width = 0.8 / len(parts)
@@ -183,13 +184,13 @@ def bars(
         for place, values in enumerate(seeds):
             at, mean = place + (number - (len(parts) - 1) / 2) * width, sum(values) / len(values)
             if mean != mean:  # NaN: there is no such share
-                axis.text(at, 0.02, "every class\nis attacked", ha="center", color=GREY)
+                axis.text(at, 0.02 * top, "every class\nis attacked", ha="center", color=GREY)
                 continue
             axis.bar(at, mean, width * 0.92, color=colour, hatch=hatch, edgecolor="white", label=name)
             axis.plot([at, at], [min(values), max(values)], color="black", linewidth=2)
-            axis.text(at, max(values) + 0.02, f"{mean:{form}}", ha="center", fontweight="bold")
+            axis.text(at, max(values) + 0.02 * top, f"{mean:{form}}", ha="center", fontweight="bold")
     axis.set_xticks(range(len(groups)), groups)
-    axis.set(ylabel=ylabel, ylim=(0, 1.12))
+    axis.set(ylabel=ylabel, ylim=(0, 1.12 * top))
     axis.spines[["top", "right"]].set_visible(False)
     named = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     axis.legend(

@@ -17,11 +17,12 @@ def scores(
     alt: str,
     columns: int | None = None,
     lines: Sequence[float] = (),
+    names: tuple[str, str] = ("clean", "triggered"),
 ) -> Plot:
     """Histograms of a detector's scores: panels (title, clean (N,), bad (M,)), one vertical line per named threshold.
 
     The thresholds belong to the last panel.  label: the axis text, with its unit.  columns: panels in a row, all by default;
-    it divides their number.  lines: one more vertical line for each panel.
+    it divides their number.  lines: one more vertical line for each panel.  names: of the two groups.
     """
     import numpy as np
 
@@ -33,7 +34,7 @@ def scores(
     for axis, (title, clean, bad) in zip(axes, panels, strict=True):
         both = np.concatenate((clean.cpu().numpy(), bad.cpu().numpy()))
         bins = np.linspace(both.min(), both.max() + 1e-9, 41).tolist()
-        for values, colour, hatch, name in ((clean, BLUE, "", "clean"), (bad, ORANGE, "///", "triggered")):
+        for values, colour, hatch, name in ((clean, BLUE, "", names[0]), (bad, ORANGE, "///", names[1])):
             if len(values):
                 weights = np.full(len(values), 1 / len(values))
                 text = f"{name}, n = {len(values)}"
@@ -58,7 +59,7 @@ def tails(benign: Tensor, marked: Tensor, boundary: float, *, label: str, alt: s
     top = max(float(benign.max()), float(marked.max()))
     bins = np.union1d(np.linspace(min(0.0, boundary), top, 45), [boundary])  # no bar lies on both sides of the line
     groups = (
-        (benign, BLUE, "benign", "refused: FALSE REJECTION", True),
+        (benign, BLUE, "honest", "refused: FALSE REJECTION", True),
         (marked, ORANGE, "marked", "let through: FALSE ACCEPTANCE", False),
     )
     for values, colour, name, error, below in groups:

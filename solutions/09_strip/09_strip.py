@@ -31,7 +31,7 @@ bdlab.plots.families("input filtering")
 # ## 2 · How sure is an answer?
 #
 # A reader gives each class a share, and the shares sum to 1. **Entropy** says in one number how spread they are: 0 bits where one
-# class has all, log2 K bits where K classes have the same.
+# class has all, log2 K bits where K classes have the same. (Papers say probability; this lesson says share.)
 
 # %% role="quiz"
 bdlab.quiz("l09_bits")
@@ -114,12 +114,12 @@ my_superimpose = bdlab.mine("l09_superimpose", l09_strip.superimpose)
 bdlab.use(l09_figures.laid, my_superimpose)
 
 # %% [markdown]
-# **Reflect.** Which way keeps the white square at work, which the yellow sticker? These overlays were chosen to show it: what would you count before you believe it?
+# **Reflect.** Which way helps the white square more, which the yellow sticker? These overlays were chosen to show it: what would you count before you believe it?
 #
 # <details><summary>Our answer</summary>
 #
-# On these the cut keeps the square, adding the sticker. But they were picked, for one input each. Count over many overlays and
-# inputs, marked and unmarked.
+# On these the square is obeyed more surely when cut, though uncut in four of five as well; the sticker is obeyed only
+# uncut, pale as it is below the cut. But they were picked, for one input each. Count over many overlays and inputs, marked and honest.
 # </details>
 
 # %% [markdown]
@@ -142,9 +142,9 @@ def strip_scores(model, x: Tensor, overlays: Tensor, mode: str) -> Tensor:
     x: float32 (N, C, H, W).  overlays: float32 (M, C, H, W).  Both in [0, 1],
         and both stay as they are.
     mode: 'add' or 'add_clip', as in `superimpose`.
-    Returns float32 (N,), without gradients: for each input the mean, over
-    the M overlays, of the entropies in bits of the model's answers (softmax
-    of its logits).  Shares may be exactly 0.
+    Returns float32 (N,): for each input the mean, over the M overlays, of
+    the entropies in bits of the model's answers (softmax of its logits).
+    Shares may be exactly 0.
     Needed: no more than torch.  Forbidden: bdlab.
 
     Example: under two overlays the answers to an input are [1, 0] and
@@ -199,19 +199,10 @@ l09_figures.drawn_line(0.3)
 bdlab.quiz("l09_line")
 
 # %% [markdown]
-# The crossed blue area is **FRR**, the false rejection rate: the share of honest inputs that are refused. The crossed
-# orange one is **FAR**, the false acceptance rate: the share of marked inputs that get through. The city has no marked
-# signs: it draws the line by honest ones, and lives with the FAR.
-#
-# <details><summary>No line at all: AUROC</summary>
-#
-# Draw one marked and one honest input. **AUROC**: the chance that the marked one has the lower entropy. At 1 some line
-# makes no error, at .5 none helps.
-# </details>
-
-# %% [markdown]
-# Two ways lead from honest entropies to a line. The **quantile**: sort them, and cut off the lowest share. Or the paper's: take
-# them for **normally distributed**, and compute the line from mean and standard deviation.
+# Crossed left of the line: **FRR**, the false rejection rate, the share of honest inputs that are refused. Crossed right of it:
+# **FAR**, the false acceptance rate, the share of marked inputs that get through. The city draws its line by honest signs alone, in one of two ways.
+# The **quantile**: sort their entropies, cut off the lowest share. Or the paper's: take them for **normally distributed**, and
+# compute the line from mean and standard deviation.
 
 # %% role="quiz"
 bdlab.quiz("l09_normal")
@@ -219,7 +210,7 @@ bdlab.quiz("l09_normal")
 # %% [markdown] exercise="frr_far"
 # the line and its two errors
 #
-# Write `frr_far`: draw the line, then count both errors.
+# Write `frr_far`: draw the line, then count both errors. Its arguments bear the paper's names: *benign* is honest, *trojan* is marked.
 
 # %% role="answer" exercise="frr_far"
 def frr_far(
@@ -228,7 +219,7 @@ def frr_far(
     """A line drawn from honest entropies, and its two errors.
 
     benign: float (N,), entropies of honest inputs; N is at least 2.
-    trojan: float (M,), entropies of marked inputs.  Both stay as they are.
+    trojan: float (M,), entropies of marked ones.  Both stay as they are.
     frr: share of honest inputs that the line may refuse, in (0, 0.5).
     how: 'quantile': the line is the quantile `frr` of benign (between two
         values linearly, as torch does).  'normal': it is mean + z * standard
@@ -293,7 +284,7 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Your finding.** Which way is right? Run both before you go on.
+# **Your finding.** Which way is right? Run both before you go on. The next figure's line is at FRR 1 %, where yours was at 2 %, so its FARs are higher.
 
 # %% role="demo"
 # Demo: both ways, 400 marked images each, measured before
@@ -303,7 +294,7 @@ l09_measured.both_modes(frr=0.01)
 
 # %% [markdown]
 # **Neither is right.** On digits the cut wins; uncut, the blend all but always passes. On signs adding wins by far for the yellow
-# sticker, which the cut turns to white. The signs' blend mostly passes either way: the ranges overlap.
+# sticker, which pales below the cut. The signs' blend is a toss-up: uncut, 35 to 93 % pass, by the overlays drawn.
 #
 # `bdlab.Strip` cuts by default: the reader then sees only what a camera could give. The price is the bar on the yellow
 # sticker. Whoever does not know the trigger cannot choose the way by it.
@@ -321,17 +312,11 @@ from bdlab.lessons import l09_panel
 l09_panel.panel()
 
 # %% [markdown]
-# **Questions for the panel.** Answer each with two settings and their numbers.
-#
-# 1. 'signs, sticker', not cut, FRR 1 %: from which number of overlays on is FAR below 2 %?
-# 2. 'digits, blend', cut, 20 overlays: what does FRR 5 % buy, compared with 1 %?
-# 3. Why is the FRR in the title not the one asked for?
+# **Questions for the panel.** *'digits, blend'*, cut, 20 overlays: what does FRR 5 % buy, compared with 1 %? And why is the FRR in the title not the one asked for?
 #
 # <details><summary>Our answers</summary>
 #
-# 1. From 20 on: 17.2, 6.5, 4.7, 2.3, then 0.7 %.
-# 2. FAR falls from 56.5 to 10.2 %.
-# 3. The line comes from 500 other images.
+# FAR falls from 56.5 to 10.2 %. The line comes from 500 other images.
 # </details>
 
 # %% [markdown]
@@ -349,8 +334,8 @@ from bdlab.lessons import l09_measured
 l09_measured.covers()
 
 # %% [markdown]
-# This is a **source-specific** backdoor with **covers**: marked signs of other classes that keep their true labels in training. Here not one of 102 marked stop signs is refused at FRR 1 %, cut or not.
-# The paper concedes it in its section 6.
+# This is a **source-specific** backdoor with **covers**: marked signs of other classes that keep their true labels in training. The figure is uncut. At FRR 1 % not one of its 102 marked stop signs is refused; cut at 1
+# it is none, either. The paper concedes it in its section 6.
 
 # %% [markdown]
 # ## 9 · Your filter
@@ -375,21 +360,25 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Try two**, and predict each: `mode="add_clip"`, and `frr=0.1`. Then run your best filter again: the trophy shows the last one.
+# **Ten and ninety are few.** Of all 102 marked stop signs this line refuses 3, as FRR 2 % does with honest ones; two of the three are
+# among your ten. False alarms: 2 % of 90 are 1.8, and 3 or 4 may be chance.
 #
-# **Reflect.** Look at the third row. The honest reader obeys no sticker. What does your filter do for its owner?
-
-# %% role="quiz"
-bdlab.quiz("l09_cost")
+# **Try two**, and predict each: `mode="add_clip"`, and `frr=0.1`. Then run your best filter again: the trophy shows the last one.
 
 # %% [markdown]
-# **The price, measured.** 1,500 unmarked test signs before the honest reader, the line at FRR 1 %, not cut, three draws of 20 overlays: 0.9 to 1.8 % are refused. Of 10,000
-# signs a day that is **93 to 180 false alarms, every day, for a buyer whose reader is honest**. And each sign is now read 20 times more.
+# **Reflect.** Look at the third row. The honest reader obeys no sticker. What does your filter do for its owner, of 10,000 signs a day?
+#
+# <details><summary>Our answer</summary>
+#
+# It raises alarms, and nothing else. Measured on 1,500 honest test signs, the line at FRR 1 %, not cut, three draws of 20 overlays: 0.9 to 1.8 % are
+# refused, of 10,000 signs **93 to 180 false alarms a day, for a buyer whose reader is honest**. And each sign is read 20 times more.
+# </details>
 
 # %% [markdown]
 # ## 10 · Paper and here
 #
-# *Optional, 10 minutes.* The paper's figures are for MNIST; ours on three sets, by the paper's own line, the normal fit. Left is better for the city.
+# *Optional, 5 minutes.* The paper has MNIST; here are three sets, by its own line, the normal fit, and with 100 overlays as there (you took 20).
+# Its triggers: a small square, and a heart drawn over the digit. Left is better for the city.
 
 # %% role="demo"
 # Demo: FAR at FRR 1 %, the paper's figure and ours
@@ -399,36 +388,22 @@ l09_measured.published()
 
 # %% [markdown]
 # **Two surprises.** *The abstract* promises a FAR below 1 % at FRR 1 %; the paper's own row for the square says 1.85 %. *Signs*: 34 % of
-# marked signs get through, 71 % for the heart, where MNIST and digits do as well as the paper. Entropies of signs are no bell, so the line is too low; the cut costs the rest.
-
-# %% [markdown]
-# <details><summary>All rows as a table</summary>
-#
-# | FAR at FRR 1 %, normal fit, cut at 1 | paper (MNIST) | here |
-# | --- | --- | --- |
-# | MNIST, square | 1.85 % | 0.00 % |
-# | digits, square | 1.85 % | 0.27 % (0.22 to 0.30) |
-# | signs, square | 1.85 % | 34.28 % (28.38 to 37.72) |
-# | digits, heart | 0 % | 0.00 % |
-# | signs, heart | 0 % | 71.48 % (64.92 to 80.90) |
-#
-# [All measurements](../../docs/results.md#strip-on-signs)
-# </details>
+# those marked by the square get through, 71 % for the heart, where MNIST and digits do as well as the paper. [All measurements](../../docs/results.md#strip-on-signs)
 
 # %% role="demo"
-# Demo: the same attack on real traffic signs, measured before
+# Demo: real traffic signs, at FRR 2 %, measured before
 from bdlab.lessons import l09_measured
 
 l09_measured.on_real_data()
 
 # %% [markdown]
-# On real signs (GTSRB) the cut costs, and so does the normal fit. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
+# On these real signs (GTSRB), one trained reader, both the cut and the normal fit let more marked signs through. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
 # `!bdlab reproduce strip --data gtsrb --seeds 1`. It trains readers first, which takes a while.
 
 # %% [markdown]
 # ## 11 · Free response (5 points)
 #
-# A city's readers see 10,000 signs a day. Somebody marks one sign a month. *Choose an FRR for your filter, and say what follows: alarms a day, who reads them, how long until the first one is real. Would you install it?* At
+# A city's readers see 10,000 signs a day. Once a month one of them is marked. *Choose an FRR for your filter, and say what follows: alarms a day, who reads them, how long until the first one is real. Would you install it?* At
 # most 250 words.
 
 # %% [markdown]
@@ -436,7 +411,7 @@ l09_measured.on_real_data()
 #
 # - alarms a day from the FRR that you choose, with the way you got there;
 # - the share of alarms that are real, or the days between two real ones;
-# - a FAR of your own run, with the number of marked signs behind it;
+# - a FAR of your own run, with the number of marked signs behind it, and what so few are worth;
 # - a decision that follows from these numbers, and who acts on an alarm;
 # - one condition under which you would decide the other way.
 
