@@ -96,7 +96,8 @@ FRR_FAR = Exercise(
         "rest": Mistake(
             "Your FAR is 1 minus an FRR. The two are shares of different groups: FAR counts marked inputs, and nothing "
             "else.",
-            when=lambda draw, got, expected: any(abs(got["far"] + one - 1) < 1e-6 for one in (draw["frr"], got["frr"])),
+            when=lambda draw, got, expected: abs(got["boundary"] - expected["boundary"]) < 1e-5
+            and any(abs(got["far"] + one - 1) < 1e-6 for one in (draw["frr"], got["frr"])),
         ),
         "of_all": "You divide by all inputs. Each share is of its own group: FRR of the honest, FAR of the marked ones.",
         "of_benign": "You divide FAR by the number of honest inputs. It is a share of the marked ones.",

@@ -27,7 +27,7 @@ def _reader(shape: tuple[int, ...], classes: int, never: float, others: float) -
     return made("model", "linear", {"head.1.weight": weight, "head.1.bias": bias}, shape=shape, classes=classes)
 
 
-READERS = ((math.nan, 0.0), None, (-80.0, 60.0), (0.0, 200.0))
+READERS = ((math.nan, 0.0), None, (-80.0, 60.0), (math.nan, 200.0))
 """One that wavers; one with batch norm; one that gives class 0 a share of exactly 0; and one whose logits have no exp."""
 
 
@@ -127,16 +127,18 @@ STRIP_SCORES = Exercise(
             "Subtract each row's largest logit first, or use softmax.",
             when=lambda draw, got, expected: bool(got.isnan().any()) and _large(draw),
         ),
+        "overflow_and_zeros": "Some scores are nan, for two reasons: exp of a large logit is inf, and a share of exactly 0 "
+        "has no logarithm. Use softmax, and keep zeros away from the logarithm.",
         "zeros": Mistake(
             "Some scores are nan, where a share is exactly 0: its logarithm is no number, nor is 0 times it. Keep zeros "
             "away from the logarithm.",
-            when=lambda draw, got, expected: bool(got.isnan().any()) and not _normed(draw),
+            when=lambda draw, got, expected: bool(got.isnan().any()) and not _normed(draw) and not _large(draw),
         ),
-        "not_softmax": Mistake(
-            "Some scores are below 0 or nan, which no entropy of shares is. Did you take the logits for shares? Softmax "
-            "makes shares of them, which sum to 1.",
-            when=lambda draw, got, expected: bool(got.isnan().any() or got.min() < -1e-3),
-        ),
+        "not_softmax": "You take the logits for shares. Softmax makes shares of them, which sum to 1.",
+        "bare_logits": "You take the logits for shares: logits may be negative, and have no logarithm then. Softmax makes "
+        "shares of them, which sum to 1.",
+        "entr_of_logits": "You take the logits for shares: logits may be negative, where entr is -inf. Softmax makes "
+        "shares of them, which sum to 1.",
         "wrong_axis": "Your softmax runs over the pictures, not over the classes: each answer must sum to 1 by itself.",
         "wrong_axis_of_all": "Your softmax runs over the pictures of all inputs, not over the classes: each answer must "
         "sum to 1 by itself.",

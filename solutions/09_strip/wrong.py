@@ -67,7 +67,10 @@ class strip_scores:
     every_pair = edit("bits.mean()", "bits", loses="values")
     one_number = edit("return torch.stack(scores)", "return torch.stack(scores).mean()", loses="values")
     overflow = edit("model(mixed).softmax(1)", "model(mixed).exp()\n            probs = probs / probs.sum(1, keepdim=True)", loses="values")
+    overflow_and_zeros = edit("model(mixed).softmax(1)", "model(mixed).exp()\n            probs = probs / probs.sum(1, keepdim=True)", ".clamp_min(1e-30)", "", loses="values")
     not_softmax = edit(".softmax(1)", "", loses="values")
+    bare_logits = edit(".softmax(1)", "", ".clamp_min(1e-30)", "", loses="values")
+    entr_of_logits = edit(".softmax(1)", "", BITS, "torch.special.entr(probs).sum(1) / torch.log(torch.tensor(2.0))", loses="values")
     wrong_axis = edit(".softmax(1)", ".softmax(0)", loses="values")
     wrong_axis_of_all = edit(
         "image in x:", "image in [x]:", "image + overlays", "(image[:, None] + overlays).flatten(0, 1)", ".softmax(1)", ".softmax(0)",

@@ -132,17 +132,17 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("strip_scores", S + EVAL + LOOP + ASK + BITS + "    model.train()\n    return torch.stack(out)", 3, "also where it came in eval mode"),
     ("strip_scores", S + EVAL + LOOP + ASK + BITS + "    overlays.zero_()\n" + BACK, 3, "x or overlays has changed"),
     ("strip_scores", S + EVAL + LOOP.replace("    for image in x:\n        z = image", "    for image in x:\n        z = image[None, :]") + ASK
-     + BITS.replace("p).sum(1)", "model(z)).sum(1)") + BACK, 0, "Did you take the logits for shares?"),
+     + BITS.replace("p).sum(1)", "model(z)).sum(1)") + BACK, 0, "You take the logits for shares"),
     ("strip_scores", S + EVAL + LOOP + ASK + BITS + "    model.train(was)\n    return out", 0, "list"),
-    ("strip_scores", S + EVAL + LOOP + ASK.replace(".softmax(1)", "") + BITS + BACK, 0, "Did you take the logits for shares?"),
+    ("strip_scores", S + EVAL + LOOP + ASK.replace(".softmax(1)", "") + BITS + BACK, 0, "You take the logits for shares"),
     ("strip_scores", S + EVAL + LOOP + ASK.replace(".softmax(1)", "") + "        out.append(-(p * p.log2()).sum(1).mean())\n" + BACK, 0,
-     "Did you take the logits for shares?"),
+     "You take the logits for shares"),
     ("strip_scores", S + EVAL + LOOP + ASK.replace(".softmax(1)", "") + "        out.append(-(p * (p + 1e-12).log2()).sum(1).mean())\n" + BACK, 0,
-     "Did you take the logits for shares?"),
+     "You take the logits for shares"),
     ("strip_scores", S + EVAL + LOOP + ASK.replace(".softmax(1)", ".exp()") + "        p = p / p.sum(1, keepdim=True)\n"
      "        out.append(-(p * p.clamp_min(1e-30).log2()).sum(1).mean())\n" + BACK, 0, "only where logits are large"),
     ("strip_scores", S + EVAL + LOOP + ASK.replace(".softmax(1)", ".exp()") + "        p = p / p.sum(1, keepdim=True)\n"
-     "        out.append(-(p * p.log2()).sum(1).mean())\n" + BACK, 0, "where a share is exactly 0"),
+     "        out.append(-(p * p.log2()).sum(1).mean())\n" + BACK, 0, "for two reasons"),
     ("strip_scores", S + FLAT + "        p = model(z.flatten(0, 1)).softmax(0)\n" + MEANS, 0, "runs over the pictures of all inputs"),
     ("strip_scores", S + FLAT + FLAT_ASK + MEANS.replace("view(len(x), -1).mean(1)", "view(-1, len(x)).mean(0)"), 0, "You mix up inputs and overlays"),
     ("strip_scores", S + FLAT + FLAT_ASK + MEANS.replace(".mean(1)", ""), 0, "an entropy for each picture"),
