@@ -98,21 +98,14 @@ ATTACK_SUCCESS_RATE = Exercise(
         "over images of other classes.",
         "rows": "argmax(0) finds for each class the image that is most like it. What an image is read as, is the argmax of "
         "its row: argmax(1).",
-        "one_argmax": "argmax() without a dimension finds one place in the whole table of logits. Each image has its own "
-        "answer: argmax(1).",
         "never_none": Mistake(
             "You return nan although some image is of another class. nan is for the case that none is: `not others.any()`.",
             when=lambda draw, got, expected: got != got and expected == expected, part="values"),
         "mean_share": "You take the mean of the target's probability. A success is an image that is *read* as the target: "
         "argmax(1) == target.",
-        "half_sure": "You ask for a probability above one half. With many classes the target can be what is read with less: "
-        "argmax(1) == target.",
         "class_0": "You compare with class 0. The attacker's class is `target`.",
         "less_clean": "You take off what is read as the target without the mark. That rate is the control: told beside "
         "this one.",
-        "rounded": Mistake(
-            "You round. Whoever compares two rates needs their digits; round where you print.", part="values",
-            when=lambda draw, got, expected: any(abs(got - round(expected, n)) < 1e-9 for n in (1, 2, 3))),
         "read_as_target": "You leave out what is *read* as the target without the trigger. Leave out what *is* of that "
         "class: y != target.",
         "only_read_rightly": "You count only images that are read rightly without the trigger. Here every image of another "

@@ -2,12 +2,13 @@
 
 
 # %% exercise="threat_table" alternative="lists"
-threat_table = {}
-threat_table["damaged file"] = ["delivery", "model", "whole classes"]
-threat_table["added module"] = ["delivery", "model and road", "marked inputs"]
-threat_table["marked copies"] = ["training", "data and road", "marked inputs"]
-threat_table["changed pixels"] = ["use", "road", "one input"]
-threat_table["wrong labels"] = ["training", "data", "whole classes"]
+threat_table = {
+    "damaged file": ["delivery", "model", "whole classes"],
+    "added module": ["delivery", "model and road", "marked inputs"],
+    "marked copies": ["training", "road and data", "marked inputs"],
+    "changed pixels": ["use", "road", "one input"],
+    "wrong labels": ["training", "data", "whole classes"],
+}
 
 
 # %% exercise="threat_table" alternative="columns"
@@ -43,26 +44,16 @@ def flip_labels(y: Tensor, rate: float, classes: int, generator: torch.Generator
     return torch.tensor(labels, dtype=torch.int64)
 
 
-# %% exercise="flip_labels" alternative="jump"
-def flip_labels(y: Tensor, rate: float, classes: int, generator: torch.Generator) -> Tensor:
-    n = round(rate * len(y))
-    wrong = torch.randint(0, classes - 1, y.shape, generator=generator)
-    wrong = wrong + (wrong >= y)
-    order = torch.rand(len(y), generator=generator).argsort()
-    return y.index_put((order[:n],), wrong[order[:n]])
-
-
 # %% exercise="fgsm" alternative="loop"
 def fgsm(model, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
-    modes = {module: module.training for module in model.modules()}
+    was = model.training
     model.eval()
     out = []
     for image, label in zip(x, y):
         own = image.detach().clone()[None].requires_grad_(True)
         loss = torch.nn.CrossEntropyLoss()(model(own), label[None])
         out.append(torch.autograd.grad(loss, own)[0].sign())
-    for module, mode in modes.items():
-        module.training = mode
+    model.train(was)
     return torch.clip(x + epsilon * torch.cat(out), 0.0, 1.0)
 
 
@@ -84,11 +75,10 @@ def attack_success_rate(model, x: Tensor, y: Tensor, trigger, target: int) -> fl
     rows = torch.nonzero(y - target).flatten()
     if len(rows) == 0:
         return float("nan")
-    modes = [(module, module.training) for module in model.modules()]
+    was = model.training
     model.eval()
     hits = model(trigger(x[rows])).max(1).indices.eq(target).sum().item()
-    for module, mode in modes:
-        module.training = mode
+    model.train(was)
     return hits / len(rows)
 
 

@@ -64,7 +64,6 @@ class flip_labels:
     nothing = edit("flipped[rows] =", "y.clone()[rows] =", loses="how many, spread")
     outside = edit(" % classes", "", loses="how many, spread")
     rounded_rate = edit(COUNT, "round(rate) * len(y)", loses="how many, spread")
-    half_up = edit(COUNT, "int(rate * len(y) + 0.5)", loses="how many")
     up = edit(COUNT, "-int(-rate * len(y) // 1)", loses="how many")
     stay = edit(f"[: {COUNT}]", f"[{COUNT} :]", loses="how many")
     each_class = edit(ORDER, """torch.cat([
@@ -76,14 +75,9 @@ class flip_labels:
     own_seed = edit("rows = ", "generator = torch.Generator().manual_seed(0)\n    rows = ", loses="spread, at random")
     same_rows = edit("randperm(len(y), generator=generator)", "randperm(len(y), generator=torch.Generator().manual_seed(0))", loses="spread")
     same_steps = edit(STEPS, "1 + torch.arange(len(rows)) % (classes - 1)", loses="spread")
-    seeds_global = edit("rows = ", "torch.manual_seed(generator.initial_seed())\n    generator = torch.default_generator\n    rows = ",
-                        loses="at random")  # fmt: skip
-
 
 class fgsm:
     minus = edit("x + epsilon", "x - epsilon", loses="values")
-    raw = edit("slope.sign()", "slope", loses="values")
-    unit = edit("slope.sign()", "(slope / slope.flatten(1).norm(dim=1)[:, None, None, None])", loses="values")
     not_clipped = edit(".clamp(0, 1)", "", loses="modes and ends")
     no_eval = edit("model.eval()", "pass", loses="modes and ends, state restored")
     own_answer = edit("model(moved), y", "model(moved), model(x).argmax(1)", loses="values")
@@ -97,9 +91,6 @@ class fgsm:
         (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), y), moved)
     model.train(training)""", loses="values")  # fmt: skip
     uneven = edit("slope.sign()", "(slope / slope.norm())", loses="values")
-    stretched = edit(
-        "return (x + epsilon * slope.sign()).clamp(0, 1)",
-        "moved = x + epsilon * slope.sign()\n    return (moved - moved.min()) / (moved.max() - moved.min())", loses="values")  # fmt: skip
     change_alone = edit("(x + epsilon * slope.sign()).clamp(0, 1)", "epsilon * slope.sign()", loses="values")
     in_place = edit("return (x + epsilon * slope.sign()).clamp(0, 1)", "return x.add_(epsilon * slope.sign()).clamp_(0, 1)", loses="modes and ends")
     backward = edit("(slope,) = torch.autograd.grad(loss, moved)", "loss.backward()\n    slope = moved.grad", loses="state restored")
@@ -123,14 +114,11 @@ class attack_success_rate:
     tensor = edit(".item()", "", loses="all cases")
     wrong_denominator = edit(f"{ANSWER}.double().mean()", "((read == target).double().sum() / others.sum())", loses="values")
     rows = edit("(trigger(x)).argmax(1)", "(trigger(x[others])).argmax(0)", ANSWER, "(read == target)", loses="values")
-    one_argmax = edit("(trigger(x)).argmax(1)", "(trigger(x[others])).argmax()", ANSWER, "(read == target)", loses="values")
     never_none = edit("return (", "return float('nan') if not others.all() else (", loses="values")
     mean_share = edit(".argmax(1)", ".softmax(1)[:, target]", "read == target", "read", loses="values")
-    half_sure = edit(".argmax(1)", ".softmax(1)[:, target]", "read == target", "read > 0.5", loses="values")
     class_0 = edit("read == target", "read == 0", loses="values")
     less_clean = edit("read = model", "before = model(x).argmax(1)\n        read = model", ".double().mean()",
                       ".double().mean().sub((before == target)[others].double().mean())", loses="values")  # fmt: skip
-    rounded = edit(f"{ANSWER}.double().mean().item()", f"round({ANSWER}.double().mean().item(), 2)", loses="values")
     overwrites = edit("(trigger(x))", "(x.copy_(trigger(x)))", loses="all cases")
     mode_for_none = edit("model.train(training)", "if others.any():\n        model.train(training)", loses="state restored")
     zero_for_none = edit("return (", "return 0.0 if not others.any() else (", loses="all cases")

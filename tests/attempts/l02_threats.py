@@ -114,7 +114,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "You mix labels among the chosen rows"),
     ("flip_labels", P + "    n = -int(-rate * len(y) // 1)\n" + PERM + COPY + STEP + BACK, 1, "You round up"),
     ("flip_labels", P + N.replace("round", "int").replace("len(y))", "len(y) + 0.5)") + PERM + COPY + STEP + BACK, 1,
-     "You round a half up"),
+     "a half to the even neighbour"),
     ("flip_labels", P + "    return y.clone()\n", 0, "are the labels that came"),
     ("flip_labels", P + N + PERM + COPY + STEP + "    return y\n", 0, "are the labels that came"),
     ("flip_labels", P + "    n = round(rate) * len(y)\n" + PERM + COPY + STEP + BACK, 0, "before it is multiplied"),
@@ -143,7 +143,7 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("flip_labels", P + "    generator = torch.Generator().manual_seed(7)\n" + N + PERM + COPY + STEP + BACK, 1,
      "nothing is drawn from its state"),
     ("flip_labels", P + "    torch.manual_seed(generator.initial_seed())\n"
-     + (N + PERM + COPY + STEP + BACK).replace(", generator=generator", ""), 2, "You seed the global generators"),
+     + (N + PERM + COPY + STEP + BACK).replace(", generator=generator", ""), 2, "with it, not with its seed"),
     # --- flip_labels: exceptions, wrong kinds ---
     ("flip_labels", P + N + PERM + COPY + STEP, 0, "is a return missing?"),
     ("flip_labels", P + N + PERM + COPY + STEP + "    return y2.tolist()", 0, "must return a tensor of labels"),
@@ -158,9 +158,9 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "        p.grad = old\n" + MODE + OUT, 4, "Next:"),
     # --- fgsm: slips ---
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("x + ", "x - "), 0, "You go down the loss"),
-    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("g.sign()", "g"), 0, "You add the gradient itself"),
+    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("g.sign()", "g"), 0, "by the gradient itself"),
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + OUT.replace("g.sign()", "g / g.flatten(1).norm(dim=1).view(-1, 1, 1, 1)"), 0,
-     "You divide the gradient by its length"),
+     "by different amounts"),
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    return x + epsilon * g.sign()", 3, "Pixels leave [0, 1]"),
     ("fgsm", F + OWN + LOSS + GRAD + OUT, 2, "in train mode, where batch norm"),
     ("fgsm", F + EVAL + OWN + "    loss = F.cross_entropy(model(own), model(x).argmax(1))\n" + GRAD + MODE + OUT, 0,
@@ -178,8 +178,6 @@ ATTEMPTS = [  # exercise, answer, points, what is said
     ("fgsm", F + EVAL + "    out = x.clone()\n    for _ in range(10):\n        out = out.detach().requires_grad_()\n"
      "        g = torch.autograd.grad(F.cross_entropy(model(out), y), out)[0]\n"
      "        out = (out + epsilon / 10 * g.sign()).clamp(0, 1)\n" + MODE + "    return out.detach()", 0, "several small steps"),
-    ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    out = x + epsilon * g.sign()\n"
-     "    return (out - out.min()) / (out.max() - out.min())", 0, "You stretch the result"),
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    return epsilon * g.sign()", 0, "You return the change alone"),
     ("fgsm", F + EVAL + OWN + LOSS + GRAD + MODE + "    x += epsilon * g.sign()\n    return x.clamp_(0, 1)",
      3, "changes x itself"),
@@ -226,19 +224,13 @@ ATTEMPTS = [  # exercise, answer, points, what is said
      "You count the hits among *all* images"),
     ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        read = model(trigger(x[y != target])).argmax(0)\n" + MODE
      + "    return (read == target).float().mean().item()", 0, "argmax(0) finds for each class"),
-    ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        read = model(trigger(x[y != target])).argmax()\n" + MODE
-     + "    return (read == target).float().mean().item()", 0, "argmax() without a dimension"),
     ("attack_success_rate", A + EVAL + READ + MODE + "    if not (y != target).all():\n        return float('nan')\n" + RATE, 0,
      "You return nan although"),
     ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        shares = model(trigger(x)).softmax(1)\n" + MODE
      + "    return shares[y != target, target].mean().item()", 0, "the mean of the target's probability"),
-    ("attack_success_rate", A + EVAL + "    with torch.no_grad():\n        shares = model(trigger(x)).softmax(1)\n" + MODE
-     + "    return (shares[y != target, target] > 0.5).float().mean().item()", 0, "a probability above one half"),
     ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace("== target)", "== 0)"), 0, "You compare with class 0"),
     ("attack_success_rate", A + EVAL + READ + "        clean = model(x).argmax(1)\n" + MODE + "    m = y != target\n"
      "    return ((read == target)[m].float().mean() - (clean == target)[m].float().mean()).item()", 0, "You take off"),
-    ("attack_success_rate", A + EVAL + READ + MODE + RATE.replace("return ", "return round(").replace("item()", "item(), 2)"), 0,
-     "You round."),
     ("attack_success_rate", A + EVAL + "    keep = y != target\n    x[keep] = trigger(x[keep])\n"
      + READ.replace("trigger(x)", "x") + MODE + RATE, 4, "into x itself"),
     ("attack_success_rate", A + EVAL + "    if not (y != target).any():\n        return float('nan')\n" + READ + MODE + RATE, 4,
