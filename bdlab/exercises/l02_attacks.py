@@ -81,11 +81,11 @@ def _only_the_change(draw: Draw, got: Any, expected: Any) -> bool:
 
 
 def _right_way(draw: Draw, got: Any, expected: Any, even: bool) -> bool:
-    """Every pixel moves in the right direction, by the same amount or (not `even`) by different ones, which few may not show."""
+    """Every pixel moves in the right direction, by the same amount or (not `even`) by different ones; few may not."""
     moved, wanted = got - draw["x"], expected - draw["x"]
     sizes = moved.abs()[wanted != 0]
     same = bool(sizes.max() - sizes.min() < 1e-3 * sizes.max() + 1e-7)
-    return bool(((moved * wanted) >= 0).all()) and bool(sizes.min() > 0) and (same == even or not even and len(sizes) < 5)
+    return bool(((moved * wanted) >= 0).all()) and bool(sizes.min() > 0) and (same == even or (not even and len(sizes) < 5))
 
 
 def _beside_x(sub: Submission, draw: Draw) -> Any:
