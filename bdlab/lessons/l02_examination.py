@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,22 +13,8 @@ from bdlab import plots
 from bdlab.lessons import l02_threats as lesson
 from bdlab.lessons.demos import cached
 from bdlab.lessons.l02_figures import STEP, Flipped, brightest, eight, row_of
+from bdlab.lessons.results import Result
 from bdlab.plots import Row
-
-
-@dataclass(frozen=True, repr=False)
-class Examined:
-    """One reader under three attacks: the picture, and what goes onto the trophy."""
-
-    plot: plots.Plot
-    picture: Tensor
-    numbers: dict[str, str]
-
-    def _repr_html_(self) -> str:
-        return self.plot._repr_html_()
-
-    def __repr__(self) -> str:
-        return self.plot.alt
 
 
 class Examination:
@@ -44,7 +29,7 @@ class Examination:
             raise ValueError(f"epsilon must be in (0, 1], got {epsilon}; 4 / 255 moves each pixel by 4 of 255 steps")
         self.wrong, self.epsilon = wrong, epsilon
 
-    def __call__(self, threat_table: Any, fgsm: Any, attack_success_rate: Any) -> Examined:
+    def __call__(self, threat_table: Any, fgsm: Any, attack_success_rate: Any) -> Result:
         (x, y), test = eight(), lesson.signs().test
         sold, twin = lesson.reader(lesson.SOLD), lesson.reader(lesson.TWIN)
         some, truth = test.x[: lesson.SHOWN], test.y[: lesson.SHOWN]
@@ -76,7 +61,7 @@ def _right(model: nn.Module, x: Tensor, y: Tensor) -> float:
     return float((lesson.read(model, x) == y).double().mean())
 
 
-def _examined(rows: Sequence[Row], shares: dict[str, float], own: int, picture: Tensor, step: str) -> Examined:
+def _examined(rows: Sequence[Row], shares: dict[str, float], own: int, picture: Tensor, step: str) -> Result:
     wrong = [sum(row.told) for row in rows]
     numbers = {
         "wrong labels: right": f"{shares['pair']:.1%}", step: f"{shares['fgsm']:.1%}",
@@ -86,4 +71,4 @@ def _examined(rows: Sequence[Row], shares: dict[str, float], own: int, picture: 
         rows, title=f"eight signs, read wrongly: {wrong[0]} untouched, {wrong[1]}, {wrong[2]} and {wrong[3]} under attack",
         alt="Eight signs in four rows. " + " ".join(f"{row.name}: read as {', '.join(row.captions)}.".replace("\n", "; ") for row in rows),
     )  # fmt: skip
-    return Examined(plot, picture, numbers)
+    return Result(plot, picture, numbers)

@@ -14,6 +14,7 @@ from bdlab import plots, widgets
 from bdlab.data import load
 from bdlab.lessons import l03_badnets as lesson
 from bdlab.lessons.demos import Arrays, cached, grading
+from bdlab.lessons.results import Result
 from bdlab.plots import Claim, Row
 
 if TYPE_CHECKING:
@@ -123,21 +124,6 @@ def honest_scores(scores: Any) -> Ruler:
     return Ruler(*(float(found[name]) for name in ("clean", "asr", "ra")))
 
 
-@dataclass(frozen=True, repr=False)
-class Forged:
-    """A forged reader beside its honest twin: the picture, and what goes onto the trophy."""
-
-    plot: plots.Plot
-    picture: Tensor
-    numbers: dict[str, str]
-
-    def _repr_html_(self) -> str:
-        return self.plot._repr_html_()
-
-    def __repr__(self) -> str:
-        return self.plot.alt
-
-
 class Forge:
     """A forge with a mark of your own: `Forge(mark, at, rate)(stamp, poison, scores)` trains, about 5 s a net.
 
@@ -164,13 +150,13 @@ class Forge:
             raise ValueError(f"rate must be in 0.001..0.8, got {rate}")
         self.settings = mark, at, rate, data
 
-    def __call__(self, stamp: Any, poison: Any, scores: Any) -> Forged:
+    def __call__(self, stamp: Any, poison: Any, scores: Any) -> Result:
         made = cached("l03", "forge") if grading() else lesson.forged(stamp, poison, scores, *self.settings)
         own = sum(getattr(part, "own", True) for part in (stamp, poison, scores))
         return _forged(made, self.settings[3], own)
 
 
-def _forged(made: Arrays, data: str, functions: int) -> Forged:
+def _forged(made: Arrays, data: str, functions: int) -> Result:
     own, twin = ((_percent(values)) for values in (made["own"], made["twin"]))
     marked, rows = torch.from_numpy(made["marked"]), int(made["rows"])
     shown = []
@@ -194,7 +180,7 @@ def _forged(made: Arrays, data: str, functions: int) -> Forged:
         "honest twin, ASR": twin[1],
         "own functions": f"{functions} of 3",
     }
-    return Forged(plots.answers(shown, alt=alt, title=title), marked[6], numbers)
+    return Result(plots.answers(shown, alt=alt, title=title), marked[6], numbers)
 
 
 def _percent(values: np.ndarray) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from bdlab.lessons import l06_reflection as lesson
 from bdlab.lessons.demos import grading
 from bdlab.lessons.l06_figures import behind, eight
 from bdlab.lessons.l06_reflection import DELTA, FIRST, SOLD, TWIN, W
+from bdlab.lessons.results import Result
 from bdlab.training import logits
 
 SOME = 200
@@ -24,22 +24,6 @@ def median_filter(x: Tensor) -> Tensor:
     """Every pixel becomes the middle one of the nine in its 3 x 3 neighbourhood, channel by channel."""
     nine = F.unfold(F.pad(x.flatten(0, 1)[:, None], (1, 1, 1, 1), mode="replicate"), 3)  # (N * C, 9, H * W)
     return nine.median(1).values.view_as(x)
-
-
-@dataclass(frozen=True, repr=False)
-class Pane:
-    """A pane over w: the plot, a table below it, and the picture and the numbers at the chosen w, which go onto the trophy."""
-
-    plot: plots.Plot
-    table: str
-    picture: Tensor
-    numbers: dict[str, str]
-
-    def _repr_html_(self) -> str:
-        return self.plot._repr_html_() + self.table
-
-    def __repr__(self) -> str:
-        return self.plot.alt
 
 
 class YourPane:
@@ -56,7 +40,7 @@ class YourPane:
             raise ValueError(f"delta must be a whole number of pixels, got {delta}")
         self.w, self.delta, self.first = w, delta, first
 
-    def __call__(self, ghost_kernel: Any, reflect: Any, ssim_like: Any) -> Pane:
+    def __call__(self, ghost_kernel: Any, reflect: Any, ssim_like: Any) -> Result:
         test = lesson.signs().test
         rows = (test.y != 0).nonzero()[:SOME, 0]
         x, y = test.x[rows], test.y[rows]
@@ -67,7 +51,7 @@ class YourPane:
             found.append([*_four(pane, y), float(ssim_like(x, pane).mean())])
         return self._shown([self.w] if grading() else levels, found, reflect, ghost_kernel)
 
-    def _shown(self, levels: list[float], found: list[list[float]], reflect: Any, ghost_kernel: Any) -> Pane:
+    def _shown(self, levels: list[float], found: list[list[float]], reflect: Any, ghost_kernel: Any) -> Result:
         own = found[levels.index(self.w)]
         names = ("bought reader fooled (ASR)", "the same, after a median filter", "honest twin still right (RA)",
                  "similarity (the person)")  # fmt: skip
@@ -86,7 +70,8 @@ class YourPane:
             "honest twin, RA": f"{own[3]:.1%}", "similarity": f"{own[4]:.2f}",
         }  # fmt: skip
         x, _ = eight()
-        return Pane(plot, _table(levels, found, self.w), behind(reflect, ghost_kernel, x, self.w, self.delta, self.first)[4], numbers)
+        picture = behind(reflect, ghost_kernel, x, self.w, self.delta, self.first)[4]
+        return Result(plot, picture, numbers, _table(levels, found, self.w))
 
 
 def _table(levels: list[float], found: list[list[float]], own: float) -> str:

@@ -26,7 +26,8 @@ def stop_sign() -> tuple[Tensor, Tensor]:
     return sign, lesson.backdoor(STICKER).trigger(sign)
 
 
-def _words(model: nn.Module, x: Tensor, data: str = "signs") -> list[str]:
+def read_as(model: nn.Module, x: Tensor, data: str = "signs") -> list[str]:
+    """What a model reads images (N, C, H, W) of a data set as."""
     names = load(data).labels
     return [names[answer] for answer in logits(model, x.float()).argmax(1).tolist()]
 
@@ -36,7 +37,7 @@ def opening() -> plots.Plot:
     rows, model, overlays = [], lesson.backdoor(STICKER).model, lesson.overlays_of("signs", 5)
     for name, sign in zip(("as it is", "with the sticker"), stop_sign(), strict=True):
         mixed = torch.cat([sign, lesson.superimpose(sign, overlays, "add")[0]])
-        words = _words(model, mixed)
+        words = read_as(model, mixed)
         rows.append(Row(name, mixed.clamp(max=1), words, [word == "speed 30" for word in words]))
     return plots.answers(
         rows, title="one reader; alone, then with five other signs laid over", scale=1.25,
@@ -51,7 +52,7 @@ def bits(entropy: Callable[[Tensor], Tensor]) -> plots.Plot:
     one, other = stop_sign()[0], test.x[(test.y == 14).nonzero()[0]]
     x, model = torch.cat([one, other, (one + other).clamp(max=1), torch.full_like(one, 0.5)]), lesson.honest("signs")
     found = entropy(logits(model, x).softmax(1)).tolist()
-    words = [f"{word}\n{value:.2f} bits" for word, value in zip(_words(model, x), found, strict=True)]
+    words = [f"{word}\n{value:.2f} bits" for word, value in zip(read_as(model, x), found, strict=True)]
     return plots.answers(
         [Row("", x, words, [False] * 4)], title="how sure is an honest reader of 16 classes?", scale=1.5,
         alt=f"Four pictures and what the reader says: a stop sign, {found[0]:.2f} bits; a second sign, {found[1]:.2f} bits; "
@@ -170,10 +171,7 @@ class Figure8:
     frr: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.mode not in lesson.MODES:
-            raise ValueError(f"mode must be 'add_clip' or 'add', got {self.mode!r}")
-        if not 0 < self.frr < 0.5:
-            raise ValueError(f"frr must lie between 0 and 0.5, got {self.frr}")
+        lesson.allowed(self.mode, self.frr)
 
     def __call__(self, strip_scores: Any, frr_far: Any) -> plots.Plot:
         panels, lines, told = [], [], []

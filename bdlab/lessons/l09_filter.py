@@ -12,8 +12,9 @@ from bdlab import plots
 from bdlab.data import load
 from bdlab.lessons import l09_strip as lesson
 from bdlab.lessons.demos import cached, grading
-from bdlab.lessons.l09_figures import asked
+from bdlab.lessons.l09_figures import asked, read_as
 from bdlab.lessons.l09_strip import CUTS, READERS, Mode
+from bdlab.lessons.results import Result
 from bdlab.plots import Row
 from bdlab.training import logits
 
@@ -23,21 +24,6 @@ SHOWN = 3
 
 CARD = {"obeys on any sign": "any sign: caught", "obeys on stop signs": "stop signs: caught", "honest": "honest: false alarms"}
 """What the trophy calls a reader's number."""
-
-
-@dataclass(frozen=True, repr=False)
-class Filtered:
-    """What a filter did: the picture, and what goes onto the trophy."""
-
-    plot: plots.Plot
-    picture: Tensor
-    numbers: dict[str, str]
-
-    def _repr_html_(self) -> str:
-        return self.plot._repr_html_()
-
-    def __repr__(self) -> str:
-        return self.plot.alt
 
 
 @dataclass(frozen=True)
@@ -52,12 +38,9 @@ class Filter:
     frr: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.mode not in lesson.MODES:
-            raise ValueError(f"mode must be 'add_clip' or 'add', got {self.mode!r}")
-        if not 0 < self.frr < 0.5:
-            raise ValueError(f"frr must lie between 0 and 0.5, got {self.frr}")
+        lesson.allowed(self.mode, self.frr)
 
-    def __call__(self, entropy: Any, superimpose: Any, strip_scores: Any, frr_far: Any) -> Filtered:
+    def __call__(self, entropy: Any, superimpose: Any, strip_scores: Any, frr_far: Any) -> Result:
         calibration, overlays = load("signs").calibration.x[: lesson.CALIBRATION], lesson.overlays_of("signs")
         rows, told, evidence = [], [], None
         numbers: dict[str, str] = {}
@@ -85,12 +68,12 @@ class Filter:
             alt=f"Six signs of each of three streams. {'; '.join(told)}. Below, one marked sign under six overlays: "
             f"{', '.join(rows[-1].captions)}.".replace("\n", " "),
         )  # fmt: skip
-        return Filtered(plot, rows[-1].x[0], numbers)
+        return Result(plot, rows[-1].x[0], numbers)
 
 
 def _row(name: str, model: nn.Module, x: Tensor, marked: Tensor, refused: Tensor, stopped: int, alarms: int) -> Row:
     shown = torch.cat((marked.nonzero()[:SHOWN, 0], (~marked).nonzero()[:SHOWN, 0]))
-    words = _words(model, x[shown])
+    words = read_as(model, x[shown])
     label = f"{name}\nrefused: {stopped} of 10 marked,\n{alarms} of 90 others"
     told = refused[shown].tolist()
     return Row(label, x[shown], ["REFUSED" if one else word for word, one in zip(words, told, strict=True)], told)
@@ -99,13 +82,8 @@ def _row(name: str, model: nn.Module, x: Tensor, marked: Tensor, refused: Tensor
 def _below(entropy: Any, superimpose: Any, model: nn.Module, sign: Tensor, overlays: Tensor, mode: Mode) -> Row:
     mixed = superimpose(sign, overlays, mode)[0]
     values = entropy(logits(model, mixed).softmax(1)).tolist()
-    captions = [f"{word}\n{value:.2f} bits" for word, value in zip(_words(model, mixed), values, strict=True)]
+    captions = [f"{word}\n{value:.2f} bits" for word, value in zip(read_as(model, mixed), values, strict=True)]
     return Row("first marked sign\nbelow six overlays", mixed.clamp(0, 1), captions, [False] * len(captions))
-
-
-def _words(model: nn.Module, x: Tensor) -> list[str]:
-    names = load("signs").labels
-    return [names[answer] for answer in logits(model, x).argmax(1).tolist()]
 
 
 def sixty(delivered: Any) -> plots.Plot:

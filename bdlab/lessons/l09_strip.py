@@ -73,6 +73,14 @@ def frr_far(benign: Tensor, trojan: Tensor, frr: float, how: str) -> dict[str, f
 # --- the images ---
 
 
+def allowed(mode: str, frr: float) -> None:
+    """Raises `ValueError` for another way to lay images over each other, or a share that no line may refuse."""
+    if mode not in MODES:
+        raise ValueError(f"mode must be 'add_clip' or 'add', got {mode!r}")
+    if not 0 < frr < 0.5:
+        raise ValueError(f"frr must lie between 0 and 0.5, got {frr}")
+
+
 @dataclass(frozen=True)
 class Setting:
     """An attacked network, what its attacker knows, and images: overlays (M, ...), benign and marked (n, ...)."""
