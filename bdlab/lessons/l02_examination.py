@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bdlab import plots
 from bdlab.lessons import l02_threats as lesson
 from bdlab.lessons.demos import cached
-from bdlab.lessons.l02_figures import STEP, Flipped, brightest, eight, row_of
+from bdlab.lessons.l02_figures import STEP, Flipped, clearest, eight, row_of
 from bdlab.lessons.results import Result
 from bdlab.plots import Row
 
@@ -53,7 +53,7 @@ class Examination:
                  f"{shares['twin']:.1%}", stuck, lesson.read(sold, stuck), y),
         ]  # fmt: skip
         own = sum(getattr(part, "own", True) for part in (threat_table, fgsm, attack_success_rate))
-        picture = stuck[brightest(x, y != lesson.TARGET)]
+        picture = stuck[clearest(x, y != lesson.TARGET)]
         return _examined(rows, shares, own, picture, f"fgsm, {255 * self.epsilon:.3g} of 255: right")
 
 

@@ -30,9 +30,10 @@ def names(labels: Tensor) -> list[str]:
     return [lesson.signs().labels[label] for label in labels.tolist()]
 
 
-def brightest(x: Tensor, among: Tensor) -> int:
-    """Which of the signs among which `among` (N,) holds is the brightest."""
-    return int(x.flatten(1).mean(1).where(among, torch.tensor(-1.0)).argmax())
+def clearest(x: Tensor, among: Tensor) -> int:
+    """Which of the signs among which `among` (N,) holds has most contrast in its middle, where the number stands."""
+    contrast = x.mean(1)[:, 10:22, 10:22].flatten(1).std(1)
+    return int(contrast.where(among, torch.tensor(-1.0)).argmax())
 
 
 def row_of(name: str, x: Tensor, said: Tensor, y: Tensor) -> Row:
@@ -45,21 +46,22 @@ def _told(rows: Sequence[Row]) -> str:
 
 
 def opening() -> plots.Plot:
-    """One sign, four ways to the reader."""
-    x, y = eight()
-    sold = lesson.reader(lesson.SOLD)
-    mixed = torch.from_numpy(cached("l02", "labels")["said"])
-    misread = (mixed != y) & torch.isin(y, torch.tensor(lesson.PAIR)) & torch.isin(mixed, torch.tensor(lesson.PAIR))
-    at = brightest(x, misread)
-    one, truth = x[at : at + 1], y[at : at + 1]
-    pushed, stuck = lesson.fgsm(sold, one, truth, STEP), lesson.sticker()(one)
-    said = [
-        *names(lesson.read(sold, one)), *names(torch.from_numpy(cached("l02", "labels")["said"])[at : at + 1]),
-        *names(lesson.read(sold, pushed)), *names(lesson.read(sold, stuck)),
-    ]  # fmt: skip
-    ways = ("untouched", "untouched, but some\nlabels were wrong", "each pixel moved\nby 4 of 255", "with a sticker")
+    """One sign, four ways to the reader: the clearest on which an honest small reader is right and each attack works."""
+    test, pair = lesson.signs().test, torch.tensor(lesson.PAIR)
+    rows = torch.isin(test.y, pair).nonzero().flatten()
+    x, y = test.x[rows], test.y[rows]
+    sold, poisoned = lesson.reader(lesson.SOLD), lesson.trained(lesson.mixed(lesson.flip_labels, 2))
+    honest = lesson.trained(lesson.signs().train.y)
+    pushed, stuck = lesson.fgsm(sold, x, y, STEP), lesson.sticker()(x)
+    right = (lesson.read(sold, x) == y) & (lesson.read(honest, x) == y)
+    swapped = torch.isin(lesson.read(poisoned, x), pair) & (lesson.read(poisoned, x) != y)
+    at = clearest(x, right & swapped & (lesson.read(sold, pushed) != y) & (lesson.read(sold, stuck) == lesson.TARGET))
+    one, pushed, stuck, truth = (part[at : at + 1] for part in (x, pushed, stuck, y))
+    ways = ((sold, one), (poisoned, one), (sold, pushed), (sold, stuck))
+    said = [names(lesson.read(reader, image))[0] for reader, image in ways]
+    how = ("untouched", "untouched, but some\nlabels were wrong", "each pixel moved\nby 4 of 255", "with a sticker")
     wrong = [word != names(truth)[0] for word in said]
-    captions = [f"{way}:\n'{word}'" for way, word in zip(ways, said, strict=True)]
+    captions = [f"{way}:\n'{word}'" for way, word in zip(how, said, strict=True)]
     return plots.answers(
         [Row("", torch.cat([one, one, pushed, stuck]), captions, wrong)], scale=2.1,
         title=f"a sign '{names(truth)[0]}', and three attacks on its reader",
