@@ -31,6 +31,8 @@ from autograder.handin.runnable import grade_id_of
 from autograder.verdict.assignment import Assignment, Rebuilt
 from autograder.verdict.journal import CellGrade, Record
 
+NARROW = "<style>img { max-width: 100%; height: auto; }</style>"
+"""A lesson's pictures are no wider than its page."""
 NOT_YET = "not yet marked"
 UNCHECKED = "this lesson has no such exercise; it is graded by hand"
 OWN = 200
@@ -162,11 +164,11 @@ class FeedbackPage(HTMLExporter):
         data_types = WidgetsDataTypeFilter(notebook_metadata=self._nb_metadata, parent=self, resources=resources)
         self.register_filter("filter_data_type", data_types)
         page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **options)
-        return f"{page}\n{written_by(_standing(resources))}", resources
+        return f"{page.replace('</head>', f'{NARROW}</head>', 1)}\n{written_by(_standing(resources))}", resources
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:
-        """See nbconvert; our notebooks have no attachments."""
+        """See nbconvert.  The same text in a lesson has the same pictures attached."""
         return self._once("markdown", source, lambda text: HTMLExporter.markdown2html(self, context, text))
 
     def _once(self, kind: str, source: str, render: Callable[[str], Any]) -> str:
