@@ -63,6 +63,7 @@ NONE, CUT, OWN, LOST, MORE, RANGE, INPUT = (
 
 
 def judge_count(draw: Draw, got: dict[str, Any]) -> Properties:
+    """How many labels differ, whether each is a class, and whether the true labels are still there."""
     differ, by_chance = int((got["flipped"] != draw["y"]).sum()), draw["_wanted"] * (1 - 1 / draw["classes"])
     inside = bool(((got["flipped"] >= 0) & (got["flipped"] < draw["classes"])).all())
     return {
@@ -102,6 +103,7 @@ NEVER, UNEVEN = (
 
 
 def judge_spread(draw: Draw, got: dict[str, Any]) -> Properties:
+    """Whether wrong labels lie anywhere, and whether every other class is equally likely; a bound is wide of 7 deviations."""
     y, flipped, classes = draw["y"], got["flipped"], draw["classes"]
     off = flipped != y
     pairs = (classes * y + flipped % classes)[off].bincount(minlength=classes**2).reshape(classes, classes)
