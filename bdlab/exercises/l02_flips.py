@@ -103,7 +103,7 @@ NEVER, UNEVEN = (
 
 
 def judge_spread(draw: Draw, got: dict[str, Any]) -> Properties:
-    """Whether wrong labels lie anywhere, and whether every other class is equally likely; a bound is wide of 7 deviations."""
+    """Whether wrong labels lie anywhere, and whether every other class is equally likely; a bound of 7 deviations."""
     y, flipped, classes = draw["y"], got["flipped"], draw["classes"]
     off = flipped != y
     pairs = (classes * y + flipped % classes)[off].bincount(minlength=classes**2).reshape(classes, classes)
