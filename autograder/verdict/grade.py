@@ -17,7 +17,6 @@ from pathlib import Path
 
 from autograder.authoring.frozen import submission
 from autograder.authoring.sources import references
-from autograder.handin.missing import missing
 from autograder.handin.runnable import Answers
 from autograder.verdict.doubts import doubts
 from autograder.verdict.journal import CellGrade
@@ -173,7 +172,7 @@ def _cell(
     told = tuple(lines_of(task, Verdict(task, words, mistakes), raised))
     if lost and CUDA.search(answers.written[task.id]):
         told += ("  Your answer asks for CUDA: there is none where it is graded. Use `x.device`, or name no device.",)
-    looks = tuple(doubts(task, answers.written[task.id], answers))
+    looks = tuple(doubts(task, answers))
     cause = _cause(task, points, any(r.ended for r in lost), bool(raised) or any(map(_raises, lost)))
     return CellGrade(points, task.points, told, looks, mistakes, cause)
 
@@ -194,7 +193,7 @@ def _raises(result: Result) -> bool:
 def _raised(task: Exercise, jail: Jailed, answers: Answers) -> str:
     """What the cell of an answer that got nothing raised when it ran."""
     name = jail.raised[answers.cells.index(answers.written[task.id])]
-    lacking = missing(answers.written[task.id])
+    lacking = answers.lacking.get(task.id, ())
     if name and lacking:
         return f"The cell with your answer imports {', '.join(lacking)}, which is not there where it is graded ({name})."
     return f"The cell with your answer raised {name} when it ran; try Kernel > Restart and Run All." if name else ""
