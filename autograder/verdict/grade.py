@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from autograder.authoring.frozen import submission
 from autograder.authoring.sources import references
 from autograder.handin.runnable import Answers
 from autograder.verdict.doubts import doubts
-from autograder.verdict.journal import CellGrade
+from autograder.verdict.journal import CellGrade, Record
 from autograder.warden.pool import Jailed, Warden
 from autograder.warden.tiers import Refused
 from bdlab.exercises import lessons
@@ -36,6 +35,7 @@ BUILT_IN = (
 ENDED = "your code gave no answer in time, or ended its process, or needed more than it may"
 UNWRITTEN = "nothing was written here"
 CUDA = re.compile(r"\.cuda\(|['\"]cuda\b")
+STARVED = "needs a human: the machine was too busy to tell how long the answer takes; grade it again"
 ATTEMPTS, ROUNDS = 4, 20
 """How often one hand-in is tried whose jail somebody kills, and how often when it is the fork server."""
 
@@ -80,22 +80,31 @@ def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGra
     tasks = [task for task in lesson.lesson.exercises if task.id in answers.written]
     if not tasks:
         return found
-    jail = warden.jail(answers.cells)
+    jail, starved = warden.jail(answers.cells), set[str]()
     try:
-        results = _judged(tasks, jail, lesson, answers, warden)
+        results = _judged(tasks, jail, lesson, answers, warden, starved)
         raised = {task.id: _raised(task, jail, answers) for task in tasks}
         words = _words([task for task in tasks if _lost(results[task.id])], jail, answers, warden)
     finally:
         jail.close()
     return found | {
-        task.id: _cell(task, results[task.id], raised[task.id], answers, *words.get(task.id, ((), ()))) for task in tasks
+        task.id: _cell(
+            task, results[task.id], raised[task.id], answers, *words.get(task.id, ((), ())), starved=task.id in starved
+        )
+        for task in tasks
     }
 
 
+def unsure(record: Record) -> bool:
+    """Whether the machine was too busy to tell what its answers deserve."""
+    return any(STARVED in cell.doubts for cell in record.cells.values())
+
+
 def _judged(
-    tasks: Sequence[Exercise], jail: Jailed, lesson: Master, answers: Answers, warden: Warden
+    tasks: Sequence[Exercise], jail: Jailed, lesson: Master, answers: Answers, warden: Warden, starved: set[str]
 ) -> dict[str, list[Result]]:
-    """Exercise -> its results on the secret draws.
+    """Exercise -> its results on the secret draws; `starved` gets those of which a busy machine let nobody say how long
+    they take.
 
     Each exercise has its share of the time, so that one that hangs costs no other.  What ended its process is tried once
     more in a fresh jail, while there is time, and again where somebody else has ended it.  All of it takes twice the
@@ -103,13 +112,15 @@ def _judged(
     """
     found: dict[str, list[Result]] = {}
     wall = warden.limits.wall
-    end, starts, attempt = time.monotonic() + 2 * wall, warden.server.starts, 1
+    end, starts, attempt = jail.now() + 2 * wall, warden.server.starts, 1
     for _ in range(ROUNDS):
         ended = []
         for task in tasks:
-            jail.allow(min(wall / len(lesson.lesson.exercises), end - time.monotonic()))
+            jail.starved = False
+            jail.allow(min(wall / len(lesson.lesson.exercises), end - jail.now()))
             results = judge(Tries(task, Submission(jail, task.fixtures), lesson.secret), lesson.expected[task.id])
             found[task.id] = results
+            (starved.add if jail.starved else starved.discard)(task.id)
             if any(result.ended or (jail.fatal and result.complaint is not None) for result in results):
                 ended.append(task)
         disturbed, jail.disturbed = jail.disturbed, False
@@ -119,8 +130,8 @@ def _judged(
         attempt += not killed  # no student can end the fork server: that costs no attempt
         tasks = ended
         if disturbed or killed:  # it was not this student's doing
-            end = time.monotonic() + 2 * wall
-        _again(jail, answers, min(wall, end - time.monotonic()))
+            end = jail.now() + 2 * wall
+        _again(jail, answers, min(wall, end - jail.now()))
     raise Refused(f"tier {warden.tier}: the fork server was killed {ROUNDS} times while one hand-in was graded")
 
 
@@ -162,7 +173,7 @@ def unwritten(task: Exercise, reason: str = UNWRITTEN) -> CellGrade:
 
 def _cell(
     task: Exercise, results: Sequence[Result], raised: str, answers: Answers, public: Sequence[Result],
-    mistakes: tuple[str, ...],
+    mistakes: tuple[str, ...], starved: bool,
 ) -> CellGrade:  # fmt: skip
     """What one check cell gives, in words that hold nothing of the secret draws."""
     points = Verdict(task, results).points
@@ -172,7 +183,7 @@ def _cell(
     told = tuple(lines_of(task, Verdict(task, words, mistakes), raised))
     if lost and CUDA.search(answers.written[task.id]):
         told += ("  Your answer asks for CUDA: there is none where it is graded. Use `x.device`, or name no device.",)
-    looks = tuple(doubts(task, answers))
+    looks = (*doubts(task, answers), *([STARVED] if starved else []))
     cause = _cause(task, points, any(r.ended for r in lost), bool(raised) or any(map(_raises, lost)))
     return CellGrade(points, task.points, told, looks, mistakes, cause)
 
