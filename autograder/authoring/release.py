@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from autograder.authoring import judged_by
 from autograder.authoring.build import source_notebook, stale, student_folder, student_text, write_source
 from autograder.authoring.folders import homes
 from autograder.course.folder import PRIVATE, ROOT
@@ -44,6 +45,7 @@ def release(home: Path, name: str | None = None, root: Path = PRIVATE) -> Path:
     target = root / "release" / name / f"{home.name}.ipynb"
     if student_text(target) != (student_folder(home) / target.name).read_text(encoding="utf-8"):
         raise RuntimeError(f"the release of {home.name} differs from lessons/: run `autograder build --check`")
+    judged_by.keep(root, home, name)
     return target
 
 

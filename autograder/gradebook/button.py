@@ -82,9 +82,8 @@ class SafeExecute(NbGraderPreprocessor):
         """The graded notebook in place of `nb`; `FlagDoubts` is told which cells a human should look at."""
         about = resources["nbgrader"]
         work = _work(Path(self.parent.parent.coursedir.root), about)
-        rebuilt = work.rebuilt(about["student"])
         warden = _warden(self.policy, self.i_trust_these_submissions)
-        record = grade_one(work, rebuilt, warden, Journal.open(work.journal))
+        rebuilt, record = grade_one(work, about["student"], warden, Journal.open(work.journal))
         book = marked(work, rebuilt, record)
         with Gradebook(about["db_url"]) as gradebook:
             resources["settled"] = settled.settled(_rows(gradebook, about))

@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.authoring import judged_by
 from autograder.course import secret as secrets
 from autograder.course.folder import handed_in, released
 from autograder.handin.reader import TooMuch, ask
@@ -82,18 +83,20 @@ def assignment(root: Path, home: Path, name: str | None = None) -> Assignment:
     path = released(root, home.name, name)
     course = secrets.load(root)
     release = nbformat.read(path, as_version=4)
-    return Assignment(root, home, name, path, release, master(home, name, course), secrets.fingerprint(course))
+    judge = master(home, name, course, judged_by.kept(root, home, name))
+    return Assignment(root, home, name, path, release, judge, secrets.fingerprint(course))
 
 
-def grade_one(work: Assignment, rebuilt: Rebuilt, warden: Warden, journal: Journal) -> Record:
-    """The record of one hand-in: the journal's where it knows the same answers, else a new one."""
+def grade_one(work: Assignment, student: str, warden: Warden, journal: Journal) -> tuple[Rebuilt, Record]:
+    """One hand-in and its record: the journal's where it knows the same answers, else a new one."""
+    start = time.monotonic()
+    rebuilt = work.rebuilt(student)
     key = work.key(rebuilt, warden.limits.plain())
     last, alike = journal.records.get(rebuilt.student), journal.by_key.get(key)
     if alike is not None and (TIERS.index(alike.tier) > TIERS.index(warden.tier) or unsure(alike)):
         alike = None  # graded behind weaker walls, or on a machine that was too busy
     if alike is not None and last is not None and last.key == key and last.tier == alike.tier:
-        return last
-    start = time.monotonic()
+        return rebuilt, last
     if rebuilt.refused:
         cells = {task.id: unwritten(task, rebuilt.refused) for task in work.master.lesson.exercises}
     elif alike is not None:
@@ -106,7 +109,7 @@ def grade_one(work: Assignment, rebuilt: Rebuilt, warden: Warden, journal: Journ
         round(time.monotonic() - start, 3), datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
     journal.add(record)
-    return record
+    return rebuilt, record
 
 
 def run(
@@ -135,7 +138,7 @@ def run(
 
 def _graded(work: Assignment, student: str, warden: Warden, journal: Journal) -> Record:
     try:
-        return grade_one(work, work.rebuilt(student), warden, journal)
+        return grade_one(work, student, warden, journal)[1]
     except (Refused, OSError):  # walls, or a disk: no other hand-in would fare better
         raise
     except Exception as error:

@@ -12,10 +12,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from autograder.authoring import judged_by
 from autograder.authoring.frozen import submission
-from autograder.authoring.sources import references
+from autograder.authoring.sources import Answer, references
 from autograder.handin.runnable import Answers
 from autograder.verdict.doubts import doubts
 from autograder.verdict.journal import CellGrade, Record
@@ -28,6 +30,7 @@ from bdlab.exercises.specification import Exercise, Lesson
 from bdlab.exercises.telling import lines_of
 from bdlab.exercises.verdict import Outcomes, Result, Tries, Verdict, judge, outcomes
 from bdlab.submission import Submission
+from bdlab.submission.frames import encode
 
 BUILT_IN = (
     "right on the inputs of the notebook's check, wrong on others: does something of those inputs stand in the code?"
@@ -42,11 +45,15 @@ ATTEMPTS, ROUNDS = 4, 20
 
 @dataclass(frozen=True)
 class Master:
-    """A lesson with the reference's outcomes on the draws of one assignment; made once a class, in this process."""
+    """A lesson with the references' outcomes on the draws of one assignment; made once a class, in this process.
+
+    checks: see `judged_by.checks`.
+    """
 
     lesson: Lesson
     secret: bytes
     expected: Mapping[str, Outcomes] = field(repr=False)
+    checks: Mapping[str, str] = field(repr=False)
 
     def key(self, answers: Answers, limits: Mapping[str, float]) -> str:
         """Names everything that the points depend on."""
@@ -55,19 +62,29 @@ class Master:
         about = [
             self.lesson.id,
             hashlib.sha256(self.secret).hexdigest(),
-            _specification(self.lesson),
+            dict(self.checks),
+            self.outcomes,
             dict(limits),
             __version__,
         ]
         return hashlib.sha256(json.dumps([*about, list(answers.cells)]).encode()).hexdigest()
 
 
-def master(home: Path, assignment: str, course_secret: bytes) -> Master:
-    """The lesson under solutions/NN_topic as the assignment of this name: its reference runs on fresh draws."""
-    lesson = lessons.lesson(home.name)
+    @cached_property
+    def outcomes(self) -> str:
+        """Names what the references answer."""
+        return hashlib.sha256(b"".join(map(encode, self.expected.values()))).hexdigest()
+
+
+def master(home: Path, assignment: str, course_secret: bytes, answers: Mapping[str, Answer] | None = None) -> Master:
+    """The lesson under solutions/NN_topic as the assignment of this name: its references run on fresh draws.
+
+    answers: the references, if they are not the work tree's.
+    """
+    lesson, answers = lessons.lesson(home.name), answers or references(home)
     secret = hmac.digest(course_secret, assignment.encode(), "sha256")
-    expected = {task.id: outcomes(task, submission(references(home)[task.id]), secret) for task in lesson.exercises}
-    return Master(lesson, secret, expected)
+    expected = {task.id: outcomes(task, submission(answers[task.id]), secret) for task in lesson.exercises}
+    return Master(lesson, secret, expected, judged_by.checks(home))
 
 
 def grade(answers: Answers, lesson: Master, warden: Warden) -> dict[str, CellGrade]:
@@ -106,9 +123,9 @@ def _judged(
     """Exercise -> its results on the secret draws; `starved` gets those of which a busy machine let nobody say how long
     they take.
 
-    Each exercise has its share of the time, so that one that hangs costs no other.  What ended its process is tried once
-    more in a fresh jail, while there is time, and again where somebody else has ended it.  All of it takes twice the
-    limit at most: once to run the cells, once to answer.
+    Each exercise has its share of the time, so that one that hangs costs no other.  What ended its process did so for good,
+    but where somebody else has ended it, or where it had no chance to run: that is tried again in a fresh jail.  All of it
+    takes twice the limit at most: once to run the cells, once to answer.
     """
     found: dict[str, list[Result]] = {}
     wall = warden.limits.wall
@@ -123,14 +140,13 @@ def _judged(
             (starved.add if jail.starved else starved.discard)(task.id)
             if any(result.ended or (jail.fatal and result.complaint is not None) for result in results):
                 ended.append(task)
-        disturbed, jail.disturbed = jail.disturbed, False
+        disturbed, jail.disturbed = jail.disturbed or (bool(starved) and attempt == 1), False
         killed, starts = warden.server.starts != starts, warden.server.starts
-        if not ended or (not killed and (attempt == ATTEMPTS or (attempt > 1 and not disturbed))):
+        if not ended or not (killed or (disturbed and attempt < ATTEMPTS)):
             return found
         attempt += not killed  # no student can end the fork server: that costs no attempt
         tasks = ended
-        if disturbed or killed:  # it was not this student's doing
-            end = jail.now() + 2 * wall
+        end = jail.now() + 2 * wall  # it was not this student's doing
         _again(jail, answers, min(wall, end - jail.now()))
     raise Refused(f"tier {warden.tier}: the fork server was killed {ROUNDS} times while one hand-in was graded")
 
@@ -218,15 +234,3 @@ def _told(mine: Result, shown: Result) -> Result:
     if mine.ended or shown.ended:
         return Result(mine.part, ENDED)
     return Result(mine.part, shown.complaint if shown.complaint and not shown.waiting else BUILT_IN)
-
-
-def _specification(lesson: Lesson) -> str:
-    """Changes when the exercises do, or what their draws and judges are."""
-    import inspect
-
-    from bdlab.exercises import comparing, draws, specification, verdict
-
-    functions = {f for task in lesson.exercises for p in task.parts for f in (p.draws, p.run, p.look, p.judge) if f}
-    modules = {inspect.getmodule(function) for function in functions} | {comparing, draws, specification, verdict}
-    sources = sorted(inspect.getsource(module) for module in modules if module)
-    return hashlib.sha256("".join(sources).encode()).hexdigest()
