@@ -246,6 +246,8 @@ def test_a_jail_sees_neither_another_nor_its_files(walled):
         ("clone3, whose flags lie in memory", 435, (0, 0), 38),
         ("keys", 250, (0, 0), 1),
         ("tracing", 101, (0, 0), 1),
+        ("a limit of its own, set anew", 302, (0, 0, 1, 0), 1),
+        ("a place behind all others", 141, (0, 0, 19), 1),
     ],
 )
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86-64")

@@ -24,7 +24,7 @@ REFUSED = (
     "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register io_setup fanotify_init "
     "inotify_init inotify_init1 inotify_add_watch keyctl add_key request_key vmsplice "
     # a place behind all others, where it would seem to wait for a core
-    "setpriority sched_setscheduler sched_setparam sched_setattr "
+    "setpriority sched_setscheduler sched_setparam sched_setattr setrlimit "
     # other users
     "setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups "
     # memory that no limit counts: of no process and of no file system of the jail
@@ -85,6 +85,7 @@ def rules(processes: bool, sockets: bool) -> Any:
     for kind in () if sockets else (2, 3, 4, 5):  # all but SOCK_STREAM: a datagram can name whom it goes to
         refuse("socketpair", masked(1, 0xF, kind))
     refuse("prctl", masked(0, LOW, PR_SET_PDEATHSIG))
+    refuse("prlimit64", seccomp.Arg(2, seccomp.NE, 0))  # who lowers a limit of its own would end as if killed by others
     for name, commands in SIGNALS_BY_FILE.items():
         for command in commands:
             refuse(name, masked(1, LOW, command))

@@ -130,7 +130,8 @@ def _told(grades: dict[str, CellGrade], outside: Outside) -> list[str]:
         words = "\n".join((*one.reasons, *one.doubts))
         if not one.reasons or not math.isfinite(one.points) or not 0 <= one.points <= one.maximum:
             found.append(f"{name} has no proper grade")
-        if outside.mark in words or str(outside.folder) in words or re.search(r"<\w", words):
+        own = (outside.mark, str(int(outside.mark[3:], 16)), str(outside.folder))
+        if any(text in words for text in own) or re.search(r"<\w", words):
             found.append(f"{name}: a student's own words are told")
     return found
 
