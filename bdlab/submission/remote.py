@@ -29,7 +29,7 @@ class Line:
     target: int
     end: Callable[[], None]
     cause: Callable[[], str] | None = None
-    spared: Callable[[], float] = lambda: 0.0
+    spared: Callable[[], float] = float
 
 
 class Remote:
