@@ -39,7 +39,7 @@ class Shop:
 
     def __call__(self, mean_activation: Any, prune_order: Any, prune: Any, prune_until: Any, fine_prune: Any) -> Result:
         rows, told = list[tuple[str, list[tuple[float, float]]]](), list[str]()
-        numbers: dict[str, str] = {}
+        ends = list[str]()
         parts = (mean_activation, prune_order, prune, prune_until, fine_prune)
         for place, name in enumerate(NAMES):
             if grading():
@@ -50,7 +50,11 @@ class Shop:
             rows.append(("honest twin" if name == HONEST else f"reader {name}", points))
             (before, left), (after, last) = points[0], points[-1]
             told.append(f"{rows[-1][0]}: clean {before:.1%} to {after:.1%}, ASR {left:.1%} to {last:.1%}")
-            numbers |= {"honest twin loses": f"{100 * (before - after):.1f} points"} if name == HONEST else {f"{name}: ASR left": f"{last:.1%}"}
+            ends.append(f"{last:.0%}")
+        numbers = {
+            "ASR left in A, B, C": ", ".join(ends[:3]),
+            "honest twin loses": f"{100 * (rows[-1][1][0][0] - rows[-1][1][-1][0]):.1f} points",
+        }
         numbers["own functions"] = f"{sum(getattr(part, 'own', True) for part in parts)} of 5"
         plot = plots.ways(
             rows, lesson.WAYS[:3],
