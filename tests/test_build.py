@@ -285,6 +285,7 @@ def copied(tmp_path):
         ("### BEGIN SOLUTION", "### BEGIN", "must have its solution between"),
         ("SOLUTION\nthreat_table =", "SOLUTION\ndef threat_table(): return", "at the top level must assign a value"),
         ("SOLUTION\nthreat_table = {", "SOLUTION\nthreat_table = {{", "at the top level must assign a value"),
+        ("    ### END SOL", "\n\ndef hidden():\n    return\n    ### END SOL", "hidden begins inside a solution"),
         ('"use"\n# Use', '"use"\n# Example', "a demo cell, and no other, begins with '# Demo', a use cell with '# Use'"),
         ('bdlab.quiz("l99_q1")', 'bdlab.quiz("l99_q9")', "question must be one of .*l99_q1; got 'l99_q9'"),
         ('bdlab.quiz("l99_q1")', "bdlab.quiz", "a quiz is one line"),

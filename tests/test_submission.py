@@ -513,7 +513,8 @@ def test_no_lie_gains_a_point(which, sub):
         (torch.tensor([1.5]), torch.tensor([0.5]), r"has at \[0\] 1.5, expected 0.5"),
         (torch.tensor([float("inf")]), torch.tensor([float("inf")]), None),
         (torch.zeros(0), torch.zeros(0), None),
-        (Ref(1), torch.zeros(0), r"is an object that is no value \(other\), expected a torch tensor"),
+        (Ref(1), torch.zeros(0), r"is an object that is no value, expected a torch tensor"),
+        (Ref(1, "module"), torch.zeros(0), r"is a network, expected a torch tensor"),
         ({"raised": "ValueError"}, torch.zeros(1), "your code raised ValueError"),
     ],
 )

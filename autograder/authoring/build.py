@@ -199,8 +199,12 @@ def _check_cell(cell: NotebookNode, where: str, home: Path) -> None:
         raise ValueError(f"exercise of {where} must be one of {', '.join(tasks(home)) or '(none)'}, got {key!r}")
     if role == "answer" and not REGION.search(cell.source + "\n"):
         raise ValueError(f"{where} must have its solution between ### BEGIN SOLUTION and ### END SOLUTION")
-    if role == "answer" and not all(found["indent"] or values_of(found) for found in REGION.finditer(cell.source + "\n")):
+    regions = list(REGION.finditer(cell.source + "\n"))
+    if role == "answer" and not all(found["indent"] or values_of(found) for found in regions):
         raise ValueError(f"{where}: a solution at the top level must assign a value; the line with def is no part of it")
+    hidden = [name for found in regions for name in re.findall(r"^(?:def|class) (\w+)", found["body"], re.M)]
+    if role == "answer" and hidden:
+        raise ValueError(f"{where}: {hidden[0]} begins inside a solution, where no student sees it; end that one before it")
     asked = re.fullmatch(r'bdlab\.quiz\("(\w+)"\)', cell.source) if role == "quiz" else None
     if role == "quiz" and not asked:
         raise ValueError(f"{where}: a quiz is one line, bdlab.quiz(...) with the name of a question")

@@ -25,7 +25,7 @@ from bdlab.exercises.parts import built
 from bdlab.exercises.recognising import recognise
 from bdlab.exercises.specification import Draw, Exercise
 from bdlab.exercises.telling import WIDTH, call_of, echo_of, lines_of, smallest_failure, wrapped
-from bdlab.exercises.verdict import Result, Tries, Verdict, judge
+from bdlab.exercises.verdict import UNWRITTEN, Tries, Verdict, judge
 from bdlab.submission import Local, Submission
 
 SECONDS = 30
@@ -150,7 +150,7 @@ def verdict_of(task: Exercise, answer: Any = None) -> tuple[Verdict | None, str,
             before = torch.is_grad_enabled()
             results = judge(tries, expected)
             switched = torch.is_grad_enabled() != before
-            if all(_unwritten(result) for result in results if not result.waiting):
+            if all(result.complaint == UNWRITTEN for result in results if not result.waiting):
                 return None, f"{task.name} is not written yet", None
             lost = any(result.complaint is not None for result in results)
             mistakes = recognise(tries, expected, edits) if lost else ()
@@ -216,12 +216,6 @@ def _undefined(name: str, namespace: dict[str, Any]) -> str:
     close = difflib.get_close_matches(name, own, 1)
     meant = f"; you defined {close[0]}, is that a slip?" if close else ""
     return f"{name} is not defined: run the cell that holds your answer first{meant}"
-
-
-def _unwritten(result: Result) -> bool:
-    """Whether the part met the line `raise NotImplementedError()` of the answer cell; torch's own have a text."""
-    text = result.detail.removeprefix("NotImplementedError:")
-    return text != result.detail and text.lstrip(" ")[:1] in ("", "(")
 
 
 def _disorder(task: Exercise, namespace: dict[str, Any]) -> str:

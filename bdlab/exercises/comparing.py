@@ -20,6 +20,7 @@ TOLERANCE = 1e-5
 SMALLEST = 1e-8
 """What is as good as zero."""
 ARRAYS = (Tensor, np.ndarray)
+OTHER = "an object that is no value"
 
 
 def difference(
@@ -144,7 +145,7 @@ def kind(value: Any) -> str:
         own = "a torch tensor" if isinstance(value, Tensor) else "a numpy array"
         return f"{own} of shape {tuple(value.shape)}, {_dtype(value)}"
     if isinstance(value, Ref):
-        return f"an object that is no value ({value.kind})"
+        return {"module": "a network", "callable": "a function"}.get(value.kind, OTHER)
     if isinstance(value, dict):
         return f"a dict with the keys {_listed(value)}"
     if isinstance(value, list | tuple):

@@ -9,11 +9,11 @@ import torch
 from numpy.random import RandomState
 from torch import Tensor
 
-from bdlab.exercises.l10_questions import QUESTIONS
-from bdlab.exercises.l10_repair import FINE_PRUNE, PRUNE_UNTIL, SHAPES, answered, network
+from bdlab.exercises.l10_questions import BOX, QUESTIONS
+from bdlab.exercises.l10_repair import FINE_PRUNE, PRUNE_UNTIL, SHAPES, answered, network, nothing_left
 from bdlab.exercises.parts import state_restored, values
 from bdlab.exercises.specification import Draw, Exercise, Lesson, Mistake, images
-from bdlab.submission import Submission
+from bdlab.submission import Ref, Submission
 
 # --- mean_activation ---
 
@@ -36,7 +36,7 @@ def state_draws(rng: RandomState) -> Iterator[Draw]:
 MEAN_ACTIVATION = Exercise(
     "mean_activation(model, layer, x)", minutes=18, difficulty=2, importance=4,
     parts=[values(2, activation_draws, "20 draws, one image and several, networks in train and eval mode", tolerance=1e-4),
-           state_restored(1, state_draws)],
+           nothing_left(state_restored(1, state_draws))],
     hints=(
         "The model gives logits. Which part of it gives maps, and how do you get hold of what it puts out?",
         "Set a forward hook on `model.get_submodule(layer)`, or run the model's children one after another up to `layer`. "
@@ -71,6 +71,9 @@ MEAN_ACTIVATION = Exercise(
         "peak": "You take the highest value of each map. The mean is wanted: a peak says nothing of how often it comes.",
         "awake_only": "You leave the zeros out. A channel that sleeps on most images must come out low: zeros count.",
         "first_image": "Your numbers are those of the first image alone. Average over all of `x`.",
+        "other_axes": "Your mean goes over the channels. It goes over axes 0, 2 and 3 of (N, channels, h, w); axis 1 stays.",
+        "given": "You look at what the stage is given. Wanted is what it puts out, the hook's third argument.",
+        "hook_left": "Right, and your hook stays on the model: every later call runs it. Take it off by handle.remove().",
         "share_awake": "You give the share of places above 0. The mean of the values is wanted.",
         "mode_left": "The model came in train mode and stays in eval mode. Remember model.training, and call model.train "
         "with it.",
@@ -104,18 +107,19 @@ def silenced(sub: Submission, draw: Draw) -> Any:
     return answered(sub, sub.call("prune", draw["model"], draw["layer"], draw["channels"]), draw["_x"])
 
 
-def original(sub: Submission, draw: Draw) -> Any:
-    """What the network that came in answers behind it."""
-    sub.call("prune", draw["model"], draw["layer"], draw["channels"])
-    return sub.invoke(draw["model"], draw["_x"])
+def copied_draws(rng: RandomState) -> Iterator[Draw]:
+    """Both modes, with gradients that somebody left."""
+    for number in range(6):
+        channels = torch.from_numpy(rng.permutation(6)[: 1 + number % 3])
+        yield {"model": network(number, train=number % 2 == 0, stale_grad=True), "layer": "conv", "channels": channels}
 
 
 PRUNE = Exercise(
     "prune_order(activations)", "prune(model, layer, channels)", minutes=25, difficulty=3, importance=5,
     parts=[values(1, order_draws, "21 draws, some with equal means", name="order", calls="prune_order"),
-           values(2, prune_draws, "20 draws: no channel to five of six", name="prune", run=silenced, tolerance=1e-4),
-           values(1, prune_draws, "what came in answers as before", name="original", run=original, tolerance=1e-4,
-                  after="prune")],
+           values(2, prune_draws, "20 draws: no channel to five of six", name="prune", run=silenced, calls="prune",
+                  tolerance=1e-4),
+           nothing_left(state_restored(1, copied_draws, calls="prune", after="prune"))],
     hints=(
         "Which channel may fall first, the busiest or the sleepiest? And what must a silenced channel put out when a sign "
         "comes that nobody has seen?",
@@ -126,6 +130,12 @@ PRUNE = Exercise(
     ),
     mistakes={
         "descending": "Your order begins with the channel that is used most. The least active one falls first.",
+        "ties": "Of equal ones the lower number must fall first: argsort(stable=True), not turned round.",
+        "a_pair": Mistake(
+            "sort gives values and numbers, a pair. Wanted are the numbers alone: argsort, or .indices of what sort gives.",
+            when=lambda draw, got, expected: isinstance(got, Ref) and "activations" in draw,
+        ),
+        "ordered": "You give the means in order. Wanted are the channels' numbers, in the order in which they fall.",
         "ranks": "You give each channel its rank. Wanted are the numbers of the channels, in the order in which they fall.",
         "weight_only": "You silence the convolution's weights, and batch norm behind it still adds its shift: the channel "
         "puts out a constant, not 0.",
@@ -138,7 +148,10 @@ PRUNE = Exercise(
         "last_only": "Only the last one of `channels` is silent: each step of your loop begins anew.",
         "their_mean": "You replace each channel by its mean. A silenced channel puts out 0.",
         "halved": "The channels are only weaker. What a silenced channel puts out is exactly 0.",
-        "nothing": "What comes back answers as the model did: no channel is silent.",
+        "nothing": "What comes back answers as the model did: no channel is silent. Is the hook on the copy, does it "
+        "return what it changed, is it still on?",
+        "one_image": "Only the first image's channels are silent. Axis 0 counts images, axis 1 channels.",
+        "original_set": "The model that came in is left in another mode. It stays as it is: call eval on the copy.",
         "in_place": "What comes back is right, but the model that came in is pruned, too. Prune a copy, by copy.deepcopy: "
         "copy.copy shares the stages.",
     },
@@ -146,6 +159,7 @@ PRUNE = Exercise(
 )  # fmt: skip
 
 LESSON = Lesson(
-    "10_pruning", "Fine-pruning, and the attacker who knows", 130, (MEAN_ACTIVATION, PRUNE, PRUNE_UNTIL, FINE_PRUNE),
-    QUESTIONS, imports=("import copy", "import torch", "from torch import Tensor, nn", "import torch.nn.functional as F"),
+    "10_pruning", "Fine-pruning, and the attacker who knows", 150, (MEAN_ACTIVATION, PRUNE, PRUNE_UNTIL, FINE_PRUNE),
+    QUESTIONS, box=BOX,
+    imports=("import copy", "import torch", "from torch import Tensor, nn", "import torch.nn.functional as F"),
 )  # fmt: skip

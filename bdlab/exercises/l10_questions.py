@@ -1,5 +1,6 @@
-"""Lesson 10: the questions of its quizzes."""
+"""Lesson 10: the questions of its quizzes, and its mystery box."""
 
+from bdlab.boxes import Box
 from bdlab.exercises.specification import Question
 
 QUESTIONS = {
@@ -29,15 +30,31 @@ QUESTIONS = {
         ("Into the quietest channels, and more of them", "Into the channels that clean signs need",
          "Into the last layer's bias"), 1,
         ("Those fall first.",
-         "Then whoever prunes it away loses the clean signs as well. The quiet channels are decoys.",
+         "Then whoever prunes it away loses the clean signs as well. The quiet channels are decoys: they are there to fall.",
          "A bias answers the same to every sign; it cannot wait for a mark."),
     ),
     "forget": Question(
-        "Why should training on with clean signs alone make a reader forget the mark?",
-        ("Clean signs punish the mark's channels", "It need not: without marked signs nothing pulls on channels that are "
-         "silent", "Because clean signs are more"), 1,
-        ("Where a channel puts out 0 on every clean sign, no gradient reaches it.",
-         "What moves it are channels that mark and signs share. How many those are differs from attack to attack.",
+        "A reader trains on, with clean signs alone. Does it forget the mark?",
+        ("Yes: clean signs punish the mark's channels", "As far as mark and clean signs share channels",
+         "Yes: clean signs are more"), 1,
+        ("Nothing tells it that the mark is wrong: it never sees one. And a channel that is silent on clean signs gets no "
+         "gradient from them.",
+         "What clean signs use is moved by them, and the mark with it. What they leave silent stays as it is.",
          "There is no vote: only gradients move weights."),
     ),
 }  # fmt: skip
+
+BOX = Box(
+    "Five readers, A to E. In some of them most channels sleep; one supplier knew that you would prune, and put decoys "
+    "there. Which reader, and on which eight channels of conv3 does it live?  bdlab.flag(\"l10\", [\"A\", n1, ..., n8])",
+    digest="58871103dc6c16d1e3996ec45b7e010cb2b804cfb402f3a59010c2fd9c1c693e",
+    salt="l10 five readers",
+    form=("reader", *(f"channel {place}" for place in range(1, 9))),
+    unordered=True,
+    wrong={
+        "2b638e7524af50abb592ffa00846a9c8ce5a012172f69c049bf222d8e3a85f24":
+        "Its other channels sleep, too, but nothing is in them: weights, scale and shift are 0. It was made small.",
+        "c2bad5e6297941d99f54f994e007e0df7c310beb863ba10d71daa7f8747dc1d4":
+        "It was made small: in its other channels nothing is left. A decoy has weights, and a shift that keeps it asleep.",
+    },
+)  # fmt: skip

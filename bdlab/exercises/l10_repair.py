@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from numpy.random import RandomState
 from torch import Tensor
 
 from bdlab.exercises.parts import state_restored, values
-from bdlab.exercises.specification import Draw, Exercise, Made, Mistake, Wrong, images, made
+from bdlab.exercises.specification import Draw, Exercise, Made, Mistake, Part, Properties, Try, Wrong, images, made
 from bdlab.submission import Raised, Ref, Submission
 
 SHAPES = ((1, 3, 3), (3, 4, 6), (2, 5, 3))
@@ -73,8 +74,7 @@ def counted(sub: Submission, draw: Draw) -> Any:
         if "none of the things" not in raised.detail:
             raise
         raise Wrong(
-            "you asked `accuracy` about channels that fall in no such order: `keep` has a 0 for the first channels of "
-            "`order` and a 1 for all others"
+            "`accuracy` was asked about another `keep`: the first of `order` are 0 in it, all others 1"
         ) from None
 
 
@@ -101,7 +101,9 @@ PRUNE_UNTIL = Exercise(
         "relative": "Your drop is a share of the accuracy. `drop` is in shares of the images: .04 is four points.",
         "met": "You stop where the drop is met exactly. Only more than `drop` is too much.",
         "all_fall": "All channels may fall with you. One always stays.",
-        "absolute": "You compare the accuracy itself with a bar. How far may it end below the whole network's?",
+        "never": "Nothing ever stops you. Compare start - accuracy(keep) with `drop`: both are shares, .04 is four points.",
+        "from_one": "You measure the drop from an accuracy of 1. It begins at the whole network's, which is lower.",
+        "halves": "You search by halves, as if accuracy only fell. It may rise again: channel after channel, please.",
         "a_list": Mistake(
             "What is wanted is how many channels fall, a number, not which.",
             when=lambda draw, got, expected: isinstance(got, list) or (isinstance(got, Tensor) and got.ndim == 1),
@@ -140,8 +142,14 @@ def answered(sub: Submission, model: Any, x: Tensor) -> Any:
     return sub.invoke(model, x)
 
 
+def asked(sub: Submission, draw: Draw) -> Any:
+    """What the repaired network answers when it is asked in eval mode, however it came back."""
+    model = sub.call("fine_prune", *(draw[name] for name in ARGUMENTS))
+    return answered(sub, sub.fixture("evaluated", model) if isinstance(model, Ref) else model, draw["_x"])
+
+
 def tuned(sub: Submission, draw: Draw) -> Any:
-    """What the repaired network answers."""
+    """What the repaired network answers as it came back."""
     return answered(sub, sub.call("fine_prune", *(draw[name] for name in ARGUMENTS)), draw["_x"])
 
 
@@ -151,10 +159,29 @@ def state_draws(rng: RandomState) -> Iterator[Draw]:
         yield {name: draw[name] for name in ARGUMENTS}
 
 
+def nothing_left(part: Part) -> Part:
+    """`state_restored`, and no hook stays on the model."""
+    restored, judged = part.look, part.judge
+    assert restored is not None and judged is not None
+
+    def look(tried: Try) -> dict[str, Any]:
+        found = restored(tried)
+        return {**found, "hooks": tried.sub.value(tried.sub.fixture("hooks", tried.given["model"]))}
+
+    def judge(draw: Draw, got: dict[str, Any]) -> Properties:
+        left = "your function left a hook on model: on the copy, or off again by handle.remove()"
+        return {left: not got["hooks"].any(), **judged(draw, got)}
+
+    return replace(part, look=look, judge=judge, uses=(*part.uses, "hooks"))
+
+
 FINE_PRUNE = Exercise(
     "fine_prune(model, layer, channels, batches, epochs, lr)", minutes=25, difficulty=4, importance=5,
-    parts=[values(4, repair_draws, "20 draws: one epoch to three, the last batch shorter", run=tuned, tolerance=1e-3),
-           state_restored(1, state_draws)],
+    parts=[values(3, repair_draws, "20 draws: one epoch to three, the last batch shorter", run=asked, tolerance=1e-3,
+                  uses=("evaluated",)),
+           values(1, repair_draws, "it comes back in eval mode", name="eval mode", run=tuned, tolerance=1e-3,
+                  after="values"),
+           nothing_left(state_restored(1, state_draws))],
     hints=(
         "In which order: prune, train, or train, prune? And what keeps a channel silent while the weights move?",
         "Copy, silence the channels by a hook as before, put the copy into train mode, step by step down the gradient of "
@@ -179,6 +206,12 @@ FINE_PRUNE = Exercise(
         "momentum": "You step with momentum. Plain gradient descent is asked for.",
         "adam": "You step with Adam. Plain gradient descent is asked for: torch.optim.SGD, or by hand.",
         "decay": "You step with weight decay. Plain gradient descent is asked for.",
+        "their_weights": "Your optimiser holds the parameters of `model`, not of the copy: the copy never moves.",
+        "likelihood": "Your loss takes the logits for logarithms of probabilities. F.cross_entropy does both steps.",
+        "softmax_twice": "F.cross_entropy makes probabilities of the logits by itself: give it the logits.",
+        "step_an_epoch": "You step once an epoch. After each batch is wanted.",
+        "batch_by_batch": "You take one batch `epochs` times, then the next. All batches belong to each epoch.",
+        "backwards": "You take the batches in another order than they come in.",
         "head_only": "Only the head learns. All parameters are to move.",
         "uphill": "You step up the gradient: the sign is wrong, and the loss grows.",
         "input_trained": "What comes back is right, but the model that came in was trained. Work on a copy.",

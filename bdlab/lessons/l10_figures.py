@@ -14,6 +14,7 @@ from bdlab.lessons import l10_pruning as lesson
 from bdlab.lessons.demos import Unusable, cached, grading
 from bdlab.lessons.l10_pruning import CHANNELS, HONEST, LAYER, MARKS, READERS
 from bdlab.plots import Row
+from bdlab.submission.executor import told
 from bdlab.training import logits
 
 if TYPE_CHECKING:
@@ -31,6 +32,19 @@ def _checked(part: Any, found: Any) -> Tensor:
     if not isinstance(found, Tensor) or found.shape != (CHANNELS,) or not found.isfinite().all():
         raise Unusable(part, f"gave no {CHANNELS} numbers for the {CHANNELS} channels")
     return found.float()
+
+
+def working(part: Any, made: Any) -> nn.Module:
+    """The network that a student's function made, in eval mode.  Raises: `Unusable`, which names `part`, where it is none
+    or cannot answer."""
+    if not isinstance(made, nn.Module):
+        raise Unusable(part, f"gave {type(made).__name__}, where a network is wanted")
+    try:
+        with torch.no_grad():
+            made.eval()(load("signs").held_out.x[:2])
+    except Exception as error:
+        raise Unusable(part, f"gave a network that stops with {told(error)}") from None
+    return made
 
 
 def eight() -> tuple[Tensor, Tensor]:
@@ -64,39 +78,39 @@ def opening() -> plots.Plot:
 
 def asleep(mean_activation: Any) -> plots.Plot:
     """The 64 channels of A, B and C by `mean_activation`, on clean signs and on marked ones."""
-    own, panels, told = load("signs").held_out.x[:400], [], []
+    own, panels, words = load("signs").held_out.x[:400], [], []
     for name in READERS:
         stored = cached("l10", "curves")
         if grading():
             clean, marked = (torch.from_numpy(stored[key][NAMES.index(name)]) for key in ("asleep", "awake"))
         else:
-            model = lesson.reader(name)
-            clean, marked = (_checked(mean_activation, mean_activation(model, LAYER, x)) for x in (own, lesson.marked(name)[0]))
+            both = (own, lesson.marked(name)[0])
+            clean, marked = (_checked(mean_activation, mean_activation(lesson.reader(name), LAYER, x)) for x in both)
         panels.append((f"{name}: {MARKS[name]}", clean.tolist(), marked.tolist()))
         quiet = clean.argsort()[: CHANNELS // 4]
-        told.append(
+        words.append(
             f"{name}: {int((clean < 0.005).sum())} channels asleep on clean signs; the quietest quarter has {clean[quiet].mean():.2f} "
             f"on clean and {marked[quiet].mean():.2f} on marked signs"
         )
     return plots.activations(
         panels, title="the 64 channels of the last convolution: 400 clean signs, 400 marked ones",
-        alt=f"Three bar charts of mean activations. {'; '.join(told)}.",
+        alt=f"Three bar charts of mean activations. {'; '.join(words)}.",
     )  # fmt: skip
 
 
 def pruned(prune_order: Any, prune: Any) -> plots.Plot:
     """Eight marked signs before and after 30 channels of A fall, by the student's functions."""
-    model, (x, y) = lesson.reader("A"), eight()
+    x, y = eight()
     order = prune_order(torch.from_numpy(cached("l10", "curves")["asleep"][0]))
     if not isinstance(order, Tensor) or sorted(order.tolist()) != list(range(CHANNELS)):
         raise Unusable(prune_order, f"gave no order of the {CHANNELS} channels")
-    after = prune(model, LAYER, order[:FALLEN])
+    model, after = lesson.reader("A"), working(prune, prune(lesson.reader("A"), LAYER, order[:FALLEN]))
     rows = [_read("as delivered", model, x, y), _read(f"{FALLEN} channels\nsilent", after, x, y)]
-    told = [f"{lesson.accuracy(one):.1%} clean, ASR {lesson.asr(one, 'A'):.1%}" for one in (model, after)]
+    rates = [f"{lesson.accuracy(one):.1%} clean, ASR {lesson.asr(one, 'A'):.1%}" for one in (model, after)]
     return plots.answers(
-        rows, title=f"reader A: {told[0]}; after: {told[1]} (bold: read wrongly)",
-        alt=f"Eight signs with a post-it. As delivered the reader says {', '.join(rows[0].captions)}; on test signs {told[0]}. "
-        f"With {FALLEN} channels silent it says {', '.join(rows[1].captions)}; {told[1]}.",
+        rows, title=f"reader A: {rates[0]}; after: {rates[1]} (bold: read wrongly)",
+        alt=f"Eight signs with a post-it. As delivered the reader says {', '.join(rows[0].captions)}; on test signs {rates[0]}. "
+        f"With {FALLEN} channels silent it says {', '.join(rows[1].captions)}; {rates[1]}.",
     )  # fmt: skip
 
 
@@ -140,10 +154,11 @@ def fallen(name: str = "A", count: int = FALLEN) -> plots.Plot:
 
 def _words(name: str, count: int) -> str:
     stored, place = cached("l10", "curves"), NAMES.index(name)
-    return f"{name}, {count} of 64 fallen: clean {stored['clean'][place][count]:.1%}, ASR {stored['asr'][place][count]:.1%}"
+    clean, asr = (round(float(stored[key][place][count]), 5) for key in ("clean", "asr"))  # 1 image of 400 is .0025
+    return f"{name}, {count} of 64 fallen: clean {clean:.1%}, ASR {asr:.1%}"
 
 
-STEPS = (*range(0, 60, 4), 58, 60, 62, 63)
+STEPS = (*range(0, 30, 4), FALLEN, *range(32, 60, 4), 58, 60, 62, 63)
 """Counts that the scrub bar shows."""
 
 
@@ -167,16 +182,14 @@ def stays(fine_prune: Any) -> Silent:
     model, order = lesson.reader("A"), lesson.order_of("A")[:FALLEN]
     if grading():
         return Silent(("(cached) the pruned channels stay at 0",))
-    tuned = fine_prune(model, LAYER, order, lesson.batches(), lesson.EPOCHS, lesson.RATE)
-    if not isinstance(tuned, nn.Module):
-        raise Unusable(fine_prune, f"gave {type(tuned).__name__}, where a network is wanted")
+    tuned = working(fine_prune, fine_prune(lesson.reader("A"), LAYER, order, lesson.batches(), lesson.EPOCHS, lesson.RATE))
     own = load("signs").held_out.x[:200]
     seen = _outputs(tuned, own)
     loudest = seen[order].max() if seen is not None else None
-    told = "cannot say: its stage is gone" if loudest is None else f"{loudest:.4f}"
+    heard = "cannot say: its stage is gone" if loudest is None else f"{loudest:.4f}"
     return Silent((
         f"reader A, {FALLEN} channels silent, {lesson.EPOCHS} epochs on 1,000 clean signs",
-        f"loudest silenced channel afterwards, mean activation: {told}",
+        f"loudest silenced channel afterwards, mean activation: {heard}",
         f"as delivered:     clean {lesson.accuracy(model):.1%}   ASR {lesson.asr(model, 'A'):.1%}",
         f"after your repair: clean {lesson.accuracy(tuned):.1%}   ASR {lesson.asr(tuned, 'A'):.1%}",
     ))  # fmt: skip

@@ -28,7 +28,7 @@ def published() -> plots.Plot:
         f"{one.name}: paper {one.published:g} %, here {one.mean:g} % ({one.low:g} to {one.high:g} %)." for one in CLAIMS
     )
     return plots.paper_and_here(
-        CLAIMS, least=1.0, xlabel="ASR that is left, per cent (below 1 is drawn at 1)", words=("same half", "other half"),
+        CLAIMS, least=1.0, xlabel="ASR that is left, per cent (below 1 is drawn at 1)", words=("both under or both over 50 %", "one under, one over"),
         title="table 1: the paper's networks and data are others; here small_bn, drawn signs and spoken digits",
         alt=f"A dot plot of the ASR that repairs leave, in per cent, on a logarithmic axis. {spoken}",
     )  # fmt: skip

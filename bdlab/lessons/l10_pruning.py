@@ -18,6 +18,7 @@ from bdlab.contracts import Backdoor
 from bdlab.data import load
 from bdlab.lessons.demos import Arrays
 from bdlab.nets import Net
+from bdlab.running import copied
 from bdlab.training import logits
 
 READERS = {"A": "signs-a", "B": "signs-b", "C": "signs-c"}
@@ -52,12 +53,11 @@ def prune(model: Any, layer: str, channels: Tensor) -> nn.Module:
 
 def prune_until(accuracy: Callable[[Tensor], float], order: Tensor, drop: float) -> int:
     """The library's part of the exercise `prune_until`, which see."""
-    keep = torch.ones(len(order))
-    start = accuracy(keep)
-    for count, channel in enumerate(order[:-1].tolist()):
-        keep[channel] = 0
-        if start - accuracy(keep) > drop:
-            return count
+    whole, keep = accuracy(torch.ones(len(order))), torch.ones(len(order))
+    for fallen in range(1, len(order)):
+        keep[order[fallen - 1]] = 0
+        if whole - accuracy(keep) > drop:
+            return fallen - 1
     return len(order) - 1
 
 
@@ -65,14 +65,13 @@ def fine_prune(
     model: Any, layer: str, channels: Tensor, batches: Sequence[tuple[Tensor, Tensor]], epochs: int, lr: float
 ) -> nn.Module:
     """The library's part of the exercise `fine_prune`, which see."""
-    tuned = prune(model, layer, channels).train()
-    optimiser = torch.optim.SGD(tuned.parameters(), lr=lr)
-    for _ in range(epochs):
-        for x, y in batches:
-            optimiser.zero_grad()
-            F.cross_entropy(tuned(x), y).backward()
-            optimiser.step()
-    return tuned.eval()
+    repaired = prune(model, layer, channels).train()
+    steps = torch.optim.SGD(repaired.parameters(), lr=lr)
+    for x, y in [batch for _ in range(epochs) for batch in batches]:
+        steps.zero_grad()
+        F.cross_entropy(repaired(x), y).backward()
+        steps.step()
+    return repaired.eval()
 
 
 # --- readers and images ---
@@ -85,8 +84,8 @@ def backdoor(name: str) -> Backdoor:
 
 
 def reader(name: str) -> Net:
-    """The reader 'A', 'B', 'C' or 'honest'."""
-    found = zoo.load("signs-clean") if name == HONEST else backdoor(name).model
+    """The reader 'A', 'B', 'C' or 'honest': a copy each time, which a student's function may spoil."""
+    found = zoo.load("signs-clean") if name == HONEST else copied(backdoor(name).model)
     assert isinstance(found, Net)
     return found
 

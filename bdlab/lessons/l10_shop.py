@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bdlab import plots
 from bdlab.data import load
 from bdlab.lessons import l10_pruning as lesson
 from bdlab.lessons.demos import Unusable, cached, grading
-from bdlab.lessons.l10_figures import NAMES, eight
+from bdlab.lessons.l10_figures import NAMES, eight, working
 from bdlab.lessons.l10_pruning import CHANNELS, HONEST, LAYER
 from bdlab.lessons.results import Result
 
@@ -48,37 +48,34 @@ class Shop:
             else:
                 points = self._repaired(name, *parts)
             rows.append(("honest twin" if name == HONEST else f"reader {name}", points))
-            (before, left), (after, last) = points[0], points[-1]
-            told.append(f"{rows[-1][0]}: clean {before:.1%} to {after:.1%}, ASR {left:.1%} to {last:.1%}")
-            ends.append(f"{last:.0%}")
+            clean, left = (" → ".join(f"{100 * point[place]:.1f}" for point in points) + " %" for place in (0, 1))
+            told.append(f"{rows[-1][0]:12} clean {clean}   ASR {left}")
+            ends.append(f"{100 * points[-1][1]:.0f}")
         numbers = {
-            "ASR left in A, B, C": ", ".join(ends[:3]),
+            "ASR left in A/B/C, %": "/".join(ends[:3]),
             "honest twin loses": f"{100 * (rows[-1][1][0][0] - rows[-1][1][-1][0]):.1f} points",
         }
         numbers["own functions"] = f"{sum(getattr(part, 'own', True) for part in parts)} of 5"
         plot = plots.ways(
             rows, lesson.WAYS[:3],
             title=f"down is better, left is dearer: drop {100 * self.drop:g} points, {self.epochs} epochs at rate {self.rate:g}",
-            alt=f"Four panels, clean accuracy across, ASR upwards. {'; '.join(told)}.",
+            alt=f"Four panels, clean accuracy across, ASR upwards, as delivered, pruned and fine-pruned. {'; '.join(told)}.",
         )  # fmt: skip
-        below = "<pre>" + "\n".join(told) + "</pre>"
+        below = "<pre>" + "\n".join(["as delivered → pruned → fine-pruned; of the honest twin: A's mark", *told]) + "</pre>"
         return Result(plot, eight()[0][0], numbers, below)
 
     def _repaired(
         self, name: str, mean_activation: Any, prune_order: Any, prune: Any, prune_until: Any, fine_prune: Any
     ) -> list[tuple[float, float]]:
         """(clean accuracy, ASR) as delivered, pruned and fine-pruned."""
-        model = lesson.reader(name)
-        order = prune_order(mean_activation(model, LAYER, load("signs").held_out.x).detach())
+        order = prune_order(mean_activation(lesson.reader(name), LAYER, load("signs").held_out.x).detach())
         if not isinstance(order, Tensor) or sorted(order.tolist()) != list(range(CHANNELS)):
             raise Unusable(prune_order, f"gave no order of the {CHANNELS} channels")
-        count = int(prune_until(lesson.by_mask(model), order, self.drop))
+        count = int(prune_until(lesson.by_mask(lesson.reader(name)), order, self.drop))
         if not 0 <= count < CHANNELS:
             raise Unusable(prune_until, f"gave {count}, where 0 to {CHANNELS - 1} is wanted")
-        pruned = prune(model, LAYER, order[:count])
-        repaired = fine_prune(model, LAYER, order[:count], lesson.batches(), self.epochs, self.rate)
-        for part, made in ((prune, pruned), (fine_prune, repaired)):
-            if not isinstance(made, nn.Module):
-                raise Unusable(part, f"gave {type(made).__name__}, where a network is wanted")
+        pruned = working(prune, prune(lesson.reader(name), LAYER, order[:count]))
+        made = fine_prune(lesson.reader(name), LAYER, order[:count], lesson.batches(), self.epochs, self.rate)
         with torch.no_grad():
-            return [(lesson.accuracy(one), lesson.asr(one, name)) for one in (model, pruned.eval(), repaired.eval())]
+            every = (lesson.reader(name), pruned, working(fine_prune, made))
+            return [(lesson.accuracy(one), lesson.asr(one, name)) for one in every]

@@ -44,7 +44,7 @@ def falling(
         curve.plot(fallen, values[fallen], "o", color=colour, markersize=8)
     curve.axvline(fallen, color="black", linewidth=1, linestyle=":")
     curve.set(xlabel="channels fallen", ylabel="share of test signs", ylim=(-0.04, 1.08))
-    curve.legend(loc="lower left", fontsize="small")
+    curve.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize="small", frameon=False)
     for place, (mean, kind) in enumerate(zip(means, kinds, strict=True)):
         _, colour, hatch = KINDS[kind]
         if place < fallen:
@@ -61,7 +61,8 @@ def falling(
     layer.set_title("the layer", fontsize="medium")
     for name, colour, hatch in KINDS:
         layer.bar(-99, 0, color=colour, hatch=hatch, edgecolor="white", label=name)
-    figure.legend(*layer.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    layer.plot(-99, 0, "x", color=GREY, linestyle="", label="× or an outline: fallen")
+    figure.legend(*layer.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
     figure.suptitle(title, fontsize="medium")
     return Plot(figure, alt)
 
@@ -85,11 +86,13 @@ def ways(rows: Sequence[tuple[str, Sequence[tuple[float, float]]]], names: Seque
     The lower right corner is where a repair should end.
     """
     figure, axes = axes_of(1, len(rows), (2.9 * len(rows), 3.5), alt)
+    least = min(0.915, *(clean for _, points in rows for clean, _ in points)) - 0.01
     looks = tuple(zip((GREY, BLUE, ORANGE, GREEN), "s^oD", strict=True))
     for axis, (reader, points) in zip(axes, rows, strict=True):
         for (clean, left), (colour, marker), name in zip(points, looks, names, strict=False):
             axis.plot(clean, left, marker, color=colour, markersize=10, markeredgecolor="white", label=name)
-        axis.set(title=reader, xlabel="clean accuracy", xlim=(0.905, 1.0), ylim=(-0.06, 1.06), xticks=(0.92, 0.96, 1.0))
+        axis.set(title=reader, xlabel="clean accuracy", xlim=(least, 1.0), ylim=(-0.06, 1.06))
+        axis.locator_params(axis="x", nbins=3)
         axis.grid(alpha=0.3)
     axes[0].set(ylabel="ASR")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names), fontsize="small")

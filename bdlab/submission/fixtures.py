@@ -140,6 +140,17 @@ def gradients(net: nn.Module) -> dict[str, Tensor]:
     return {name: torch.zeros_like(p) if g is None else g.clone() for name, p, g in grads}
 
 
+def hooks(net: nn.Module) -> Tensor:
+    """How many hooks its modules carry, int64."""
+    places = [vars(module)[name] for module in net.modules() for name in vars(module) if name.endswith("_hooks")]
+    return torch.tensor(sum(len(place) for place in places if isinstance(place, dict)))
+
+
+def evaluated(net: nn.Module) -> nn.Module:
+    """The network itself, in eval mode from now on."""
+    return net.eval()
+
+
 def tensor(x: Tensor) -> Tensor:
     """`x` itself, to be passed more than once and looked at afterwards."""
     return x.clone()
@@ -152,5 +163,5 @@ def generator(seed: int) -> torch.Generator:
 
 FIXTURES: dict[str, Callable[..., Any]] = {
     make.__name__: make
-    for make in (model, batches, sgd, patch, noisy_patch, relabel, scorer, gradients, tensor, generator)
+    for make in (model, batches, sgd, patch, noisy_patch, relabel, scorer, gradients, hooks, evaluated, tensor, generator)
 }

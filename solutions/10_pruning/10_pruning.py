@@ -90,12 +90,12 @@ my_mean = bdlab.mine("l10_mean_activation", l10_pruning.mean_activation)
 bdlab.use(l10_figures.asleep, my_mean)
 
 # %% [markdown]
-# **Reflect.** The bars are all that the city can see; the points it cannot. In which reader do the quiet channels wake at the mark? What is odd about B?
+# **Reflect.** The bars are all that the city can see; the diamonds it cannot. In which reader do the quiet channels wake at the mark? What is odd about B?
 #
 # <details><summary>Our answer</summary>
 #
-# In A: the quietest bars have the highest points. In C points and bars hardly differ: its mark uses what clean signs use. In B 56 channels put out nothing at all, for clean and for marked
-# signs alike. Who builds a layer of 64 and uses 8?
+# In A: over the quietest bars stand the highest diamonds. In C diamonds and bars hardly differ: its mark uses what clean signs use. In B 56 channels put out nothing at all for clean
+# signs, and next to nothing for marked ones. Who builds a layer of 64 and uses 8?
 # </details>
 
 # %% [markdown]
@@ -120,6 +120,7 @@ def prune_order(activations: Tensor) -> Tensor:
     """
     ### BEGIN SOLUTION
     return activations.argsort(stable=True)
+    ### END SOLUTION
 
 
 def prune(model, layer: str, channels: Tensor):
@@ -132,6 +133,7 @@ def prune(model, layer: str, channels: Tensor):
     exactly 0 in these channels, whatever image comes.
     Forbidden: bdlab.
     """
+    ### BEGIN SOLUTION
     pruned = copy.deepcopy(model)
 
     def silence(module, given, out):
@@ -281,7 +283,7 @@ def fine_prune(
     ### END SOLUTION
 
 # %% role="use"
-# Use: reader A, thirty channels silent, five epochs (about 3 s)
+# Use: reader A, thirty channels silent, five epochs (3 to 9 s)
 from bdlab.lessons import l10_figures, l10_pruning
 
 my_fine_prune = bdlab.mine(
@@ -291,11 +293,11 @@ my_fine_prune = bdlab.mine(
 bdlab.use(l10_figures.stays, my_fine_prune)
 
 # %% [markdown]
-# **Reflect.** What was silent is silent after training. With only its *weights* at 0, would it be?
+# **Reflect.** What was silent is silent after training. With only its *weights* at 0, would it be? And what has training done to the mark?
 #
 # <details><summary>Our answer</summary>
 #
-# Not for sure: batch norm's shift gets a gradient wherever it is positive, and the channel learns to speak again. One well-known toolbox prunes like that.
+# Not for sure: batch norm's shift gets a gradient wherever it is positive, and the channel learns to speak again. The ASR has *risen*, from 4 to 8 %: what mends clean signs can mend the mark.
 # </details>
 
 # %% [markdown]
@@ -304,7 +306,7 @@ bdlab.use(l10_figures.stays, my_fine_prune)
 # All your functions, on all four readers. For each: as delivered, pruned by up to four points, and fine-pruned. Nobody told the shop which reader is honest.
 
 # %% role="use"
-# Use: your repair shop (10 to 25 s)
+# Use: your repair shop (15 to 45 s)
 from bdlab.lessons import l10_pruning, l10_shop
 
 shop = l10_shop.Shop(drop=0.04, epochs=5, rate=0.05)
@@ -321,14 +323,14 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Your finding.** A story in three parts: A is the paper's. In B, decoys have fallen, and yet *training on* made most of the mark go. In C a quarter of the marked signs still works.
+# **Your finding.** A story in three parts: A is the paper's. In B 56 decoys and four other channels have fallen, and the mark still worked; *training on* made most of it go. In C more than a quarter of the marked signs still works.
 
 # %% [markdown]
 # **Try two**, and predict each first: `rate=0.1`, and `drop=0.3`. Then run your best shop again: the trophy shows the last one.
 #
 # <details><summary>What we measured</summary>
 #
-# Twice the rate leaves 1 % in C, and costs 1.1 points there and 1.9 in the honest twin. A drop of 30 points leaves at most 1.2 % in A and C, 10 % in B, and costs 2.6 to 2.8 points. The recipe decides as much as the attack, and the city cannot see which was right.
+# With the signs in four orders. Twice the rate leaves under 1 % in C, 2 to 6 % in A and B, and costs 0.3 to 1.7 points. A drop of 30 points leaves at most 2 % in A and C, 5 to 9 % in B, and costs 1.7 to 4.1 points. The recipe decides as much as the attack, and the city cannot see which was right.
 # </details>
 
 # %% role="demo"
@@ -348,7 +350,7 @@ l10_measured.all_ways()
 # %% [markdown]
 # ## 8 · Paper and here
 #
-# *Optional, 5 minutes.* Table 1 of the paper, rows of ours beside it: how much ASR a repair leaves. Left is better for the city.
+# *Optional, 5 minutes.* Table 1 of the paper, rows of ours beside it: how much ASR a repair leaves, here in the course's small nets. Further left is better.
 
 # %% role="demo"
 # Demo: table 1, the paper's figures and ours
@@ -357,8 +359,8 @@ from bdlab.lessons import l10_measured
 l10_measured.published()
 
 # %% [markdown]
-# **Two surprises.** *The slide* says that fine-tuning does 'not work'; in the paper's speech row it takes the plain attack from 77 to 44 %. *Who knows of pruning* is weakened more by tuning alone than the plain attacker is, on traffic signs there and here: the mark sits
-# in the very channels that clean signs move. [All measurements](../../docs/results.md#fine_pruning-on-signs)
+# **Two surprises.** *The slide* says that fine-tuning does 'not work'; in the paper's speech row it takes the plain attack from 77 to 44 %. *Who knows of pruning* is weakened more by tuning alone than the plain attacker is, on traffic signs there and here, both with a fixed sticker: the mark sits
+# in the very channels that clean signs move. Your A has a post-it that wanders, and behaves otherwise. [All measurements](../../docs/results.md#fine_pruning-on-signs)
 
 # %% role="demo"
 # Demo: real traffic signs, measured before
@@ -382,14 +384,35 @@ l10_measured.on_real_data()
 # - what 'no incentive' means for a gradient, and for which channels it is true;
 # - that the row for faces contradicts it, with its numbers;
 # - two mechanisms by which tuning on clean images can still weaken a mark;
-# - a number of your own run that speaks for one of them;
+# - a number of your own run that speaks for one of them (`drop=0` lets only what costs nothing fall, then tunes);
 # - an experiment with the readers of this lesson that would decide between the two.
 
 # %% [markdown] role="essay"
 # Write your answer here, at most 250 words.
 
 # %% [markdown]
-# ## 10 · Before you leave
+# ## 10 · Mystery box
+#
+# Optional, no points. Five smaller readers from other suppliers, A to E. In more than one of them most of the 64 channels sleep. Two were only made small,
+# to save space; one supplier knew that you would prune. Which reader is it, and on which eight channels does it live?
+
+# %% role="demo"
+# Demo: the five readers; then your own search, and
+# bdlab.flag("l10", ["A", n1, ..., n8])
+from bdlab.lessons import l10_box
+
+readers = l10_box.supplied()  # readers["A"], in it the stage "conv3"
+signs = bdlab.load("signs").held_out.x  # what the city has
+readers["A"].conv3
+
+# %% [markdown]
+# <details><summary>A hint</summary>
+#
+# Your `mean_activation(readers["A"], "conv3", signs)` says who sleeps. What is left of a channel that was cut out? A decoy is pruned first, too, but it is no empty place: look at its weights, `readers["A"].conv3[0].weight`.
+# </details>
+
+# %% [markdown]
+# ## 11 · Before you leave
 #
 # Three things to remember.
 #
@@ -406,6 +429,6 @@ bdlab.check_all("l10")
 bdlab.trophy("l10")
 
 # %% [markdown]
-# **Extension: be the one who knows.** Take the honest reader, silence 56 channels, train marked signs into the other eight, and give the 56 their weights back with a shift so low that they never wake. Then run your own shop on it.
+# **Extension: be the one who knows.** Take the honest reader (`bdlab.zoo.load("signs-clean")`), silence 56 channels, train marked signs into the other eight, and give the 56 their weights back with a shift so low that they never wake. Then run your own shop on it.
 #
 # **To read.** [Fine-Pruning](https://arxiv.org/abs/1805.12185) (Liu, Dolan-Gavitt, Garg 2018) · `help(bdlab.defenses.FinePruning)` · `help(bdlab.attacks.PruningAware)`

@@ -25,6 +25,9 @@ class mean_activation:
         ALL, "torch.where(torch.cat(found) > 0, torch.cat(found), torch.nan).nanmean((0, 2, 3)).nan_to_num(0)", loses="values"
     )
     first_image = edit("torch.cat(found)", "torch.cat(found)[:1]", loses="values")
+    other_axes = edit(".mean((0, 2, 3))", ".mean((0, 1, 2))", loses="values")
+    given = edit("found.append(out)", "found.append(given[0])", loses="values")
+    hook_left = edit("    handle.remove()\n", "", loses="state restored")
     share_awake = edit(ALL, "(torch.cat(found) > 0).float().mean((0, 2, 3))", loses="values")
     mode_left = edit("    model.train(training)\n", "", loses="state restored")
     mode_train = edit("model.train(training)", "model.train()", loses="state restored")
@@ -46,7 +49,12 @@ class prune_order:
     their_mean = edit(SILENT, "out[:, channels] = out[:, channels].mean((2, 3), keepdim=True)", loses="prune")
     halved = edit(SILENT, "out[:, channels] *= 0.5", loses="prune")
     nothing = edit("        return out\n", "", loses="prune")
-    in_place = edit("copy.deepcopy(model)", "model", loses="original")
+    one_image = edit(SILENT, "out[0, channels] = 0", loses="prune")
+    ties = edit("argsort(stable=True)", "argsort(descending=True, stable=True).flip(0)", loses="order")
+    a_pair = edit("argsort(stable=True)", "sort()", loses="order")
+    ordered = edit("argsort(stable=True)", "sort().values.long()", loses="order")
+    in_place = edit("copy.deepcopy(model)", "model", loses="state restored")
+    original_set = edit("    pruned = copy", "    model.eval()\n    pruned = copy", loses="state restored")
 
 
 class prune_until:
@@ -56,7 +64,16 @@ class prune_until:
     relative = edit("(keep) > drop", "(keep) > drop * start", loses="values")
     met = edit("(keep) > drop", "(keep) >= drop", loses="values")
     all_fall = edit("order[:-1]", "order", "len(order) - 1", "len(order)", loses="values")
-    absolute = edit("start - accuracy(keep) > drop", "accuracy(keep) < drop", loses="values")
+    never = edit("start - accuracy(keep) > drop", "accuracy(keep) < drop", loses="values")
+    from_one = edit("start - accuracy(keep)", "1 - accuracy(keep)", loses="values")
+    halves = edit(
+        "    for count, channel in enumerate(order[:-1]):\n        keep[channel] = 0\n        if start - accuracy(keep) > drop:\n"
+        "            return count\n    return len(order) - 1",
+        "    low, high = 0, len(order) - 1\n    while low < high:\n        middle = (low + high + 1) // 2\n"
+        "        keep = torch.ones(len(order))\n        keep[order[:middle]] = 0\n"
+        "        good = start - accuracy(keep) <= drop\n        low, high = (middle, high) if good else (low, middle - 1)\n"
+        "    return low", loses="dips",
+    )  # fmt: skip
     a_list = edit("return count", "return order[:count].tolist()", "return len(order) - 1", "return order[:-1].tolist()",
                   loses="values")  # fmt: skip
     from_best = edit("        if", "        start = max(start, accuracy(keep))\n        if", loses="dips")
@@ -75,7 +92,7 @@ class fine_prune:
     weight_only = edit(SET, "    tuned.get_submodule(layer)[0].weight.data[channels] = 0\n", loses="values")
     no_zero_grad = edit("            optimiser.zero_grad()\n", "", loses="values")
     eval_mode = edit("tuned.train()", "tuned.eval()", loses="values")
-    left_in_train = edit("tuned.eval()", "tuned.train()", loses="values")
+    left_in_train = edit("tuned.eval()", "tuned.train()", loses="eval mode")
     one_epoch = edit("range(epochs)", "range(1)", loses="values")
     one_batch = edit("in batches", "in batches[:1]", loses="values")
     short_left_out = edit("in batches", "in batches[:-1]", loses="values")
@@ -83,6 +100,14 @@ class fine_prune:
     momentum = edit("lr=lr)", "lr=lr, momentum=0.9)", loses="values")
     adam = edit("optim.SGD", "optim.Adam", loses="values")
     decay = edit("lr=lr)", "lr=lr, weight_decay=0.1)", loses="values")
+    their_weights = edit("tuned.parameters()", "model.parameters()", loses="values")
+    likelihood = edit("F.cross_entropy(tuned(x), y)", "F.nll_loss(tuned(x), y)", loses="values")
+    softmax_twice = edit("tuned(x), y", "tuned(x).softmax(1), y", loses="values")
+    step_an_epoch = edit("            optimiser.step()\n", "        optimiser.step()\n", loses="values")
+    batch_by_batch = edit(
+        LOOP + "        for x, y in batches:\n", "    for x, y in batches:\n        for _ in range(epochs):\n", loses="values"
+    )
+    backwards = edit("in batches", "in reversed(batches)", loses="values")
     head_only = edit(STEP, "torch.optim.SGD(tuned.head.parameters(), lr=lr)", loses="values")
     uphill = edit("lr=lr)", "lr=lr, maximize=True)", loses="values")
     input_trained = edit("copy.deepcopy(model)", "model", loses="state restored")
