@@ -81,7 +81,10 @@ def invert_class(
 # Use: one image a class, of an infected and of an honest reader (5 s)
 from bdlab.lessons import l12_deepinspect, l12_figures
 
-my_invert = bdlab.mine("l12_invert_class", l12_deepinspect.invert_class)
+my_invert = bdlab.mine(
+    "l12_invert_class", l12_deepinspect.invert_class,
+    like=l12_deepinspect.noise(0, 1),
+)
 bdlab.use(l12_figures.made_up, my_invert)
 
 # %% [markdown]
@@ -315,7 +318,10 @@ inspection = l12_inspector.Inspection(
 )
 bdlab.use(
     inspection,
-    bdlab.mine("l12_invert_class", l12_deepinspect.invert_class),
+    bdlab.mine(
+        "l12_invert_class", l12_deepinspect.invert_class,
+        like=l12_deepinspect.noise(0),
+    ),
     bdlab.mine(
         "l12_generator_loss", l12_deepinspect.generator_loss,
         like=torch.tensor(0.0), seconds=60,
@@ -325,7 +331,7 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Your finding.** A is accused, of class 0, and nobody else. Take `kind="mean"`, and B is accused, too, by a hair: 3.09 at 3.05. Whoever chooses the form after seeing the verdicts finds what they like: it must be chosen before.
+# **Your finding.** A is accused, of class 0, and nobody else. Your own two classes move A's factor: in our tries it lay between 3.3 and 4.5, and once below the cut-off. Take `kind="mean"`, and B is accused, too, by a hair: 3.09 at 3.05. Whoever chooses the form after seeing the verdicts finds what they like: it must be chosen before.
 #
 # 'Cannot say' is a verdict: where too few classes have a trigger that works, the spread of the rest means nothing.
 
@@ -408,7 +414,12 @@ from bdlab.lessons import l12_measured
 l12_measured.price()
 
 # %% [markdown]
-# @@PRICE@@
+# **Reflect.** Honest C was patched, too: who pays for a false alarm?
+#
+# <details><summary>Our answer</summary>
+#
+# Patched on blots, A's mark drops from 100 to 2 %, and A reads 83 % in place of 96 % of clean digits. Honest C falls from 96 to **73 %**, for nothing: of 10,000 digits a day, 2,300 more are misread. With a thousand clean images the same patch costs nobody anything. 'No image needed' is true of the search, not of the repair.
+# </details>
 
 # %% [markdown]
 # ## 11 · Free response (5 points)
