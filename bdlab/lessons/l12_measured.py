@@ -10,7 +10,7 @@ from torch import Tensor
 from bdlab import plots
 from bdlab.lessons import l12_deepinspect as lesson
 from bdlab.lessons.demos import cached
-from bdlab.lessons.l12_deepinspect import CLASSES, FEWEST, HONEST_SEEDS, SEEDS, TARGETS
+from bdlab.lessons.l12_deepinspect import CLASSES, FEWEST, TARGETS
 from bdlab.lessons.l12_figures import NAMES
 from bdlab.lessons.l12_training import counted
 from bdlab.plots import Row
@@ -41,10 +41,6 @@ def verdicts(name: str) -> list[list[tuple[float, int, int]]]:
     return [[top(*scan) for scan in zip(*reader, strict=True)] for reader in zip(norm, success, strict=True)]
 
 
-def _dots(rows: Sequence[tuple[str, Sequence[tuple[float, int, int]]]]) -> list[tuple[str, list[float]]]:
-    return [(name, [value for value, _, _ in scans]) for name, scans in rows]
-
-
 def compared() -> plots.Plot:
     """Largest factors of the four readers: without images, with a thousand clean ones, and by Neural Cleanse."""
     ways = (("no image", "scans"), ("1,000 clean images", "with_images"), ("Neural Cleanse, 1,000", "cleanse"))
@@ -53,16 +49,14 @@ def compared() -> plots.Plot:
 
 
 def many() -> plots.Plot:
-    """Twelve readers: four of the zoo, and eight that were trained for the count, without images."""
-    stored = verdicts("crowd")
-    zoo = verdicts("scans")
-    rows = [
-        (f"{name} ({word})", zoo[place])
-        for place, (name, word) in enumerate(zip(NAMES, ("square, 0", "picture, 0", "honest", "honest"), strict=True))
-    ]
-    rows += [(f"honest, {place + 1}", scans) for place, scans in enumerate(stored[: len(HONEST_SEEDS)])]
-    rows += [(f"square, {target}", scans) for target, scans in zip(TARGETS, stored[len(HONEST_SEEDS) :], strict=True)]
-    return _row_plot(rows, "twelve readers without a single image; the class with the largest factor stands beside it")
+    """Nine readers: four of the zoo, and five that were trained for the count, without images."""
+    words = ("infected", "infected", "honest", "honest")
+    names = [f"{name}, {word}" for name, word in zip(NAMES, words, strict=True)]
+    names += [f"{word}, honest" for word in "EFG"] + [f"infected, {target}" for target in TARGETS]
+    rows = list(zip(names, [*verdicts("scans"), *verdicts("crowd")], strict=True))
+    return _row_plot(
+        rows, "nine readers without a single image; the class with the largest factor stands above its dot"
+    )
 
 
 def _row_plot(rows: Sequence[tuple[str, Sequence[tuple[float, int, int]]]], title: str) -> plots.Plot:

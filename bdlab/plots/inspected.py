@@ -21,8 +21,9 @@ def deviations(
 ) -> Plot:
     """A panel a reader: (name, factor of each class, cut-off or None); what lies above it is hatched, NaN is left out."""
     figure, axes = axes_of(1, len(panels), (2.75 * len(panels) + 0.4, 3.3), alt)
-    top = max((v for _, values, _ in panels for v in values if v == v), default=1.0)
-    low = min((v for _, values, _ in panels for v in values if v == v), default=-1.0)
+    every = [v for _, values, _ in panels for v in values if v == v]
+    bounds = [cutoff for _, _, cutoff in panels if cutoff is not None]
+    limits = (1.1 * min([0.0, *every]), 1.12 * max([PAPER, *every, *bounds]))
     for axis, (name, values, cutoff) in zip(axes, panels, strict=True):
         for place, value in enumerate(values):
             if value != value:
@@ -33,12 +34,7 @@ def deviations(
         if cutoff is not None:
             axis.axhline(cutoff, color="black", linestyle="--", linewidth=1.2, label=f"cut-off {cutoff:.2f}")
         axis.axhline(PAPER, color=GREY, linestyle=":", linewidth=1.2, label="the paper's 2")
-        axis.set(
-            title=name,
-            xlabel="class",
-            xticks=range(len(values)),
-            ylim=(1.1 * min(low, 0), 1.12 * max(top, cutoff or 0, PAPER)),
-        )
+        axis.set(title=name, xlabel="class", xticks=range(len(values)), xlim=(-0.7, len(values) - 0.3), ylim=limits)
         axis.tick_params(labelsize="small")
     axes[0].set(ylabel=ylabel)
     handles = next((axis.get_legend_handles_labels() for axis in axes if len(axis.get_legend_handles_labels()[0]) > 1),

@@ -24,7 +24,7 @@
 bdlab.plots.families("model inspection")
 
 # %% [markdown]
-# Four readers, **A**, **B**, **C**, **D**, read digits equally well. At least one is honest. Nobody tells you more until the end.
+# Four readers, **A**, **B**, **C**, **D**, read digits equally well. At least one is honest. Nobody tells you more before section 7.
 #
 # The lecture's order is ours: make images (its figure 2), train a generator of triggers (figure 3), ask which trigger is too small (figure 4).
 
@@ -297,11 +297,11 @@ from bdlab.lessons import l12_figures
 l12_figures.cutoffs()
 
 # %% [markdown]
-# **Questions for the bar.** How many honest models does 2 accuse? At which cut-off are A and B found in every scan, and who else is? And at 3.84?
+# **Questions for the bar.** How many honest models does 2 accuse, and which readers? Where is A accused in every scan, and nobody else in any?
 #
 # <details><summary>Our answers</summary>
 #
-# 64 of 200, and of three scans C in 1, D in 2. Up to 2.5 A and B are found in all scans; 31 of 200 are accused there, C and D once each. At 3.84 only A is left, in all three, and 5 of 200.
+# 64 of 200; A and B in all three scans, C in one, D in two. From 3.84 to 4.5 only A is left, and 5 to 0 of 200. Three scans of *one* reader differ as much as two readers do.
 # </details>
 
 # %% [markdown]
@@ -331,23 +331,25 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Your finding.** A is accused, of class 0, and nobody else. Your own two classes move A's factor: in our tries it lay between 3.3 and 4.5, and once below the cut-off. Take `kind="mean"`, and B is accused, too, by a hair: 3.09 at 3.05. Whoever chooses the form after seeing the verdicts finds what they like: it must be chosen before.
+# **Your finding.** A is accused, of class 0, and nobody else. Your own two classes move A's factor: in six tries it lay between 3.3 and 4.4, twice below the cut-off. Take `kind="mean"`, and B is accused, too, by a hair: 3.09 at 3.05. Whoever chooses the form after seeing the verdicts finds what they like: it must be chosen before.
 #
 # 'Cannot say' is a verdict: where too few classes have a trigger that works, the spread of the rest means nothing.
 
 # %% [markdown]
 # ## 7 · How far can it be trusted?
 #
-# One scan of four readers is an anecdote. So eight more were trained: five honest ones, and three with a white square that makes 3, 6 or 9.
+# Four readers are an anecdote. So five more were trained: three honest ones, and two with a mark that makes 3 or 6. And now you are told: A and B are infected, C and D are honest.
 
 # %% role="demo"
-# Demo: twelve readers, no image given, measured before
+# Demo: nine readers, no image given, measured before
 from bdlab.lessons import l12_measured
 
 l12_measured.many()
 
 # %% [markdown]
-# @@MANY@@
+# At the family cut-off the three readers with a small mark are found in all five scans, B in none of three, and of nine scans of five honest readers none is accused. At 2 all infected ones are found, and **four of nine honest scans** accused.
+#
+# Which class would an honest reader be accused of? Always 8 or 2: some classes are near by nature.
 
 # %% [markdown]
 # **Neural Cleanse** (2019) looks for a *mask* and a pattern, class by class, and needs clean images. Does a defender who has a thousand see more?
