@@ -6,6 +6,7 @@ from bdlab.plots.boards import Board, boards
 from bdlab.plots.cards import Card, card, trophy_wall
 from bdlab.plots.defenses import anomaly, heat, pruning_curve, scores, tails
 from bdlab.plots.families import families
+from bdlab.plots.inspected import crowd, deviations, masking, rowed, sizes
 from bdlab.plots.networks import firing, layers, learning, line, rates, sure
 from bdlab.plots.panes import chosen, over_strength
 from bdlab.plots.plot import Plot, images
@@ -26,6 +27,8 @@ __all__ = [
     "boards",
     "card",
     "chosen",
+    "crowd",
+    "deviations",
     "falling",
     "families",
     "firing",
@@ -35,6 +38,7 @@ __all__ = [
     "layers",
     "learning",
     "line",
+    "masking",
     "over_steps",
     "over_strength",
     "painted",
@@ -44,8 +48,10 @@ __all__ = [
     "pruning_curve",
     "rate_curve",
     "rates",
+    "rowed",
     "scores",
     "sets",
+    "sizes",
     "stopped",
     "sure",
     "tails",
