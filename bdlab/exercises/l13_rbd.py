@@ -37,7 +37,7 @@ RBD_SCORE = Exercise(
         "`shares.gather(1, chosen[:, None])[:, 0]` picks one number of each row.",
     ),
     mistakes={
-        "own_choice": "You take the class that the shadow chooses. Asked for is the share that it gives the model's class.",
+        "own_choice": "You take the class that the shadow chooses. Asked for is the share of the model's class.",
         "own_share": "This is the model's own share. Ask the shadow how much it gives the class.",
         "swapped": "The two networks have changed places: the model chooses, the shadow is asked for its share.",
         "rest": "You give 1 minus the share. High means that the shadow still recognises: the share itself.",
@@ -56,8 +56,8 @@ RBD_SCORE = Exercise(
         "eval first.",
         "train_shadow": "You ask the shadow in the mode in which it came. In train mode its share hangs on the other "
         "images: eval first.",
-        "mode_left": "The scores are right, but a network that came in train mode stays in eval mode. Put back what you "
-        "found.",
+        "mode_left": "The scores are right, but the model that came in train mode stays in eval mode.",
+        "both_left": "The scores are right, but both networks stay in eval mode, also where they came in train mode.",
     },
     onward="draw a line and guard the road",
 )  # fmt: skip
@@ -66,7 +66,8 @@ RBD_SCORE = Exercise(
 
 
 def guard_draws(rng: RandomState) -> Iterator[Draw]:
-    """Clean images and a stream that holds them, so that what lies on the line shows; the share times N is never near whole."""
+    """Clean images and a stream that holds them, so that what lies on the line shows; the share times N is never "
+    "near whole."""
     for seed in range(20):
         model, shadow = (made("model", "linear", shape=(1, 2, 2), classes=4, seed=seed + more) for more in (0, 50))
         clean = images(rng, ((10, 7, 13)[seed % 3], 1, 2, 2)) * 9
@@ -89,7 +90,7 @@ GUARD = Exercise(
         "Return a function: `return lambda x: score(x) > line`. It is made once, and called for each image on the road.",
     ),
     mistakes={
-        "lower": "Your line comes from the lower end. High scores are suspicious: the line lies among the highest clean ones.",
+        "lower": "Your line comes from the lower end. High scores are suspicious: it lies among the highest clean ones.",
         "below": "You flag what lies below the line. Suspicious is what the shadow still recognises: above.",
         "ties": "You flag what lies exactly on the line, too. Then one clean image more than allowed is refused.",
         "one_up": "Your line lies one place too high: one clean image fewer is flagged than k = int(fpr * N).",
@@ -97,10 +98,6 @@ GUARD = Exercise(
         "median": "Your line is the median of the clean scores, whatever fpr says.",
         "own_share": "You score by the model's own share. Ask the shadow how much it gives the model's class.",
         "new_line": "Your guard draws a new line from each stream it meets. The line is drawn once, from clean.",
-        "no_guard": Mistake(
-            "You return the flags of clean. Asked for is a function that takes x and gives its flags.",
-            when=lambda draw, got, expected: isinstance(got, dict) and got.get("raised") == "TypeError",
-        ),
     },
     onward="stand before three readers",
 )  # fmt: skip

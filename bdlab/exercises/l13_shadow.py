@@ -34,7 +34,7 @@ UNLEARN_LOSS = Exercise(
     ),
     mistakes={
         "wrong_way": "The divergence runs the wrong way round. Weight with the wanted shares, not with the shadow's.",
-        "plain": "You want what the teacher answers. Turn its logits round, minus one half of each: the shadow is to unlearn.",
+        "plain": "You want what the teacher answers. The shadow is to unlearn: minus one half of each logit.",
         "unhalved": "You take minus the teacher's logits, without the half.",
         "doubled": "You take minus twice the teacher's logits. Asked for is minus one half of each.",
         "mean": "You divide by the number of classes, too. The divergence sums over the classes; the mean goes over images.",
@@ -101,7 +101,7 @@ SHADOW_STEP = Exercise(
         "late_loss": "You give the loss after the step. Asked for is the one that the gradients came from.",
         "twice": "You step twice. One call is one step.",
         "teacher_learns": "Shadow and loss are right, but the teacher gets gradients. Ask it under torch.no_grad().",
-        "teacher_trains": "Shadow and loss are right, but the teacher's statistics or its mode have changed: it stays in eval mode.",
+        "teacher_trains": "Shadow and loss are right, but the teacher's statistics have changed: it stays in eval mode.",
     },
     onward="ask what the shadow still recognises",
 )  # fmt: skip

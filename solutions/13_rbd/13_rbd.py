@@ -210,8 +210,8 @@ from bdlab.lessons import l13_figures
 l13_figures.forgetting()
 
 # %% [markdown]
-# The sticker lasts, and not for long: the shadow forgets it as well. Compare step 8 with step 32, and open your prediction. Whoever stops too late has a shadow that
-# knows nothing, and here nothing but a marked sign tells when.
+# The sticker lasts, and not for long: the shadow forgets it as well. Compare step 8 with step 32, and open your prediction. Whoever stops too late has a shadow that hardly
+# tells them apart, and only marked signs, which the city has not, would say when.
 
 # %% [markdown]
 # ## 7 · A guard

@@ -47,6 +47,7 @@ class rbd_score:
     train_model = edit("    model.eval()\n", "", loses="values")
     train_shadow = edit("    shadow.eval()\n", "", loses="values")
     mode_left = edit("    model.train(modes[0])\n", "", loses="state restored")
+    both_left = edit("    model.train(modes[0])\n", "", "    shadow.train(modes[1])\n", "", loses="state restored")
 
 
 class guard:
@@ -58,4 +59,3 @@ class guard:
     median = edit(LINE, "line = score(clean).median()", loses="values")
     own_share = edit("shadow(x).softmax", "model(x).softmax", loses="values")
     new_line = edit("score(x) > line", "score(x) > score(x).sort(descending=True).values[int(fpr * len(x))]", loses="values")
-    no_guard = edit("return lambda x: score(x) > line", "return score(clean) > line", loses="values")
