@@ -45,7 +45,7 @@ RBD_SCORE = Exercise(
         "no_softmax": "You give the shadow's logit. Softmax makes shares of its logits first.",
         "column_kept": Mistake(
             "The numbers are right, but of shape (N, 1). Wanted is (N,).",
-            when=lambda draw, got, expected: got.shape == (len(expected), 1) and torch.allclose(got[:, 0], expected, rtol=1e-3),
+            when=lambda draw, got, expected: got.shape == (len(expected), 1) and torch.allclose(got[:, 0], expected, 1e-3),
         ),
         "all_pairs": Mistake(
             "You return (N, N): for each image the shares of all images' classes. Pick one number of each row.",
@@ -103,4 +103,5 @@ GUARD = Exercise(
 )  # fmt: skip
 
 LESSON = Lesson("13_rbd", "RBD: a shadow model on the road", 120, (UNLEARN_LOSS, SHADOW_STEP, RBD_SCORE, GUARD),
-                QUESTIONS, imports=("import torch", "import torch.nn.functional as F", "from torch import Tensor"))  # fmt: skip
+                QUESTIONS,
+                imports=("import torch", "import torch.nn.functional as F", "from torch import Tensor"))

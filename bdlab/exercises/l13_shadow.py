@@ -62,7 +62,8 @@ def step_draws(rng: RandomState) -> Iterator[Draw]:
         shape, count = ((1, 4, 4), (3, 4, 3))[seed % 2], (6, 4, 1, 9)[seed % 4]
         shadow = made("model", "tiny_bn", shape=shape, classes=3, seed=seed, stale_grad=True)
         teacher = made("model", "tiny_bn", shape=shape, classes=3, seed=seed + 40)
-        yield {"shadow": shadow, "teacher": teacher, "x": images(rng, (count, *shape)), "optimiser": made("sgd", shadow, 0.5)}
+        x, optimiser = images(rng, (count, *shape)), made("sgd", shadow, 0.5)
+        yield {"shadow": shadow, "teacher": teacher, "x": x, "optimiser": optimiser}
 
 
 def _step(sub: Any, draw: Draw) -> Any:
