@@ -66,8 +66,7 @@ RBD_SCORE = Exercise(
 
 
 def guard_draws(rng: RandomState) -> Iterator[Draw]:
-    """Clean images and a stream that holds them, so that what lies on the line shows; the share times N is never "
-    "near whole."""
+    """Clean images and a stream that holds them, so that what lies on the line shows; fpr times N is never nearly whole."""
     for seed in range(20):
         model, shadow = (made("model", "linear", shape=(1, 2, 2), classes=4, seed=seed + more) for more in (0, 50))
         clean = images(rng, ((10, 7, 13)[seed % 3], 1, 2, 2)) * 9

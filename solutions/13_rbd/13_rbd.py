@@ -31,7 +31,7 @@ bdlab.plots.families("input filtering")
 # %% [markdown]
 # ## 2 · Your sealed prediction
 #
-# Choose before you measure. The lesson opens it in section 6.
+# Choose before you measure. The lesson opens it in section 7.
 
 # %% role="quiz"
 bdlab.quiz("l13_forget")
@@ -68,9 +68,9 @@ def unlearn_loss(shadow: Tensor, teacher: Tensor) -> Tensor:
 
 # %% role="use"
 # Use: your loss of four answers
-from bdlab.lessons import l13_figures, l13_rbd
+from bdlab.lessons import l13_figures, l13_parts
 
-my_loss = bdlab.mine("l13_unlearn_loss", l13_rbd.unlearn_loss)
+my_loss = bdlab.mine("l13_unlearn_loss", l13_parts.unlearn_loss)
 bdlab.use(l13_figures.losses, my_loss)
 
 # %% [markdown]
@@ -121,16 +121,16 @@ def shadow_step(shadow, teacher, x: Tensor, optimiser) -> float:
 
 # %% role="use"
 # Use: your shadows, made in 8 steps (a few seconds), and their maps
-from bdlab.lessons import l13_figures, l13_rbd
+from bdlab.lessons import l13_figures, l13_parts
 
 my_step = bdlab.mine(
-    "l13_shadow_step", l13_rbd.shadow_step, like=0.0, seconds=30
+    "l13_shadow_step", l13_parts.shadow_step, like=0.0, seconds=30
 )
 bdlab.use(l13_figures.maps, my_step)
 
 # %% [markdown]
 # The lecture's slide shows the suspicious model on a *benign* sample beside the shadow on a *backdoored* one: it changes two things at once. Here are all four,
-# and the honest twin's below. Each row has a scale of its own.
+# and the honest twin's below. Each row has a scale of its own; its mean activations stand beside it. (Section 6 says why eight steps.)
 
 # %% [markdown]
 # **Reflect.** Which two maps must you compare to see what the sticker does to the shadow?
@@ -179,10 +179,10 @@ def rbd_score(model, shadow, x: Tensor) -> Tensor:
 
 # %% role="use"
 # Use: your scores of 800 signs, half of them marked, before two readers
-from bdlab.lessons import l13_figures, l13_rbd
+from bdlab.lessons import l13_figures, l13_parts
 
 my_score = bdlab.mine(
-    "l13_rbd_score", l13_rbd.rbd_score, like=torch.zeros(1), seconds=30
+    "l13_rbd_score", l13_parts.rbd_score, like=torch.zeros(1), seconds=30
 )
 bdlab.use(l13_figures.both_readers, my_score)
 
@@ -195,26 +195,50 @@ bdlab.use(l13_figures.both_readers, my_score)
 # </details>
 
 # %% [markdown]
-# ## 6 · The prediction, opened: how long does it last?
+# ## 6 · How many steps?
+#
+# After too few steps the shadow knows every sign, after too many none. How many, and at which rate? The city must not choose by the supplier's
+# sticker: it has none. It **plants a mark of its own**, a blue sticker in another corner, into copies of its four readers, and takes the rate and the steps that find that one best.
 #
 # <details><summary>AUROC, in two sentences</summary>
 #
-# Take one marked and one honest sign at random: AUROC is the share of such pairs in which the marked one scores higher. 1 parts them wholly, 0.5 is chance, below
+# Take one marked and one unmarked sign at random: AUROC is the share of such pairs in which the marked one scores higher. 1 parts them wholly, 0.5 is chance, below
 # 0.5 the marked ones score lower.
 # </details>
 
 # %% role="demo"
-# Demo: move over the steps; as a picture: l13_figures.faded(step=8)
-from bdlab.lessons import l13_figures
+# Demo: 24 settings and the city's own mark, on all signs or one class
+from bdlab.lessons import l13_measured
 
-l13_figures.forgetting()
-
-# %% [markdown]
-# The sticker lasts, and not for long: the shadow forgets it as well. Compare step 8 with step 32, and open your prediction. Whoever stops too late has a shadow that hardly
-# tells them apart, and only marked signs, which the city has not, would say when.
+l13_measured.planted()
 
 # %% [markdown]
-# ## 7 · A guard
+# The ring, rate 0.001 and 8 steps, has the highest mean of both panels: @BEST@. That is this lesson's setting, **fixed before the supplier's marks are looked at**. Rate 0.0003 with 32
+# steps comes close (@SECOND@), and section 10 shows both.
+#
+# **Reflect.** What may the city not conclude from its own mark?
+#
+# <details><summary>Our answer</summary>
+#
+# That the supplier's is found as well. The setting is chosen for this mark, planted in this way; another one may fade sooner, or lie over the whole sign.
+# </details>
+
+# %% [markdown]
+# ## 7 · The prediction, opened: how long does it last?
+#
+# Now the supplier's marks, each before its reader and before the honest one.
+
+# %% role="demo"
+# Demo: move over the steps; as a picture: l13_measured.faded(step=8)
+from bdlab.lessons import l13_measured
+
+l13_measured.forgetting()
+
+# %% [markdown]
+# Open your prediction. The sticker outlives the honest signs, but not for long: compare step 8 with step 32. Who goes on too long has a shadow that hardly tells them apart, and no alarm says so.
+
+# %% [markdown]
+# ## 8 · A guard
 #
 # The guard draws its line from clean signs: at most a share `fpr` of them may lie above it.
 
@@ -254,65 +278,85 @@ def guard(model, shadow, clean: Tensor, fpr: float):
     ### END SOLUTION
 
 # %% [markdown]
-# ## 8 · Your guard on the road
+# ## 9 · Your guard on the road
 #
 # Three readers: one obeys the sticker on every sign, one on stop signs alone, one is honest. Each meets 100 signs, ten of them marked. Your step makes the shadow; your guard draws
-# its line from 500 clean signs.
+# its line from 500 clean signs. Each pass of a network is counted: STRIP with 100 overlays needs 10,000 here.
 
 # %% role="use"
 # Use: your step and your guard before three readers (a few seconds)
-from bdlab.lessons import l13_figures, l13_rbd
+from bdlab.lessons import l13_figures, l13_parts
 
 bdlab.use(
     l13_figures.Guarded(fpr=0.05),
     bdlab.mine(
-        "l13_shadow_step", l13_rbd.shadow_step, like=0.0, seconds=30
+        "l13_shadow_step", l13_parts.shadow_step, like=0.0, seconds=30
     ),
-    bdlab.mine("l13_guard", l13_rbd.guard),
+    bdlab.mine("l13_guard", l13_parts.guard),
 )
 
 # %% [markdown]
+# **Ten and ninety are few.** The next figure has all of them.
+#
 # **Try** `fpr=0.01`, and predict each row first.
 
+# %% role="demo"
+# Demo: guards by three shadows, all marked signs, 1,500 honest ones
+from bdlab.lessons import l13_measured
+
+l13_measured.caught()
+
 # %% [markdown]
-# ## 9 · Where it fails
+# @CAUGHT@
+
+# %% [markdown]
+# ## 10 · Where it fails
 #
 # STRIP finds no source-specific mark (lesson 09). Does the shadow?
+
+# %% role="use"
+# Use: your score beside STRIP's, the same signs (a few seconds)
+from bdlab.lessons import l13_figures, l13_parts
+
+my_score = bdlab.mine(
+    "l13_rbd_score", l13_parts.rbd_score, like=torch.zeros(1), seconds=30
+)
+bdlab.use(l13_figures.compared, my_score)
 
 # %% role="quiz"
 bdlab.quiz("l13_control")
 
 # %% role="demo"
-# Demo: marked stop signs, with both controls
-from bdlab.lessons import l13_figures
+# Demo: marked stop signs, with both controls, by two settings
+from bdlab.lessons import l13_measured
 
-l13_figures.controlled()
-
-# %% [markdown]
-# Against other signs the marked stop signs stand out, and before the honest reader they do so *more*. What this shadow sees here is mostly the class, not the backdoor:
-# on this reader and with these eight steps RBD-R does **not** show the source-specific one. The blend is hardly better: see its bars in section 6.
+l13_measured.controlled()
 
 # %% [markdown]
-# ## 10 · Paper and here, real data
+# @CONTROLLED@
+
+# %% [markdown]
+# ## 11 · Paper and here, real data
 #
 # The abstract gives no figure for detection. These are the cached figures of the library's `bdlab.Rbd()`, which has one more term in its loss, from
-# [all measurements](../../docs/results.md#rbd-on-gtsrb).
+# [all measurements](../../docs/results.md#rbd-on-gtsrb), with the honest model beside each.
 
 # %% role="demo"
 # Demo: real traffic signs and digits, measured before
-from bdlab.lessons import l13_figures
+from bdlab.lessons import l13_measured
 
-l13_figures.on_real_data()
+l13_measured.on_real_data()
 
 # %% [markdown]
-# The patch is found on both; the blend is missed on GTSRB, found on MNIST. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
+# The patch is found on both; the blend is missed on GTSRB, found on MNIST. The source-specific one stands above its control, but of its marked signs a line at 5 % stops
+# 26 % on GTSRB, and 6 to 95 % on MNIST, by the seed. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
 # `!bdlab reproduce rbd --data gtsrb --seeds 1`. It trains readers first.
 
 # %% [markdown]
-# ## 11 · Free response (5 points)
+# ## 12 · Free response (5 points)
 #
-# Somebody made the shadow from images that the *attacker* delivered. *One in a hundred of them carries the trigger: what becomes of the guard?* Predict first; then mark 10 of 1,000 signs,
-# make a shadow, and look. At most 250 words.
+# Somebody made the shadow from images that the *attacker* delivered. *One in a hundred of them carries the trigger: what becomes of the guard?* Predict first; then mark 10 of the 1,000
+# held-out signs, let `l13_parts.grown(shadow_step, model, steps=8, x=signs)` make a shadow, and look; then with `steps=32`. At most 250 words.
 
 # %% [markdown]
 # **How it is marked.** A person reads it. One point each:
@@ -327,19 +371,20 @@ l13_figures.on_real_data()
 # Write your answer here, at most 250 words.
 
 # %% [markdown]
-# ## 12 · Before you leave
+# ## 13 · Before you leave
 #
-# Three things to remember.
+# Four things to remember.
 #
 # 1. Unlearning what is clean leaves what no clean image exercises, for a few steps.
-# 2. Beside every alarm stand the honest twin and the unmarked sign of the same class. Without them a class passes for a backdoor.
-# 3. The guard costs two passes a sign instead of a hundred, and false alarms every day.
+# 2. A defender has no trigger to choose settings by. A mark of one's own is a way, and promises nothing about the supplier's.
+# 3. Beside every alarm stand the honest twin and the unmarked sign of the same class. Without them a class passes for a backdoor.
+# 4. The guard costs two passes a sign instead of a hundred, and false alarms every day.
 
 # %% role="demo"
 # Demo: what an honest reader's buyer pays, of 10,000 signs a day
 from bdlab.lessons.demos import cached
 
-(10_000 * cached("l13", "alarms")["refused"]).round().tolist()
+(10_000 * cached("l13", "guarded")["alarms"][0, 0]).round().tolist()
 
 # %% [markdown]
 # That many **false alarms a day**, from three shadows with a line at 1 %: the price of whoever bought an honest reader.
