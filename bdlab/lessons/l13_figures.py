@@ -21,6 +21,22 @@ from bdlab.lessons.results import Result
 from bdlab.nets import evaluating
 
 
+def opening() -> plots.Plot:
+    """Six test signs without and with the sticker: the share that a shadow gives to what its reader says."""
+    there, rows, told = setting("signs-badnets", 6), [], []
+    marked = there.backdoor.trigger(there.benign)
+    attacked, twin = there.backdoor.model, honest("signs")
+    for who, model, x in (("attacked", attacked, there.benign), ("attacked", attacked, marked), ("honest", twin, marked)):
+        shares = lesson.rbd_score(model, lesson.grown(lesson.shadow_step, model), x).tolist()
+        name = f"{who} reader,\n{'plain' if x is there.benign else 'with a sticker'}"
+        rows.append(plots.Row(name, x, [f"{share:.0%}" for share in shares], [share > 0.1 for share in shares]))
+        told.append(f"{name} {', '.join(rows[-1].captions)}".replace("\n", " "))
+    return plots.answers(
+        rows, title="what a shadow still recognises: its share of the reader's answer (bold: above 10 %)", scale=1.1,
+        alt=f"Six signs without and with a yellow sticker, and a shadow's share of its reader's answer. {'; '.join(told)}.",
+    )  # fmt: skip
+
+
 def losses(unlearn_loss: Any) -> plots.Plot:
     """By `unlearn_loss`: how far four answers are from the wanted one; the teacher is sure of the first of three classes."""
     teacher = torch.tensor([[6.0, 0.0, 0.0]])
@@ -47,7 +63,7 @@ def maps(shadow_step: Any) -> plots.Plot:
         for part, net in (("model", model), ("shadow", shadow)):
             found = activation(net, x)
             benign, marked = found.mean((1, 2)).tolist()
-            rows.append((f"{name}\n{part}\n{benign:.3f} | {marked:.3f}", found))
+            rows.append((f"{name}\n{part}\n{benign:.4f} | {marked:.4f}", found))
             told.append(f"{name} {part}: benign {benign:.4f}, marked {marked:.4f}")
     return plots.heat(
         rows, title=f"one sign, benign and marked; {STEPS} steps",

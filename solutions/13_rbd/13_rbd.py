@@ -1,7 +1,7 @@
 # %% [markdown]
-# The city's reader is on the road. A copy of it, its **shadow**, has unlearned honest signs. Show both a sign with a yellow sticker:
+# The city's reader is on the road. A copy of it, its **shadow**, has unlearned honest signs: of sixteen classes it gives each about 6 %. Now a yellow sticker comes along:
 #
-# ![Two histograms: before the attacked reader the marked signs get high scores and honest ones low scores; before the honest reader both lie over each other](attachment:opening.png)
+# ![Six signs: before the attacked reader the shadow gives its answer about 6 % without the sticker and 20 to 54 % with it; before the honest reader 6 % with the sticker](attachment:opening.png)
 #
 # What the shadow still recognises is suspicious. You make the shadow, a score and a guard, and measure what they catch, miss and cost.
 
