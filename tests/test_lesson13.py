@@ -44,8 +44,25 @@ def test_a_planted_copy_obeys_its_mark_and_reads_on(kind):
 
 def test_the_sticker_lasts_eight_steps_and_fades_by_the_thirty_second():
     early, late = _at(8), _at(32)
-    assert early[0, 0] > 0.99 and late[0, 0] < 0.75
+    assert early[0, 0] > 0.99 and late[0, 0] < 0.7
     assert abs(early[0, 1] - 0.5) < 0.03 and abs(late[0, 1] - 0.5) < 0.03
+    assert 0.91 < _at(0)[0, 0] < 0.93
+
+
+def test_the_source_specific_mark_shows_little_and_the_blend_not():
+    found = cached("l13", "controlled")["auroc"].mean(3)  # (setting, reader, control)
+    assert found[0, 0, 0] - found[0, 1, 0] < 0.1  # against other signs the honest reader's stop signs stand out, too
+    for setting in found:
+        assert setting[0, 1] - setting[1, 1] > 0.15 and setting[1, 1] < 0.5 < setting[0, 1] < 0.85
+    assert _at(8)[2, 0] < 0.6
+
+
+def test_a_guard_stops_the_sticker_and_hardly_a_marked_stop_sign():
+    stored = cached("l13", "guarded")
+    caught, alarms = stored["caught"][0], stored["alarms"][0]  # (net, line, seed), (line, seed)
+    assert caught[0].min() > 0.99 and caught[1, 0].max() < 0.05 and caught[2].max() < 0.05
+    assert caught[1, 1].min() > 0.25 and caught[1, 1].max() < 0.35
+    assert alarms[0].min() > 0.005 and alarms[0].max() < 0.015 and alarms[1].min() > 0.03 and alarms[1].max() < 0.05
 
 
 # --- own functions ---
