@@ -199,7 +199,8 @@ bdlab.use(l13_figures.both_readers, my_score)
 #
 # After too few steps the shadow knows every sign, after too many none. How many, and at which rate? The city must not choose by the supplier's
 # sticker: it has none. It **plants a mark of its own**, a blue sticker in another corner, into copies of its four readers, and takes the rate and the steps that find that one best.
-#
+
+# %% [markdown]
 # <details><summary>AUROC, in two sentences</summary>
 #
 # Take one marked and one unmarked sign at random: AUROC is the share of such pairs in which the marked one scores higher. 1 parts them wholly, 0.5 is chance, below
@@ -385,7 +386,7 @@ l13_measured.on_real_data()
 # %% [markdown]
 # ## 13 · Before you leave
 #
-# Four things to remember.
+# Four things to keep.
 #
 # 1. Unlearning what is clean leaves what no clean image exercises, for a few steps.
 # 2. A defender has no trigger to choose settings by. A mark of one's own is a way, and promises nothing about the supplier's.
