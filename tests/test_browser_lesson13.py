@@ -12,7 +12,7 @@ CELLS = {
     "controls": "from bdlab.lessons import l13_measured\nl13_measured.controlled()",
     "maps": "from bdlab.lessons import l13_figures, l13_parts\nl13_figures.maps(l13_parts.shadow_step)",
     "scores": "from bdlab.lessons import l13_figures, l13_parts\nl13_figures.compared(l13_parts.rbd_score)",
-    "guard": "from bdlab.lessons import l13_figures, l13_parts\nl13_figures.Guarded()(l13_parts.shadow_step, l13_parts.guard)",
+    "guard": "l13_figures.Guarded(0.05)(\n    l13_parts.shadow_step, l13_parts.guard\n)",
 }
 
 

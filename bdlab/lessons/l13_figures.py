@@ -52,22 +52,23 @@ def losses(unlearn_loss: Any) -> plots.Plot:
 
 
 def maps(shadow_step: Any) -> plots.Plot:
-    """Mean activation maps of model and shadow, benign and triggered sign; attacked reader above, honest twin below."""
-    rows: list[tuple[str, Tensor]] = []
-    there, told = setting("signs-badnets", 1), []
-    sign = there.benign[:1]
-    x = torch.cat((sign, there.backdoor.trigger(sign)))
-    rows.append(("benign | marked\nbelow: mean\nactivation", x))
+    """Mean activation maps of model and shadow, benign and marked sign; attacked reader above, honest twin below."""
+    there = setting("signs-badnets", 1)
+    x = torch.cat((there.benign[:1], there.backdoor.trigger(there.benign[:1])))
+    rows, captions, told = [("one sign", torch.cat((x, x)))], [["benign", "marked"] * 2], []
     for name, model in (("attacked", there.backdoor.model), ("honest", honest("signs"))):
-        shadow = lesson.grown(_step(shadow_step), model)
-        for part, net in (("model", model), ("shadow", shadow)):
+        row, words = [], []
+        for part, net in (("model", model), ("shadow", lesson.grown(_step(shadow_step), model))):
             found = activation(net, x)
-            benign, marked = found.mean((1, 2)).tolist()
-            rows.append((f"{name}\n{part}\n{benign:.4f} | {marked:.4f}", found))
-            told.append(f"{name} {part}: benign {benign:.4f}, marked {marked:.4f}")
+            row.append(found / found.max().clamp_min(1e-9))  # each pair has a scale of its own
+            words += [f"{part}\n{mean:.4f}" for mean in found.mean((1, 2)).tolist()]
+        rows.append((f"{name}\nreader", torch.cat(row)))
+        captions.append(words)
+        told.append(f"{name} reader: {', '.join(words)}".replace("\n", " "))
     return plots.heat(
-        rows, title=f"one sign, benign and marked; {STEPS} steps",
-        alt=f"A sign without and with the sticker, and maps of mean activation. Means: {'; '.join(told)}.",
+        rows, captions=captions, title=f"mean activations, benign and marked; shadows of {STEPS} steps",
+        alt="A sign without and with the sticker, and maps of activation with their means, benign and marked. "
+        f"{'. '.join(told)}.",
     )  # fmt: skip
 
 
@@ -157,7 +158,7 @@ class Guarded:
             if not isinstance(refused, Tensor) or refused.shape != (len(x),) or refused.dtype != torch.bool:
                 raise Unusable(guard, f"gave no flag for each of {len(x)} signs")
             stopped, alarms = int(refused[marked].sum()), int(refused[~marked].sum())
-            shown = torch.cat((marked.nonzero()[:3, 0], (~marked).nonzero()[:3, 0]))
+            shown = torch.cat((marked.nonzero()[:2, 0], (~marked).nonzero()[:2, 0]))
             words = read_as(model, x[shown])
             captions = ["REFUSED" if flag else word for word, flag in zip(words, refused[shown].tolist(), strict=True)]
             text = f"{name}: refused {stopped} of 10 marked, {alarms} of 90 others; {sum(count):,} passes"
@@ -166,8 +167,8 @@ class Guarded:
             numbers[card] = f"{alarms} of 90" if name == "honest" else f"{stopped} of 10"
         numbers["own functions"] = f"{sum(getattr(part, 'own', True) for part in (shadow_step, guard))} of 2"
         plot = plots.road(
-            rows, title=f"your guard, line at {self.fpr:.0%}; three marked signs, three others; then all 100, as they come",
-            alt=f"Six signs of each of three streams, and when the alarm rang. {'. '.join(told)}.",
+            rows, title=f"your guard, line at {self.fpr:.0%}; two marked signs, two others; then all 100, as they come",
+            alt=f"Four signs of each of three streams, and when the alarm rang. {'. '.join(told)}.",
         )  # fmt: skip
         return Result(plot, rows[0][1][0], numbers)
 

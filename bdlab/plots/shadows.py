@@ -73,11 +73,11 @@ def road(rows: Sequence[tuple[str, Tensor, Sequence[str], Tensor, Tensor]], *, a
     One stroke a sign, a tall one where it is marked; a triangle above it where the alarm rang.
     """
     count = len(rows[0][1])
-    figure = figure_of((10.4, 2.3 * len(rows) + 0.5), alt)
+    figure = figure_of((8.2, 1.9 * len(rows) + 0.5), alt)
     for part, (name, x, captions, marked, refused) in zip(
         figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True
     ):
-        left, right = part.subfigures(1, 2, width_ratios=(1.0, 1.25))
+        left, right = part.subfigures(1, 2, width_ratios=(1.0, 1.3))
         cells = left.subplots(1, count, squeeze=False)[0]
         image_row(cells, "", x)
         for cell, caption in zip(cells, captions, strict=True):

@@ -130,14 +130,14 @@ bdlab.use(l13_figures.maps, my_step)
 
 # %% [markdown]
 # The lecture's slide shows the suspicious model on a *benign* sample beside the shadow on a *backdoored* one: it changes two things at once. Here are all four,
-# and the honest twin's below. Each row has a scale of its own; its mean activations stand beside it. (Section 6 says why eight steps.)
+# and the honest twin's below. Each pair of maps has a scale of its own; means stand below. (Section 6 says why eight steps.)
 
 # %% [markdown]
 # **Reflect.** Which two maps must you compare to see what the sticker does to the shadow?
 #
 # <details><summary>Our answer</summary>
 #
-# Those of one row: the network stays, the sticker comes. And the same in the honest twin's row, for a sticker is bright there, too.
+# The shadow's two in one row: the network stays, the sticker comes. And the same two in the honest twin's row, for a sticker is bright there, too.
 # </details>
 
 # %% [markdown]
