@@ -11,6 +11,7 @@ from bdlab.plots.networks import firing, layers, learning, line, rates, sure
 from bdlab.plots.panes import chosen, over_strength
 from bdlab.plots.plot import Plot, images
 from bdlab.plots.pruned import activations, falling, stopped, ways
+from bdlab.plots.shadows import beside, road, settings
 from bdlab.plots.threats import Plane, grid, over_steps, pockets
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "anomaly",
     "answers",
     "bars",
+    "beside",
     "boards",
     "card",
     "chosen",
@@ -48,9 +50,11 @@ __all__ = [
     "pruning_curve",
     "rate_curve",
     "rates",
+    "road",
     "rowed",
     "scores",
     "sets",
+    "settings",
     "sizes",
     "stopped",
     "sure",

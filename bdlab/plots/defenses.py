@@ -150,12 +150,19 @@ def anomaly(
     return Plot(figure, alt)
 
 
-def heat(rows: Sequence[tuple[str, Tensor]], *, alt: str, title: str = "") -> Plot:
-    """Rows of maps (n, h, w) of one scale each, or pictures (n, C, H, W) in [0, 1]: activation maps, Grad-CAM."""
+def heat(
+    rows: Sequence[tuple[str, Tensor]], *, alt: str, title: str = "", captions: Sequence[Sequence[str]] = ()
+) -> Plot:
+    """Rows of maps (n, h, w) of one scale each, or pictures (n, C, H, W) in [0, 1]: activation maps, Grad-CAM.
+
+    captions: of each row the words below its cells; none by default.
+    """
     columns = len(rows[0][1])
     if any(len(x) != columns for _, x in rows):
         raise ValueError(f"rows must hold the same number of maps, got {[len(x) for _, x in rows]}")
-    figure, axes = axes_of(len(rows), columns, (1.1 * columns + 1.6, 1.15 * len(rows) + 0.4), alt)
+    figure, axes = axes_of(len(rows), columns, (1.1 * columns + 1.6, (1.4 if captions else 1.15) * len(rows) + 0.4), alt)
+    for axis, words in zip(axes, [words for row in captions for words in row], strict=False):
+        axis.set_xlabel(words)
     for r, (name, x) in enumerate(rows):
         mine = axes[r * columns : (r + 1) * columns]
         if x.dim() == 4:
