@@ -10,6 +10,7 @@ from autograder.exchange.archives import Member, shown
 from autograder.exchange.platforms import canvas, moodle, plain
 from autograder.exchange.platforms.claim import Claim
 from autograder.exchange.roster import Student
+from autograder.handin.read import NOTEBOOK
 
 Owner = Callable[[str], tuple[Claim, str, str]]
 """Name of a member -> (claim, student, remark); it raises `Unmatched`."""
@@ -113,11 +114,18 @@ def of_plain(students: Mapping[str, Student]) -> Owner:
     return owner
 
 
-def choose(student: str, found: Sequence[tuple[Claim, Member, str]], lesson: str, numbered: bool) -> HandIn:
+def choose(
+    student: str,
+    found: Sequence[tuple[Claim, Member, str]],
+    lesson: str,
+    numbered: bool,
+    untouched: Callable[[Member], bool] = lambda member: False,
+) -> HandIn:
     """The notebooks of one student that go into their folder: `lesson`.ipynb counts when it is graded.
 
     One of another name is put there under the right one.  Several of other names keep them: grading asks a human.
-    numbered: the platform puts -1, -2 ... behind what is handed in again.
+    numbered: the platform puts -1, -2 ... behind what is handed in again; untouched: whether it is the lesson as released:
+    that never counts while there is another.
     Raises: `Unmatched` where it cannot be known which one is the last.
     """
     if len({(claim.key, claim.name) for claim, _, _ in found}) > 1:
@@ -128,6 +136,11 @@ def choose(student: str, found: Sequence[tuple[Claim, Member, str]], lesson: str
     told += attempts
     if lesson in newest or len(newest) == 1:
         claim, member = newest.get(lesson) or next(iter(newest.values()))
+        if len(found) > 1 and untouched(member) and not all(untouched(other) for _, other, _ in found):
+            told += (f"{shown(claim.file)} is the lesson as released, beside others: grading leaves it to a human",)
+            kept = enumerate(((NOTEBOOK.sub("", one.file)[:150], other) for one, other, _ in found), 1)
+            files = {_safe(f"{stem} - {number}.ipynb"): other for number, (stem, other) in kept}
+            return HandIn(student, claim, files, late, told)
         if claim.file != wanted:
             told += (f"handed in as {shown(claim.file)}",)
         if len(newest) > 1:
@@ -148,7 +161,7 @@ def _newest(
     groups: dict[str, dict[int, tuple[Claim, Member]]] = {}
     told: tuple[str, ...] = ()
     for claim, member, _ in found:
-        stem, number = claim.file.rpartition(".")[0], 0
+        stem, number = NOTEBOOK.sub(lambda match: match[1] or "", claim.file), 0
         match = AGAIN.fullmatch(stem)
         if numbered and match:
             stem, number = match[1], int(match[2] or 0)
@@ -168,4 +181,4 @@ def _listed(found: Sequence[tuple[Claim, Member, str]]) -> str:
 
 def _safe(name: str) -> str:
     """A file name for our own disk: letters, digits and a few signs."""
-    return re.sub(r"[^\w .()-]", "_", name.rpartition(".")[0]).strip(". ") + ".ipynb"
+    return re.sub(r"[^\w .()-]", "_", NOTEBOOK.sub("", name)).strip(". ") + ".ipynb"

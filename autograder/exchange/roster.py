@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -77,7 +78,7 @@ def unused(path: Path) -> list[str]:
 
 
 def _clean(cell: str) -> str:
-    return " ".join(cell.split())
+    return " ".join(unicodedata.normalize("NFC", cell).split())
 
 
 def _check(path: Path, one: Student) -> None:

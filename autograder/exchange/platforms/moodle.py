@@ -18,6 +18,7 @@ running Moodle.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -65,8 +66,8 @@ def feedback(claim: Claim, lesson: str) -> str:
 
 
 def cleaned(name: str) -> str:
-    """A full name as Moodle writes it into a file's name."""
-    return " ".join(DROPPED.sub("", name.replace("_", " ")).split())
+    """A full name as Moodle writes it into a file's name; the Unicode form is left to the system that unpacks."""
+    return " ".join(DROPPED.sub("", unicodedata.normalize("NFC", name).replace("_", " ")).split())
 
 
 def worksheet(path: Path) -> dict[str, Participant]:
