@@ -1,10 +1,21 @@
 """Files that public bug reports describe: each comes in with what it holds, or is refused with its own reason."""
 
+import csv
+import io
+import shutil
+import unicodedata
+from dataclasses import replace
+from datetime import datetime
+
 import cases_grading as cases
 import platform_archives as pa
 import pytest
 from test_collect import Place, released  # noqa: F401  the fixture
+from typer.testing import CliRunner
 
+from autograder import cli
+from autograder.exchange import export, marks, roster
+from autograder.exchange.platforms import moodle
 from autograder.handin.read import Unreadable, find, read
 
 FILE = f"{cases.LESSON}.ipynb"
@@ -12,8 +23,6 @@ FILE = f"{cases.LESSON}.ipynb"
 
 @pytest.fixture
 def place(released, tmp_path):  # noqa: F811
-    import shutil
-
     root = shutil.copytree(released, tmp_path / "course")
     (root / "release" / cases.LESSON / FILE).write_bytes(cases.RELEASED)
     return Place(root, tmp_path)
@@ -54,9 +63,6 @@ def test_a_name_that_a_browser_added_to_is_taken(place, source, name):
 @pytest.mark.parametrize("forms", [("NFD", "NFC"), ("NFC", "NFD"), ("NFD", "NFD")])
 @pytest.mark.parametrize("source", ["moodle", "canvas"])
 def test_a_name_is_the_same_in_both_unicode_forms(place, source, forms):
-    import unicodedata
-    from dataclasses import replace
-
     in_zip, in_tables = forms
     jorg = replace(place.people[0], first="J\N{LATIN SMALL LETTER O WITH DIAERESIS}rg", last="M\xfcller")
     place.roster.write_text(unicodedata.normalize(in_tables, pa.roster([jorg])))
@@ -84,3 +90,146 @@ def test_a_human_is_asked_where_the_lesson_as_released_lies_beside_another(place
 def test_two_untouched_notebooks_ask_nobody(place):
     place.run("plain", {f"ada/{FILE}": cases.RELEASED, "ada/copy.ipynb": cases.RELEASED})
     assert find(place.handed_in("ada"), FILE)[0].read_bytes() == cases.RELEASED
+
+
+# Platforms
+
+TIMES = (
+    "Friday, 9 January 2026, 3:04 PM", "Friday, January 9, 2026, 3:04 PM", "Friday, 9 January 2026, 3:04 pm",
+    "Friday, 9 January 2026, 15:04", "9 Jan 2026, 3:04\N{NARROW NO-BREAK SPACE}p.m.", "Friday, 9 January 2026 at 3:04 PM",
+    "Freitag, 9. Januar 2026, 15:04", "Freitag, 9. J\xe4nner 2026, 15:04", "2026-01-09 15:04",
+)  # fmt: skip
+"""What Moodle writes for one moment, in every English and in German."""
+GERMAN = {
+    "Identifier": "ID", "Full name": "Vollst\xe4ndiger Name", "Email address": "E-Mail-Adresse", "Grade": "Bewertung",
+    "Maximum Grade": "Bestwertung", "Last modified (submission)": "Zuletzt ge\xe4ndert (Abgabe)",
+    "Last modified (grade)": "Zuletzt ge\xe4ndert (Bewertung)",
+}  # fmt: skip
+
+
+def german(who, when=TIMES[-3], maximum="20,00"):
+    """A grading worksheet as Moodle writes it in German."""
+    (heads, *rows) = csv.reader(io.StringIO(pa.worksheet(who, {one.student: when for one in who}, maximum)))
+    rows = [[row[0].replace("Participant ", "Teilnehmer/in"), *row[1:]] for row in rows]
+    return pa.table([GERMAN.get(head, head) for head in heads], rows)
+
+
+def moodle_zip(place, file=FILE):
+    return {pa.moodle_name(one, file): cases.solved() for one in place.people}
+
+
+@pytest.mark.parametrize("text", TIMES)
+def test_moodle_tells_the_time_in_every_english_and_in_german(text):
+    assert moodle.time(text) == datetime(2026, 1, 9, 15, 4)
+
+
+@pytest.mark.parametrize("text", ["vendredi 9 janvier 2026, 15:04", "09/01/2026 15:04", "January 2026"])
+def test_another_language_names_the_setting(text):
+    with pytest.raises(ValueError, match="set Moodle to English or German and download the worksheet again"):
+        moodle.time(text)
+
+
+def test_a_german_worksheet_brings_in_a_class_and_takes_its_marks_with_decimal_commas(place):
+    place.worksheet.write_text(german(place.people))
+    found = place.run("moodle", moodle_zip(place), worksheet=place.worksheet)
+    assert len(found.new) == len(place.people) and found.times == {"the worksheet": len(place.people)}
+    pa.enter(place.root, {"ada": (4.0, 2.5, 1.0), "bela": (0.0, 2.0, 0.0)})
+    sent = export.to_moodle(marks.book(place.root, pa.LESSON, pa.LESSON), True, place.root, place.worksheet)
+    given = {row["ID"]: row["Bewertung"] for row in pa.parsed(sent.text.decode()) if row["Bewertung"]}
+    assert given == {"Teilnehmer/in90210": "7,5", "Teilnehmer/in90211": "2"}
+    place.worksheet.write_text(german(place.people, maximum="20.00"))
+    sent = export.to_moodle(marks.book(place.root, pa.LESSON, pa.LESSON), True, place.root, place.worksheet)
+    assert [row["Bewertung"] for row in pa.parsed(sent.text.decode())][:2] == ["7.5", "2"]
+
+
+def test_a_worksheet_in_another_language_names_the_setting(place):
+    place.worksheet.write_text(pa.worksheet(place.people).replace("Identifier", "Identifiant"))
+    with pytest.raises(ValueError, match=r"must have a column 'Identifier'.*; set Moodle to English or German"):
+        place.run("moodle", moodle_zip(place), worksheet=place.worksheet)
+
+
+def test_blind_marking_is_one_clear_line(place):
+    heads, *rows = csv.reader(io.StringIO(pa.worksheet(place.people)))
+    place.worksheet.write_text(pa.table(heads[:1] + heads[3:], [row[:1] + row[3:] for row in rows]))
+    with pytest.raises(ValueError, match=r"marking is anonymous\. In Moodle: Reveal student identities"):
+        place.run("moodle", {f"Participant_90210_assignsubmission_file/{FILE}": b"1"}, worksheet=place.worksheet)
+
+
+@pytest.mark.parametrize("name", ["Team Rot_8801", "Default group_0"])
+def test_a_hand_in_of_a_group_is_one_clear_line(place, name):
+    heads, *rows = csv.reader(io.StringIO(pa.worksheet(place.people)))
+    place.worksheet.write_text(pa.table([*heads, "Group"], [[*row, "Team Rot"] for row in rows]))
+    before = place.snapshot()
+    with pytest.raises(ValueError, match=r"is a group, .* for each member, and give that with --from plain"):
+        place.run("moodle", {f"{name}_assignsubmission_file/{FILE}": b"1"}, worksheet=place.worksheet)
+    assert place.snapshot() == before
+
+
+def split_names(text):
+    """Canvas's export with 'Show student first and last names'."""
+    (heads, *rows) = csv.reader(io.StringIO(text))
+    return pa.table(["LastName", "FirstName", *heads[1:]], [[*[*row[0].split(", "), ""][:2], *row[1:]] for row in rows])
+
+
+@pytest.mark.parametrize("change", [str, split_names, lambda text: text.replace("Essay (880)", "Current Score")])
+def test_canvas_keeps_who_is_excused_and_takes_doubled_columns_and_split_names(place, change):
+    place.run("canvas", {pa.canvas_name(one, FILE, 70001 + i): b"1" for i, one in enumerate(place.people)})
+    pa.enter(place.root, {one.student: (4.0, 5.0, 1.0) for one in place.people})
+    heads, *rows = csv.reader(io.StringIO(pa.gradebook(place.people)))
+    rows[1][6], rows[2][6] = "EX", "N/A"
+    template = place.folder / "gradebook.csv"
+    template.write_text(change(pa.table(heads, rows)))
+    sent = export.to_canvas(marks.book(place.root, pa.LESSON, pa.LESSON), True, template, "Lesson 3")
+    at = next(csv.reader(io.StringIO(sent.text.decode()))).index("Lesson 3 (881)")
+    column = [row[at] for row in csv.reader(io.StringIO(sent.text.decode()))]
+    assert column[2:] == ["EX", "N/A", *["10"] * 6] and not {"ada", "bela"} & set(sent.marks)
+    assert any("ada is 'EX'" in line for line in sent.told) and any("bela is 'N/A'" in line for line in sent.told)
+
+
+def test_who_left_the_course_is_listed_by_collect_and_left_out_by_export(place, monkeypatch):
+    place.run("plain", {f"{one.student}/{FILE}": cases.solved() for one in place.people})
+    pa.enter(place.root, {one.student: (4.0, 5.0, 1.0) for one in place.people})
+    place.roster.write_text(pa.roster(place.people[:6]))
+    found = place.run("plain", {f"ada/{FILE}": cases.solved()})
+    assert found.left == ["gus", "hana"]
+    run = CliRunner().invoke(cli.app, ["export", "03", "--no-feedback", "--with-pending", "--course", str(place.root),
+                                       "--roster", str(place.roster)])  # fmt: skip
+    assert run.exit_code == 0 and "left the course, left out: 2\n  gus\n  hana\n" in run.output
+    rows = pa.parsed((place.root / "exported" / f"{pa.LESSON}.csv").read_text("utf-8-sig"))
+    assert [row["student_id"] for row in rows] == [one.student for one in place.people[:6]]
+
+
+# Spreadsheets and rosters of platforms
+
+
+def rostered(tmp_path, text):
+    path = tmp_path / "roster.csv"
+    path.write_text(text, encoding="utf-8-sig")
+    return roster.roster(path)
+
+
+def test_rosters_as_spreadsheets_leave_them(tmp_path):
+    for first in ("sep=;\n", '"sep=;"\r\n', ""):
+        assert list(rostered(tmp_path, f"{first}student_id;last_name\nada;Ahorn, Dr.\nbela;Birke\n")) == ["ada", "bela"]
+    short = rostered(tmp_path, "student_id,last_name,notes,group\nada,Ahorn,x,y\nbela,Birke\n")
+    assert short["bela"] == roster.Student("bela", last="Birke")
+    assert list(rostered(tmp_path, "student_id,group,group,,\nada,A,B,,,,\n")) == ["ada"]
+
+
+@pytest.mark.parametrize("value", ["2.02612E+11", "2,02612E+11", "2E11"])
+@pytest.mark.parametrize("column", ["student_id", "canvas_id", "id_number"])
+def test_a_number_that_a_spreadsheet_rounded_is_refused_with_the_reason(tmp_path, column, value):
+    row = {"student_id": "ada", "last_name": "Ahorn", column: value}
+    with pytest.raises(ValueError, match="a number that a spreadsheet has rounded; format its column as text"):
+        rostered(tmp_path, ";".join(row) + "\n" + ";".join(row.values()) + "\n")
+
+
+def test_the_platforms_own_lists_are_rosters(tmp_path):
+    moodles = "First name,Last name,ID number,Email address,Groups\nAda,Ahorn,d01,ada@example.org,\nBo,Ek,{},b@x.org,\n"
+    assert list(rostered(tmp_path, moodles.format("d02"))) == ["d01", "d02"]
+    assert list(rostered(tmp_path, moodles.format(""))) == ["ada@example.org", "b@x.org"]  # not everybody has a number
+    text = pa.gradebook(pa.people(2)) + '"Student, Test",999,,,S,,,\n'
+    for form in (str, split_names):
+        found = rostered(tmp_path, form(text))
+        assert found["ada@example.org"].canvas == "4711" and len(found) == 2
+        assert (found["ada@example.org"].first, found["ada@example.org"].last) == ("Ada", "Ahorn")

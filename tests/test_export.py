@@ -164,7 +164,8 @@ def test_csv_has_everything_and_runs_nothing(course):
     with pa.book(course) as open_book:
         open_book.update_or_create_student("ada", first_name='=HYPERLINK("http://x","y")', last_name="@SUM(1)")
     sent = export.to_csv(marks.book(course, LESSON, LESSON), False)
-    rows = {row["student_id"]: row for row in pa.parsed(sent.text.decode())}
+    assert sent.text.startswith(b"\xef\xbb\xbf")  # without it a spreadsheet reads umlauts as cp1252
+    rows = {row["student_id"]: row for row in pa.parsed(sent.text.decode("utf-8-sig"))}
     assert dict(sent.without) == {GONE: "handed in nothing", **dict.fromkeys(WAIT, "waits for a human")}
     assert list(rows) == [who for who in POINTS if who != GONE]
     for who, row in rows.items():

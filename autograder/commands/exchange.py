@@ -6,6 +6,7 @@ What they need is imported inside: nbgrader takes seconds, and `--help` should n
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,7 @@ def collect(
     with alone(plan.root):
         found = run(plan)
     print("\n".join(_told(found, plan.name)))
+    raise typer.Exit(not any((found.new, found.replaced, found.unchanged, found.retimed)))
 
 
 def _told(found: Collected, name: str) -> Iterable[str]:
@@ -82,6 +84,8 @@ def _told(found: Collected, name: str) -> Iterable[str]:
         yield f"{found.others} other files stay in the archive: grading reads the notebook alone."
     yield from listed("not in this archive, kept as they were", [(student, "") for student in found.kept])
     yield from listed("handed in nothing", [(student, "") for student in found.missing])
+    gone = "in the gradebook, not in this roster; `export --roster` leaves them out"
+    yield from listed("left the course", [(student, gone) for student in found.left])
 
 
 def _lateness(seconds: float) -> str:
@@ -99,6 +103,7 @@ def export(
     assignment: Annotated[str | None, typer.Option(help="Canvas's title of it, 'Lesson 3 (4711)'.")] = None,
     with_pending: Annotated[bool, typer.Option("--with-pending", help="Also marks that wait for a human.")] = False,
     feedback: Annotated[bool, typer.Option(help="Also pack the feedback pages.")] = True,
+    roster: Annotated[Path | None, typer.Option(help="Who is in the course; others are left out and listed.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to; else exported/ in the course folder.")] = None,
     course: CourseOption = PRIVATE,
     name: NameOption = None,
@@ -111,6 +116,7 @@ def export(
     """
     from autograder.exchange import export as exports
     from autograder.exchange import marks
+    from autograder.exchange import roster as rosters
     from autograder.gradebook import enter
 
     if to not in ("moodle", "canvas", "csv"):
@@ -121,6 +127,14 @@ def export(
         )
     home, root = folder(lesson), closed(course)
     book = marks.book(root, home.name, name or home.name)
+    if roster is not None:
+        there = rosters.roster(roster)
+        print("\n".join(listed("left the course, left out", [(who, "") for who in book.enrolled if who not in there])))
+        book = replace(
+            book,
+            marks=[mark for mark in book.marks if mark.student in there],
+            enrolled=[who for who in book.enrolled if who in there],
+        )
     if template is None or to == "csv":
         sent = exports.to_csv(book, with_pending)
     elif to == "moodle":

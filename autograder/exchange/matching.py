@@ -66,6 +66,12 @@ def of_moodle(students: Mapping[str, Student], participants: Mapping[str, moodle
             "--worksheet must be the assignment's grading worksheet: in Moodle's zip a file has a number that only the "
             "worksheet explains; --by-name goes by full names that nobody else has"
         )
+    if participants and not any(line.name for line in participants.values()):
+        raise ValueError(
+            "--worksheet has no names: marking is anonymous. In Moodle: Reveal student identities, then download zip and "
+            "worksheet again"
+        )
+    groups = {moodle.cleaned(line.group) for line in participants.values()} - {""}
     index: dict[tuple[str, str], list[str]] = {}
     for one in students.values():
         for key in ("email", "username", "number"):
@@ -75,6 +81,11 @@ def of_moodle(students: Mapping[str, Student], participants: Mapping[str, moodle
     def owner(name: str) -> tuple[Claim, str, str]:
         for claim in moodle.claims(name):
             line = participants.get(claim.key)
+            if line is None and groups and (moodle.cleaned(claim.name) in groups or claim.key == "0"):
+                raise ValueError(
+                    f"{shown(claim.name)!r} is a group, whose hand-ins are not taken: unpack the zip, make a folder "
+                    "STUDENT/FILE for each member, and give that with --from plain"
+                )
             if participants:
                 _same_person(claim, line)
             said = {("email", line.email), ("username", line.username), ("number", line.id_number)} if line else set()

@@ -55,6 +55,7 @@ class Collected:
     untimed: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     times: dict[str, int] = field(default_factory=dict)
     others: int = 0

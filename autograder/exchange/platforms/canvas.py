@@ -63,8 +63,8 @@ def assignment_column(table: Table, assignment: str | None, lesson: str) -> int:
 
     Raises: `ValueError` where there is none, or more than one.
     """
-    for head in ("Student", "ID", "Section"):
-        table.needs(head)
+    for heads in (("Student", "LastName"), ("ID",), ("Section",)):
+        table.needs(*heads)
     named = {at: ASSIGNMENT.fullmatch(head) for at, head in enumerate(table.heads)}
     titles = {at: match for at, match in named.items() if match}
     wanted = (assignment or lesson).casefold()
