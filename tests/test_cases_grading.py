@@ -1,20 +1,28 @@
 """Files that public bug reports describe: each comes in with what it holds, or is refused with its own reason."""
 
 import csv
+import errno
 import io
 import shutil
+import sqlite3
+import sys
 import unicodedata
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import cases_grading as cases
+import grading_course
 import platform_archives as pa
 import pytest
 from test_collect import Place, released  # noqa: F401  the fixture
 from typer.testing import CliRunner
 
 from autograder import cli
-from autograder.exchange import export, marks, roster
+from autograder.course.nbgrader import nbgrader
+from autograder.exchange import arrival, export, marks, roster
 from autograder.exchange.platforms import moodle
 from autograder.handin.read import Unreadable, find, read
 
@@ -233,3 +241,92 @@ def test_the_platforms_own_lists_are_rosters(tmp_path):
         found = rostered(tmp_path, form(text))
         assert found["ada@example.org"].canvas == "4711" and len(found) == 2
         assert (found["ada@example.org"].first, found["ada@example.org"].last) == ("Ada", "Ahorn")
+
+
+# Faults of the machine
+
+
+def said(monkeypatch, capsys, *arguments):
+    """Exit status and last words of `autograder ARGUMENTS`."""
+    monkeypatch.setattr(sys, "argv", ["autograder", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code, capsys.readouterr().err
+
+
+def test_a_locked_or_damaged_gradebook_is_one_line(place, monkeypatch, capsys):
+    archive = pa.archive(place.folder / "a.zip", {f"ada/{FILE}": cases.solved()})
+    collect = ("collect", archive, "03", "--roster", place.roster, "--course", place.root)
+    path = place.root / "gradebook.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        status, told = said(monkeypatch, capsys, *collect)
+    assert status == 1 and "locked" in told and "close what has it open" in told and told.count("\n") == 1
+    with closing(sqlite3.connect(path)) as other:  # reading goes on, writing does not
+        other.execute("BEGIN IMMEDIATE")
+        status, told = said(monkeypatch, capsys, *collect)
+    assert status == 1 and "locked" in told and told.count("\n") == 1
+    path.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 8)
+    status, told = said(monkeypatch, capsys, *collect)
+    assert status == 1 and "gradebook" in told and told.count("\n") == 1
+    assert not (place.root / "submitted").exists()
+
+
+def test_a_full_disk_tells_what_was_entered(place, monkeypatch, capsys):
+    from autograder.gradebook import enter
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def write(*arguments):
+        work = SimpleNamespace(root=place.root, home=Path(cases.LESSON), name=cases.LESSON)
+        return enter.write(work, [SimpleNamespace(student="ada"), SimpleNamespace(student="bela")])
+
+    monkeypatch.setattr(enter, "_Verdict", lambda work, record: record)
+    monkeypatch.setattr(enter._Rows, "enter", lambda rows, found: [])
+    monkeypatch.setattr(enter, "_file", full)
+    monkeypatch.setattr(cli, "app", write)
+    status, told = said(monkeypatch, capsys)
+    assert status == 1 and told.count("\n") == 1 and "No space left on device" in told
+    assert "2 of 2 verdicts were entered before; the same command goes on" in told
+
+
+@pytest.mark.parametrize("name", ["course [x]", "a*b", "[ab]"])
+def test_a_course_below_brackets_is_released_and_gets_its_feedback(tmp_path, name):
+    from autograder.gradebook import enter
+    from autograder.verdict.assignment import assignment
+    from autograder.verdict.journal import CellGrade, Record
+
+    root = tmp_path / name / "course"
+    root.parent.mkdir()
+    grading_course.course(root)
+    work = assignment(root, grading_course.HOME)
+    cells = {task.id: CellGrade(0.0, task.points, ("no",), ()) for task in grading_course.TASKS}
+    who = work.students()[0]
+    assert enter.write(work, [Record(who, work.name, "", "A", "", cells, (), "", 0.0, "")]) == []
+    enter.feedback(root, work.name)
+    assert (root / "feedback" / who / work.name / f"{work.name}.html").stat().st_size > 10_000
+    shutil.rmtree(root / "release")
+    nbgrader(root, "generate_assignment", work.name, "--force")
+    assert (root / "release" / work.name / FILE).is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [("2026-10-25 02:30", ("00:30", "01:30")), ("2026-03-29 02:30", ("01:30", "00:30"))],
+)
+def test_the_hour_that_daylight_saving_skips_or_doubles_is_refused_with_both_readings(text, readings):
+    berlin = arrival.timezone("Europe/Berlin")
+    with pytest.raises(ValueError, match="in the hour that daylight saving skips or doubles") as refused:
+        arrival.moment(text, berlin)
+    for reading in readings:
+        assert f"'{text[:10]} {reading} UTC'" in str(refused.value)
+        assert arrival.moment(f"{text[:10]} {reading} UTC", berlin)
+    assert arrival.moment(f"{text[:10]} 04:30", berlin).hour in (2, 3)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(1.5, "1 min"), (61, "2 min"), (3599, "60 min"), (5400, "1.5 hours")])
+def test_who_is_late_is_never_late_by_nothing(seconds, told):
+    from autograder.commands.exchange import _lateness
+
+    assert _lateness(seconds) == told

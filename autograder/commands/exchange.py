@@ -93,6 +93,8 @@ def _lateness(seconds: float) -> str:
         return "the platform says so, but it came before our due date"
     if seconds == 1:
         return "the platform says so, not by how much: one second is noted; `handed_in` in --extensions tells it"
+    if seconds < 3600:
+        return f"{-(-seconds // 60):.0f} min"
     return f"{seconds / 86400:.1f} days" if seconds >= 86400 else f"{seconds / 3600:.1f} hours"
 
 

@@ -138,4 +138,5 @@ def _asked(path: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as book:
             return book.execute(query, values).fetchall()
     except sqlite3.DatabaseError as error:
-        raise ValueError(f"{path} must be nbgrader's gradebook ({error}); put a backup of it back") from None
+        way = "close what has it open, or put a backup of it back"
+        raise ValueError(f"{path} must be nbgrader's gradebook ({error}); {way}") from error
