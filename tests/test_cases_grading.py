@@ -24,6 +24,7 @@ from autograder import cli
 from autograder.course.nbgrader import nbgrader
 from autograder.exchange import arrival, export, marks, roster
 from autograder.exchange.platforms import moodle
+from autograder.handin import timestamp
 from autograder.handin.read import Unreadable, find, read
 
 FILE = f"{cases.LESSON}.ipynb"
@@ -327,6 +328,4 @@ def test_the_hour_that_daylight_saving_skips_or_doubles_is_refused_with_both_rea
 
 @pytest.mark.parametrize(("seconds", "told"), [(1.5, "1 min"), (61, "2 min"), (3599, "60 min"), (5400, "1.5 hours")])
 def test_who_is_late_is_never_late_by_nothing(seconds, told):
-    from autograder.commands.exchange import _lateness
-
-    assert _lateness(seconds) == told
+    assert timestamp.span(seconds) == told

@@ -16,6 +16,7 @@ from autograder.authoring.folders import folder
 from autograder.commands.options import CourseOption, LessonArgument, NameOption
 from autograder.course.folder import PRIVATE, alone, closed, place
 from autograder.course.terminal import listed
+from autograder.handin import timestamp
 
 if TYPE_CHECKING:
     from autograder.exchange.sorting import Collected
@@ -93,9 +94,7 @@ def _lateness(seconds: float) -> str:
         return "the platform says so, but it came before our due date"
     if seconds == 1:
         return "the platform says so, not by how much: one second is noted; `handed_in` in --extensions tells it"
-    if seconds < 3600:
-        return f"{-(-seconds // 60):.0f} min"
-    return f"{seconds / 86400:.1f} days" if seconds >= 86400 else f"{seconds / 3600:.1f} hours"
+    return timestamp.span(seconds)
 
 
 def export(

@@ -102,10 +102,11 @@ def scores(path: Path, name: str) -> dict[str, dict[str, tuple[float | None, boo
 def standing(path: Path, name: str, student: str) -> list[tuple[Any, ...]]:
     """All that a feedback page shows of the gradebook, one row for each cell.
 
-    cell, automatic points, a human's, extra credit, whether it waits for a human, comments, penalty.
+    cell, automatic points, a human's, extra credit, whether it waits for a human, two comments, penalty, seconds late.
     """
     query = """SELECT cell.name, auto_score, manual_score, extra_credit, needs_manual_grade, auto_comment, manual_comment,
-        late_submission_penalty FROM submitted_assignment AS submission
+        late_submission_penalty, max(0.0, round((julianday(timestamp) - julianday(duedate)) * 86400
+            - coalesce(strftime('%s', extension), 0))) FROM submitted_assignment AS submission
         JOIN assignment ON assignment.id = submission.assignment_id
         JOIN submitted_notebook AS book ON book.assignment_id = submission.id
         JOIN base_cell AS cell ON cell.notebook_id = book.notebook_id
