@@ -24,9 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    grading.doctor, grading.init, exchange.collect, hand_ins.repair, grading.grade, grading.regrade, grading.explain,
-    report.report, exchange.export, hand_ins.forget, sample_class.sample_class, lessons.new_lesson, lessons.build,
-    lessons.release, lessons.publish,
+    grading.doctor, grading.init, exchange.roster, exchange.collect, hand_ins.repair, grading.grade, grading.regrade,
+    grading.explain, report.report, exchange.phrases, exchange.export, hand_ins.forget, sample_class.sample_class,
+    lessons.new_lesson, lessons.build, lessons.release, lessons.publish,
 ):  # fmt: skip
     app.command(_command.__name__.replace("_", "-"))(_command)
 

@@ -166,7 +166,7 @@ def test_csv_has_everything_and_runs_nothing(course):
     sent = export.to_csv(marks.book(course, LESSON, LESSON), False)
     assert sent.text.startswith(b"\xef\xbb\xbf")  # without it a spreadsheet reads umlauts as cp1252
     rows = {row["student_id"]: row for row in pa.parsed(sent.text.decode("utf-8-sig"))}
-    assert dict(sent.without) == {GONE: "handed in nothing", **dict.fromkeys(WAIT, "waits for a human")}
+    assert dict(sent.without) == {GONE: "handed in nothing", **dict.fromkeys(WAIT, "waits for a human: l03_essay")}
     assert list(rows) == [who for who in POINTS if who != GONE]
     for who, row in rows.items():
         assert [float(row[cell]) for cell in CELLS] == pytest.approx(POINTS[who])

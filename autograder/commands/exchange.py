@@ -1,4 +1,4 @@
-"""The commands of what comes in and goes out: collect, export.
+"""The commands of what comes in and goes out: roster, collect, phrases, export.
 
 What they need is imported inside: nbgrader takes seconds, and `--help` should not.
 """
@@ -15,18 +15,52 @@ import typer
 from autograder.authoring.folders import folder
 from autograder.commands.options import CourseOption, LessonArgument, NameOption
 from autograder.course.folder import PRIVATE, alone, closed, place
-from autograder.course.terminal import listed
+from autograder.course.terminal import listed, table
 from autograder.handin import timestamp
+
+ROSTER = "roster.csv"
+"""In the course folder."""
 
 if TYPE_CHECKING:
     from autograder.exchange.sorting import Collected
 
 
+def roster(
+    file: Annotated[Path, typer.Argument(help="Moodle's list of participants, or Canvas's export of the gradebook.")],
+    source: Annotated[str, typer.Option("--from", help="moodle or canvas.")] = "moodle",
+    by: Annotated[str, typer.Option(help="Its column that names a student here [default: login, ID number, address].")] = "",
+    course: CourseOption = PRIVATE,
+) -> None:
+    """Make the course's roster from a platform's own list; `collect` and `export` take it from there.
+
+    Example: `autograder roster participants.csv --from moodle`
+    """
+    from autograder.exchange import roster as rosters
+    from autograder.exchange.tables import read
+
+    wanted = {"moodle": ("Email address", "E-Mail-Adresse"), "canvas": ("SIS Login ID",)}
+    if source not in wanted:
+        raise ValueError(f"--from must be moodle or canvas, got {source!r}")
+    read(file).needs(*wanted[source])
+    found, root = rosters.roster(file, by), closed(course)
+    path = place(root / ROSTER, rosters.text(found.values()).encode("utf-8-sig"))
+    print(f"{len(found)} students in {path}; check the first ones:")
+    for one in list(found.values())[:3]:
+        print(f"  {one.student}: {one.name or 'no name'}, {one.email or 'no address'}")
+    print("Next: `autograder release 03`, then `autograder collect ARCHIVE 03 --from " + source + "`.")
+
+
+def _roster(given: Path | None, root: Path) -> Path:
+    if given is None and not (root / ROSTER).is_file():
+        raise ValueError(f"--roster must be given, or be made once: `autograder roster FILE --from moodle` for {root}")
+    return given or root / ROSTER
+
+
 def collect(
     archive: Annotated[Path, typer.Argument(help="The zip that was downloaded, or a folder.")],
     lesson: LessonArgument,
-    roster: Annotated[Path, typer.Option(help="CSV: student_id, and first_name, last_name, email, canvas_id ...")],
     source: Annotated[str, typer.Option("--from", help="moodle, canvas or plain (STUDENT/FILE).")] = "plain",
+    roster: Annotated[Path | None, typer.Option(help="The platform's list or a CSV [default: the course's.]")] = None,
     course: CourseOption = PRIVATE,
     name: NameOption = None,
     worksheet: Annotated[Path | None, typer.Option(help="Moodle's grading worksheet: whose number, and when.")] = None,
@@ -49,9 +83,9 @@ def collect(
     from autograder.exchange.sorting import Plan
 
     platform(source)
-    home, zone = folder(lesson), arrival.timezone(timezone)
+    home, zone, root = folder(lesson), arrival.timezone(timezone), closed(course)
     plan = Plan(
-        closed(course), home.name, name or home.name, archive, source, roster, worksheet, by_name, extensions,
+        root, home.name, name or home.name, archive, source, _roster(roster, root), worksheet, by_name, extensions,
         arrival.moment(due, zone) if due else None, arrival.moment(time, zone) if time else None, zone, leave_out,
     )  # fmt: skip
     with alone(plan.root):
@@ -103,6 +137,7 @@ def export(
     template: Annotated[Path | None, typer.Option(help="Moodle's grading worksheet or Canvas's export, to fill.")] = None,
     assignment: Annotated[str | None, typer.Option(help="Canvas's title of it, 'Lesson 3 (4711)'.")] = None,
     with_pending: Annotated[bool, typer.Option("--with-pending", help="Also marks that wait for a human.")] = False,
+    zeros: Annotated[bool, typer.Option("--zeros", help="0 for who handed in nothing; else no mark.")] = False,
     feedback: Annotated[bool, typer.Option(help="Also pack the feedback pages.")] = True,
     roster: Annotated[Path | None, typer.Option(help="Who is in the course; others are left out and listed.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to; else exported/ in the course folder.")] = None,
@@ -128,7 +163,7 @@ def export(
         )
     home, root = folder(lesson), closed(course)
     with alone(root):
-        book = marks.book(root, home.name, name or home.name)
+        book = marks.book(root, home.name, name or home.name, zeros)
         if roster is not None:
             there = rosters.roster(roster)
             print("\n".join(listed("left the course, left out", [(who, "") for who in book.enrolled if who not in there])))
@@ -149,11 +184,41 @@ def export(
             if old:
                 print(f"{len(old)} feedback pages are older than their marks and are written anew.")
                 enter.feedback(root, book.name, old)
-        packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
+        nothing = [one.student for one in book.marks if one.graded and not one.points and one.student in sent.marks]
+        paged = [student for student in sent.marks if student not in nothing]
+        packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, paged) if feedback else None
         print(f"{book.name}: {len(sent.marks)} marks in {place(target / sent.file, sent.text)}")
-        if packed is not None and len(packed[1]) < len(sent.marks):
+        if packed is not None and len(packed[1]) < len(paged):
             path = place(target / f"{book.name}-{to}-feedback.zip", packed[0])
-            print(f"{len(sent.marks) - len(packed[1])} feedback pages in {path}")
+            print(f"{len(paged) - len(packed[1])} feedback pages in {path}")
         sent.without += packed[1] if packed is not None else []
-        for line in (*sent.told, *listed("without a mark or page", sent.without)):
+        zeroed = listed("0 points for who handed in nothing", [(student, "") for student in nothing])
+        for line in (*sent.told, *zeroed, *listed("without a mark or page", sent.without)):
             print(line)
+        if waiting := sum(bool(one.pending) and one.student not in sent.marks for one in book.marks):
+            print(
+                f"{waiting} wait for a human.  To go on: mark them in formgrader (Manual Grading), then run this again; "
+                "--with-pending sends what there is."
+            )
+
+
+def phrases(
+    lesson: LessonArgument,
+    file: Annotated[Path | None, typer.Argument(help="CSV: key, points, text [default: the course's phrases.csv].")] = None,
+    course: CourseOption = PRIVATE,
+    name: NameOption = None,
+) -> None:
+    """Comments that are written once: `/key` in formgrader's field for a comment becomes its phrase and its points.
+
+    Example: `autograder phrases 03_badnets`
+    """
+    from autograder.exchange import phrases as phrasing
+
+    home, root = folder(lesson), closed(course)
+    with alone(root):
+        found = phrasing.use(root, home.name, name or home.name, file or root / "phrases.csv")
+    done = [one for one in found if not one.unknown]
+    table([(one.student, one.cell, "" if one.points is None else f"{one.points:g}", one.text) for one in done],
+          ("student", "cell", "points", "comment"), f"{home.name}: {len(done)} comments")  # fmt: skip
+    left = [(one.student, f"{one.cell} has /{', /'.join(one.unknown)}") for one in found if one.unknown]
+    print("\n".join(listed("no such phrase, left as it is", left)))

@@ -54,7 +54,7 @@ def _held_back(marks: Book, pending: bool) -> list[tuple[str, str]]:
         elif not mark.graded:
             found.append((student, f"is not graded yet; run `autograder grade {marks.name}`"))
         elif mark.pending and not pending:
-            found.append((student, "waits for a human"))
+            found.append((student, f"waits for a human: {', '.join(mark.pending)}"))
     return found
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from autograder.exchange.tables import Table, plain, read
+from autograder.exchange.tables import Table, harmless, plain, read, written
 from autograder.gradebook.read import students as students_of
 from autograder.handin.sanitize import is_student
 
@@ -50,13 +50,13 @@ class Student:
         return f"{self.first} {self.last}".strip()
 
 
-def roster(path: Path) -> dict[str, Student]:
-    """Student -> what the roster says.
+def roster(path: Path, by: str = "") -> dict[str, Student]:
+    """Student -> what the roster says.  by: the column of a platform's list that becomes student_id.
 
     Raises: `ValueError` for a file without `student_id`, a name that is none, and what two students share.
     """
     table = read(path)
-    where, rows, full = _columns(table)
+    where, rows, full = _columns(table, by)
     found: dict[str, Student] = {}
     for row in rows:
         one = Student(**{key: _clean(row[at]) for key, at in where.items()})
@@ -73,7 +73,13 @@ def roster(path: Path) -> dict[str, Student]:
     return found
 
 
-def _columns(table: Table) -> tuple[dict[str, int], list[tuple[str, ...]], int | None]:
+def text(students: Iterable[Student]) -> str:
+    """The same as a roster of our own."""
+    rows = [[harmless(getattr(one, part.name)) for part in fields(one)] for one in students]
+    return written([NAMES[part.name][0] for part in fields(Student)], rows)
+
+
+def _columns(table: Table, by: str) -> tuple[dict[str, int], list[tuple[str, ...]], int | None]:
     """Where things stand, the rows that are students, and where a whole name stands.
 
     A platform's own list has no student_id: the login, else the ID number, else the address that everybody has is taken.
@@ -86,7 +92,9 @@ def _columns(table: Table) -> tuple[dict[str, int], list[tuple[str, ...]], int |
         rows = [row for row in rows if row[where["canvas"]].strip() and not ", ".join(row).startswith("Student, Test,")]
     keys = [key for key in ("username", "number", "email") if key in where and all(row[where[key]].strip() for row in rows)]
     moodles = table.column("Email address", "E-Mail-Adresse") is not None
-    if "student" not in where and keys and (moodles or full is not None or "canvas" in where):
+    if by:
+        where["student"] = table.needs(by)
+    elif "student" not in where and keys and (moodles or full is not None or "canvas" in where):
         where["student"] = where[keys[0]]
     return where | ({} if "student" in where else {"student": table.needs(*NAMES["student"])}), rows, full
 
