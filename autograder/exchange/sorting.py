@@ -17,7 +17,8 @@ from autograder.exchange.matching import HandIn, Owner, Unmatched
 from autograder.exchange.platforms import moodle, platform
 from autograder.exchange.platforms.claim import Claim
 from autograder.exchange.roster import Student
-from autograder.handin.read import NOTEBOOK, read
+from autograder.handin.read import LIMIT, NOTEBOOK, read
+from autograder.handin.reader import ask
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,11 @@ def sort_out(
             found.setdefault(student, []).append((claim, member, remark))
         except Unmatched as why:
             result.unmatched.append((shown(member.name), str(why)))
-    released = folder.released(plan.root, plan.lesson, plan.name).read_bytes()
-    ours = {cell.source.strip() for cell in read(released).cells}
+    ours = {cell.source.strip() for cell in read(folder.released(plan.root, plan.lesson, plan.name).read_bytes()).cells}
 
     def untouched(member: Member) -> bool:
-        with suppress(ValueError):
-            return {cell.source.strip() for cell in read(member.load()).cells} <= ours
+        with suppress(ValueError, RuntimeError):  # what cannot be read is not the lesson
+            return member.size <= LIMIT and set(ask("sources", member.load().decode("latin-1"))) <= ours
         return False
 
     hand_ins = []
