@@ -68,6 +68,19 @@ def test_collect_takes_the_roster_of_the_course(course, tmp_path):
     assert "1 hand-ins: 1 new" in run("collect", archive, "03", "--course", course).output
 
 
+@pytest.mark.parametrize("due", [False, True])
+def test_who_is_late_by_the_platform_alone_is_told_why(course, tmp_path, due):
+    (course / "release" / LESSON / f"{LESSON}.ipynb").write_bytes(b'{"cells": []}')
+    (tmp_path / "grades.csv").write_text(pa.gradebook(pa.people()))
+    one = pa.people()[0]
+    archive = pa.archive(tmp_path / "a.zip", {pa.canvas_name(one, f"{LESSON}.ipynb", 70001, late=True): b"1"})
+    common = ("--from", "canvas", "--roster", tmp_path / "grades.csv", "--time", "2026-01-04 12:00", "--timezone", "UTC")
+    done = run("collect", archive, "03", *common, *(["--due", "2026-01-05 12:00"] if due else []), "--course", course)
+    told = "it came before our due date" if due else "no due date is set here"
+    assert f"{one.email}: the platform says so, but {told}\n" in done.output
+    assert "nothing is taken from" not in done.output
+
+
 def table_of(output):
     """First cell of a row -> the others."""
     rows = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in output.splitlines() if line.startswith("│")]

@@ -105,7 +105,9 @@ def _told(found: Collected, name: str) -> Iterable[str]:
     yield "Times come from: " + (", ".join(f"{by} ({n})" for by, n in sorted(found.times.items())) or "nowhere") + "."
     due = f"due {found.due:%Y-%m-%d %H:%M} UTC" if found.due else "no due date is set; --due sets it"
     yield f"{len(found.late)} late ({due})."
-    yield from listed("late", [(student, _lateness(seconds)) for student, seconds in sorted(found.late.items())])
+    before = "it came before our due date" if found.due else "no due date is set here"
+    late = {who: _lateness(seconds) or f"the platform says so, but {before}" for who, seconds in sorted(found.late.items())}
+    yield from listed("late", list(late.items()))
     yield from listed("replaced", [(student, "another file than before") for student in found.replaced])
     yield from listed("with another time", [(student, "timestamp.txt was corrected") for student in found.retimed])
     yield from listed("nobody's, not taken", found.unmatched)
@@ -124,8 +126,6 @@ def _told(found: Collected, name: str) -> Iterable[str]:
 
 
 def _lateness(seconds: float) -> str:
-    if not seconds:
-        return "the platform says so, but it came before our due date"
     if seconds == 1:
         return "the platform says so, not by how much: one second is noted; `handed_in` in --extensions tells it"
     return timestamp.span(seconds)

@@ -86,7 +86,7 @@ def _columns(table: Table, by: str) -> tuple[dict[str, int], list[tuple[str, ...
     """
     where = {key: at for key, names in NAMES.items() if (at := table.column(*names)) is not None}
     rows, full = list(table.rows), None
-    if table.column("Section") is not None and table.column("SIS Login ID") is not None:  # Canvas's gradebook
+    if _is_canvas(table):
         where["canvas"], full = table.needs("ID"), table.column("Student")
         where.pop("student", None)
         rows = [row for row in rows if row[where["canvas"]].strip() and not ", ".join(row).startswith("Student, Test,")]
@@ -100,9 +100,14 @@ def _columns(table: Table, by: str) -> tuple[dict[str, int], list[tuple[str, ...
 
 
 def unused(path: Path) -> list[str]:
-    """Columns of the roster that nothing is taken from."""
-    known = {plain(name) for names in NAMES.values() for name in names}
-    return [head for head in read(path).heads if plain(head) not in known]
+    """Columns of a roster, not of Canvas's gradebook, that nothing is taken from."""
+    table, known = read(path), {plain(name) for names in NAMES.values() for name in names}
+    return [] if _is_canvas(table) else [head for head in table.heads if plain(head) not in known]
+
+
+def _is_canvas(table: Table) -> bool:
+    """Whether it is an export of Canvas's gradebook."""
+    return table.column("Section") is not None and table.column("SIS Login ID") is not None
 
 
 def _clean(cell: str) -> str:
