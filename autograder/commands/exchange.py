@@ -6,7 +6,6 @@ What they need is imported inside: nbgrader takes seconds, and `--help` should n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -158,20 +157,11 @@ def export(
     if to not in ("moodle", "canvas", "csv"):
         raise ValueError(f"--to must be moodle, canvas or csv; got {to!r}")
     if to != "csv" and template is None:
-        raise ValueError(
-            f"--template must be given for {to}: its grading worksheet or gradebook export, to be filled in"
-        )
+        raise ValueError(f"--template must be given for {to}: its grading worksheet or gradebook export, to be filled in")
     home, root = folder(lesson), closed(course)
     with alone(root):
-        book = marks.book(root, home.name, name or home.name, zeros)
-        if roster is not None:
-            there = rosters.roster(roster)
-            print("\n".join(listed("left the course, left out", [(who, "") for who in book.enrolled if who not in there])))
-            book = replace(
-                book,
-                marks=[mark for mark in book.marks if mark.student in there],
-                enrolled=[who for who in book.enrolled if who in there],
-            )
+        there = None if roster is None else rosters.roster(roster)
+        book = marks.book(root, home.name, name or home.name, zeros, there)
         if template is None or to == "csv":
             sent = exports.to_csv(book, with_pending)
         elif to == "moodle":
@@ -193,7 +183,8 @@ def export(
             print(f"{len(paged) - len(packed[1])} feedback pages in {path}")
         sent.without += packed[1] if packed is not None else []
         zeroed = listed("0 points for who handed in nothing", [(student, "") for student in nothing])
-        for line in (*sent.told, *zeroed, *listed("without a mark or page", sent.without)):
+        left = listed("left the course, left out", [(who, "") for who in book.left])
+        for line in (*sent.told, *left, *zeroed, *listed("without a mark or page", sent.without)):
             print(line)
         if waiting := sum(bool(one.pending) and one.student not in sent.marks for one in book.marks):
             print(
@@ -221,4 +212,5 @@ def phrases(
     table([(one.student, one.cell, "" if one.points is None else f"{one.points:g}", one.text) for one in done],
           ("student", "cell", "points", "comment"), f"{home.name}: {len(done)} comments")  # fmt: skip
     left = [(one.student, f"{one.cell} has /{', /'.join(one.unknown)}") for one in found if one.unknown]
-    print("\n".join(listed("no such phrase, left as it is", left)))
+    for line in listed("no such phrase, left as it is", left):
+        print(line)

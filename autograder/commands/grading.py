@@ -177,9 +177,7 @@ def _students(work: Assignment) -> list[str]:
 
     students = work.students()
     for name in work.strangers():
-        print(
-            f"  left out: a folder with the name {name!r}, which is no student's; rename it to letters, digits and _.@+-"
-        )
+        print(f"  left out: a folder with the name {name!r}, which is no student's; rename it to letters, digits and _.@+-")
     if not students:
         raise ValueError(f"nothing was handed in: {work.root / 'submitted'} has no STUDENT/{work.name}")
     journal = Journal.open(work.journal)

@@ -99,12 +99,8 @@ def to_moodle(marks: Book, pending: bool, root: Path, template: Path) -> Sent:
         student = numbers.get(line.number) or emails.get(line.email.casefold())
         limit = -1.0 if top is None else _float(row[top])
         if student in ready and 0 <= limit < ready[student].score:
-            told = (
-                f"{template.name} has the maximum grade {row[top or 0]}, {student} has {number(ready[student].score)}"
-            )
-            raise ValueError(
-                f"{told} points; set it to {number(marks.maximum)} in Moodle and download the worksheet again"
-            )
+            told = f"{template.name} has the maximum grade {row[top or 0]}, {student} has {number(ready[student].score)}"
+            raise ValueError(f"{told} points; set it to {number(marks.maximum)} in Moodle and download the worksheet again")
         return student
 
     how = ["In Moodle: the assignment > Submissions > Upload grading worksheet."]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -39,20 +39,23 @@ class Mark:
 
 @dataclass(frozen=True)
 class Book:
-    """The marks of an assignment.  maximum: points that can be had; enrolled: who is in the gradebook."""
+    """The marks of an assignment.  maximum: points that can be had; enrolled: who is in the course; left: who is no more."""
 
     name: str
     maximum: float
     marks: Sequence[Mark]
     enrolled: Sequence[str]
+    left: Sequence[str] = ()
 
     def ready(self, pending: bool) -> dict[str, Mark]:
         """Student -> mark, of those whose mark goes out."""
         return {one.student: one for one in self.marks if one.graded and (pending or not one.pending)}
 
 
-def book(root: Path, lesson: str, name: str, zeros: bool = False) -> Book:
-    """The marks as they stand in the gradebook, in one look.  zeros: who handed in nothing has 0, not no mark.
+def book(root: Path, lesson: str, name: str, zeros: bool = False, there: Collection[str] | None = None) -> Book:
+    """The marks as they stand in the gradebook, in one look.
+
+    zeros: who handed in nothing has 0, not no mark; there: who is in the course, None: everyone in the gradebook.
 
     Raises: `ValueError` where there is no such assignment.
     """
@@ -63,10 +66,11 @@ def book(root: Path, lesson: str, name: str, zeros: bool = False) -> Book:
         known = [cell["metadata"].get("nbgrader", {}) for cell in cells]
         order = [mark["grade_id"] for mark in known if mark.get("grade")]
         everyone = read.students(gradebook)
-        marks = [_mark(rows[student], order) for student in sorted(rows)]
-        nothing = [everyone[student] for student in sorted(set(everyone) - set(rows))] if zeros else []
+        enrolled = sorted(everyone if there is None else set(everyone) & set(there))
+        marks = [_mark(rows[student], order) for student in enrolled if student in rows]
+        nothing = [everyone[student] for student in enrolled if student not in rows] if zeros else []
         marks += [Mark(*_who(one), {}, 0.0, (), True, None, assignment.duedate, 0.0) for one in nothing]
-        return Book(name, float(assignment.max_score), marks, sorted(everyone))
+        return Book(name, float(assignment.max_score), marks, enrolled, sorted(set(everyone) - set(enrolled)))
 
 
 def _who(one: Any) -> tuple[str, str, str, str, str]:

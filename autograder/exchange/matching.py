@@ -37,9 +37,7 @@ def of_canvas(students: Mapping[str, Student]) -> Owner:
     """Whose a file of Canvas is."""
     known = {one.canvas: one for one in students.values() if one.canvas}
     if not known:
-        raise ValueError(
-            "the roster must have the column canvas_id to collect from Canvas; a gradebook export has it as ID"
-        )
+        raise ValueError("the roster must have the column canvas_id to collect from Canvas; a gradebook export has it as ID")
 
     def owner(name: str) -> tuple[Claim, str, str]:
         claims = canvas.claims(name)

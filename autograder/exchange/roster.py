@@ -128,9 +128,7 @@ def _check(path: Path, one: Student) -> None:
     for part in fields(one):
         value = getattr(one, part.name)
         if len(value) > LONGEST or not value.isprintable():
-            raise ValueError(
-                f"{part.name} of {one.student!r} in {path.name} must be at most {LONGEST} plain characters"
-            )
+            raise ValueError(f"{part.name} of {one.student!r} in {path.name} must be at most {LONGEST} plain characters")
     if one.canvas and not re.fullmatch(r"[1-9]\d*", one.canvas):
         raise ValueError(f"canvas_id of {one.student!r} in {path.name} must be a number, got {one.canvas!r}")
 

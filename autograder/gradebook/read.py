@@ -43,9 +43,7 @@ def students(book: Any) -> dict[str, Any]:
     return {row.id: row for row in book.db.query(Student)}
 
 
-def submissions(
-    book: Any, assignment: Any, students: Collection[str] | None = None, whole: bool = False
-) -> dict[str, Any]:
+def submissions(book: Any, assignment: Any, students: Collection[str] | None = None, whole: bool = False) -> dict[str, Any]:
     """Student -> row, of those who have one for the assignment; of `students`, or of all.
 
     whole: what hangs on it comes with it, in a few steps: the student, notebooks, grades, comments.

@@ -17,17 +17,14 @@ SOURCE, CELLS, TEXT, COPIES = 200_000, 1_000, 2_000_000, 20
 """Characters of one cell, how many cells there may be, characters of all of them, and cells of one grade_id."""
 NOTEBOOK = re.compile(r"\.ipynb(?:(-\d+| ?\(\d+\))?\.(?:txt|json))?$", re.I)
 """How the name of a notebook ends; some browsers add to it, and platforms number what they think is its stem."""
-KINDS = (
-    (re.compile(r"[\s\0]*\Z"), "is empty; save the notebook, look at its size, and hand it in again"),
-    (re.compile(r"(?m)^(?:<{7}|>{7}|\|{7})(?: |$)"), "has Git's marks of a merge conflict; settle it and save again"),
-    (
-        re.compile(r"\s*version https://git-lfs"),
-        "is a Git LFS pointer, not the file; run `git lfs pull`, hand it in again",
-    ),
-    (re.compile(r"PK[\3\5\7]"), "is a zip; unpack it and hand in the notebook in it"),
-    (re.compile(r"\s*<"), "is a web page; download the notebook itself, as .ipynb"),
-    (re.compile(r"%PDF|\{\\rtf"), "is a document; hand in the notebook itself, as .ipynb"),
-)
+KINDS = tuple((re.compile(pattern), why) for pattern, why in {
+    r"[\s\0]*\Z": "is empty; save the notebook, look at its size, and hand it in again",
+    r"(?m)^(?:<{7}|>{7}|\|{7})(?: |$)": "has Git's marks of a merge conflict; settle it and save again",
+    r"\s*version https://git-lfs": "is a Git LFS pointer, not the file; run `git lfs pull`, hand it in again",
+    r"PK[\3\5\7]": "is a zip; unpack it and hand in the notebook in it",
+    r"\s*<": "is a web page; download the notebook itself, as .ipynb",
+    r"%PDF|\{\\rtf": "is a document; hand in the notebook itself, as .ipynb",
+}.items())  # fmt: skip
 """What is handed in as a notebook and is none."""
 COLAB = {"colab", "colab_type", "executionInfo", "outputId"}
 """What Colab puts into metadata; executionInfo can hold a name and a picture."""
