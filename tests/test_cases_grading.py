@@ -192,6 +192,7 @@ def test_canvas_keeps_who_is_excused_and_takes_doubled_columns_and_split_names(p
     at = next(csv.reader(io.StringIO(sent.text.decode()))).index("Lesson 3 (881)")
     column = [row[at] for row in csv.reader(io.StringIO(sent.text.decode()))]
     assert column[2:] == ["EX", "N/A", *["10"] * 6] and not {"ada", "bela"} & set(sent.marks)
+    assert not {"ada", "bela"} & {student for student, _ in sent.without}
     assert any("ada is 'EX'" in line for line in sent.told) and any("bela is 'N/A'" in line for line in sent.told)
 
 

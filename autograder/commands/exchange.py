@@ -51,7 +51,7 @@ def roster(
 
 def _roster(given: Path | None, root: Path) -> Path:
     if given is None and not (root / ROSTER).is_file():
-        raise ValueError(f"--roster must be given, or be made once: `autograder roster FILE --from moodle` for {root}")
+        raise ValueError(f"--roster must be given, or made for {root}: `autograder roster FILE --from moodle` or canvas")
     return given or root / ROSTER
 
 

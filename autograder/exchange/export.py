@@ -130,7 +130,7 @@ def to_canvas(marks: Book, pending: bool, template: Path, assignment: str | None
     logins = [column for column in (table.column("SIS Login ID"), table.column("SIS User ID")) if column is not None]
     by_id = {one.lms: one.student for one in marks.marks if one.lms}
     names = {key: one.student for one in marks.marks for key in (one.student, one.email) if key}
-    told = [f"Only {table.heads[at]!r} was filled in.  In Canvas: Grades > Import."]
+    told, excused = [f"Only {table.heads[at]!r} was filled in.  In Canvas: Grades > Import."], list[str | None]()
     for row in table.rows:
         if "Points Possible" in row[0] and row[at].strip() and marks.maximum != _float(row[at]):
             told.append(f"Canvas has {row[at].strip()} points possible, the lesson {number(marks.maximum)}")
@@ -140,9 +140,12 @@ def to_canvas(marks: Book, pending: bool, template: Path, assignment: str | None
         if row[at].strip() not in ("EX", "N/A"):
             return found
         told.append(f"{found or harmless(row[0])} is {row[at].strip()!r} in Canvas: excused or not assigned; that stays")
+        excused.append(found)
         return None
 
-    return _filled(marks, pending, table, at, whose, f"{marks.name}-canvas-gradebook.csv", told)
+    sent = _filled(marks, pending, table, at, whose, f"{marks.name}-canvas-gradebook.csv", told)
+    sent.without = [(student, why) for student, why in sent.without if student not in excused]
+    return sent
 
 
 def _filled(marks: Book, pending: bool, table: Table, at: int, whose: Owner, file: str, told: list[str]) -> Sent:
