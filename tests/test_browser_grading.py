@@ -110,6 +110,7 @@ def _ran(context, address):
     try:
         page.goto(address, wait_until="load")
         page.wait_for_timeout(1500)
+        page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
         links = page.evaluate(
             "[...document.querySelectorAll('a[href], iframe, object, form')].map(a => a.getAttribute('href') ?? a.outerHTML)"
         )

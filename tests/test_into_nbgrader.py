@@ -26,7 +26,7 @@ from autograder.commands import grading
 from autograder.course import secret
 from autograder.course.nbgrader import nbgrader
 from autograder.gradebook import button, enter
-from autograder.gradebook.feedback import NARROW, clamped, is_check, marked, text
+from autograder.gradebook.feedback import clamped, is_check, marked, text
 from autograder.handin.timestamp import handed_in_at
 from autograder.trials.invented import samples
 from autograder.verdict import assignment
@@ -165,7 +165,7 @@ def entered(begun, tmp_path_factory, warden):
     refused = enter.write(work, records)
     _a_humans_work(root)
     enter.write(work, assignment.run(work, warden, students=AGAIN))
-    enter.feedback(work.root, work.name, (*AGAIN, "broken", "missing", "linked", "speaks"))
+    enter.feedback(work.root, work.name, (*AGAIN, "broken", "late", "missing", "linked", "speaks"))
     return root, records, refused
 
 
@@ -293,6 +293,31 @@ def test_pages_older_than_the_marks_are_written_anew(entered, tmp_path):
     assert enter.old_pages(root, HOME.name, HOME.name, [*students, "nobody"]) == ["dora"]
 
 
+def test_a_page_begins_with_a_table_of_points_and_reasons(entered):
+    root, records, _ = entered
+    pages = {}
+    for student in ("ada", "dora", "late", "broken", "speaks"):
+        path = root / "feedback" / student / HOME.name / f"{HOME.name}.html"
+        assert path.stat().st_size < 100_000
+        page = pages[student] = bs4.BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        rows = [[cell.get_text() for cell in row.find_all("td")] for row in page.find("table").find_all("tr")[1:]]
+        cells = next(record for record in records if record.student == student).cells
+        wanted = [(one.points, one.maximum) for one in cells.values()]
+        wanted[:1] = [(1.5, 2.0)] if student == "dora" else wanted[:1]  # a human's mark counts
+        assert [(float(row[1]), float(row[2])) for row in rows[:-1]] == wanted
+        assert rows[0][0].startswith("Exercise 1: ") and rows[-1][0] == "Essay"
+        for row, one in zip(rows, cells.values(), strict=False):
+            assert row[3] == "all right" if one.points == one.maximum else one.reasons[-1].strip() in row[3]
+        (folded,) = page.find_all("details", recursive=False) or page.body.find_all("details", recursive=False)
+        assert folded.find(id="notebook") and not folded.has_attr("open")
+    first = {student: page.body.get_text().strip().split("\n")[0] for student, page in pages.items()}
+    assert first["dora"] == f"{HOME.name}: 14.5 of 20 points, not all of it marked yet"
+    assert "must be a notebook" in pages["broken"].find("table").get_text()
+    assert "not yet marked" in pages["dora"].find("table").get_text()
+    assert re.search(r"Handed in [\d.]+ (min|hours|days) late: 15 points\s+taken off", pages["late"].get_text())
+    assert "Handed in" not in pages["ada"].get_text()
+
+
 def test_who_is_late_loses_what_the_course_says(entered):
     rows = _rows(entered[0])
     (name, score, penalty) = rows["late"][3][0]
@@ -364,7 +389,7 @@ def test_no_secret_gets_to_students(entered):
 
 @pytest.mark.slow
 def test_the_feedback_is_nbgraders(entered):
-    """Quick pages differ from nbconvert's in a second parse, pictures' width, the last line, and what is not yet marked."""
+    """Below the table stands nbgrader's own notebook: quick pages differ in markup and in what is not yet marked."""
     from nbconvert.exporters import HTMLExporter
     from nbgrader.converters import GenerateFeedback
     from nbgrader.coursedir import CourseDirectory
@@ -376,11 +401,10 @@ def test_the_feedback_is_nbgraders(entered):
     config.GenerateFeedback.exporter_class = HTMLExporter
     where = CourseDirectory(config=config, assignment_id=HOME.name, student_id="dora")
     GenerateFeedback(coursedir=where, config=config, force=True).start()
-    assert quick.count(NARROW) == 1 and "not yet marked" in quick
-    ours, line = quick.replace("not yet marked", "0.0").replace(NARROW, ""), r"\n<!-- marks [0-9a-f]{16} -->\n$"
-    assert len(re.findall(line, ours)) == 1
-    theirs = path.read_text(encoding="utf-8")
-    assert str(bs4.BeautifulSoup(re.sub(line, "", ours), "html.parser")) == theirs
+    assert len(re.findall(r"\n<!-- marks [0-9a-f]{16} -->\n$", quick)) == 1 and "not yet marked" in quick
+    ours, theirs = (bs4.BeautifulSoup(page, "html.parser") for page in (quick, path.read_text(encoding="utf-8")))
+    ours, theirs = (page.find(id="notebook").get_text().replace("not yet marked", "0.0").split() for page in (ours, theirs))
+    assert ours == theirs and len(ours) > 1000
     dora = next(record for record in entered[1] if record.student == "dora")
     shown = bs4.BeautifulSoup(quick, "html.parser").get_text()
     assert all(line.strip() in shown for line in dora.cells[TASKS[0].id].reasons)

@@ -14,16 +14,8 @@ from autograder.gradebook import read
 from bdlab.exercises import lessons
 
 PUBLIC = (
-    "bdlab",
-    "lessons",
-    "docs",
-    "course.toml",
-    "pyproject.toml",
-    "README.md",
-    "LICENSE",
-    "CHANGELOG.md",
-    "CITATION.cff",
-)
+    "bdlab", "lessons", "docs", "course.toml", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff",
+)  # fmt: skip
 """What the students' edition consists of."""
 
 

@@ -1,4 +1,4 @@
-"""The commands of what comes in and goes out: collect, export.
+"""The commands of what comes in and goes out: roster, collect, phrases, export.
 
 What they need is imported inside: nbgrader takes seconds, and `--help` should not.
 """
@@ -14,17 +14,52 @@ import typer
 from autograder.authoring.folders import folder
 from autograder.commands.options import CourseOption, LessonArgument, NameOption
 from autograder.course.folder import PRIVATE, alone, closed, place
-from autograder.course.terminal import listed
+from autograder.course.terminal import listed, table
+from autograder.handin import timestamp
+
+ROSTER = "roster.csv"
+"""In the course folder."""
 
 if TYPE_CHECKING:
     from autograder.exchange.sorting import Collected
 
 
+def roster(
+    file: Annotated[Path, typer.Argument(help="Moodle's list of participants, or Canvas's export of the gradebook.")],
+    source: Annotated[str, typer.Option("--from", help="moodle or canvas.")] = "moodle",
+    by: Annotated[str, typer.Option(help="Its column that names a student here [default: login, ID number, address].")] = "",
+    course: CourseOption = PRIVATE,
+) -> None:
+    """Make the course's roster from a platform's own list; `collect` and `export` take it from there.
+
+    Example: `autograder roster participants.csv --from moodle`
+    """
+    from autograder.exchange import roster as rosters
+    from autograder.exchange.tables import read
+
+    wanted = {"moodle": ("Email address", "E-Mail-Adresse"), "canvas": ("SIS Login ID",)}
+    if source not in wanted:
+        raise ValueError(f"--from must be moodle or canvas, got {source!r}")
+    read(file).needs(*wanted[source])
+    found, root = rosters.roster(file, by), closed(course)
+    path = place(root / ROSTER, rosters.text(found.values()).encode("utf-8-sig"))
+    print(f"{len(found)} students in {path}; check the first ones:")
+    for one in list(found.values())[:3]:
+        print(f"  {one.student}: {one.name or 'no name'}, {one.email or 'no address'}")
+    print("Next: `autograder release 03`, then `autograder collect ARCHIVE 03 --from " + source + "`.")
+
+
+def _roster(given: Path | None, root: Path) -> Path:
+    if given is None and not (root / ROSTER).is_file():
+        raise ValueError(f"--roster must be given, or made for {root}: `autograder roster FILE --from moodle` or canvas")
+    return given or root / ROSTER
+
+
 def collect(
     archive: Annotated[Path, typer.Argument(help="The zip that was downloaded, or a folder.")],
     lesson: LessonArgument,
-    roster: Annotated[Path, typer.Option(help="CSV: student_id, and first_name, last_name, email, canvas_id ...")],
     source: Annotated[str, typer.Option("--from", help="moodle, canvas or plain (STUDENT/FILE).")] = "plain",
+    roster: Annotated[Path | None, typer.Option(help="The platform's list or a CSV [default: the course's.]")] = None,
     course: CourseOption = PRIVATE,
     name: NameOption = None,
     worksheet: Annotated[Path | None, typer.Option(help="Moodle's grading worksheet: whose number, and when.")] = None,
@@ -47,14 +82,15 @@ def collect(
     from autograder.exchange.sorting import Plan
 
     platform(source)
-    home, zone = folder(lesson), arrival.timezone(timezone)
+    home, zone, root = folder(lesson), arrival.timezone(timezone), closed(course)
     plan = Plan(
-        closed(course), home.name, name or home.name, archive, source, roster, worksheet, by_name, extensions,
+        root, home.name, name or home.name, archive, source, _roster(roster, root), worksheet, by_name, extensions,
         arrival.moment(due, zone) if due else None, arrival.moment(time, zone) if time else None, zone, leave_out,
     )  # fmt: skip
     with alone(plan.root):
         found = run(plan)
     print("\n".join(_told(found, plan.name)))
+    raise typer.Exit(not any((found.new, found.replaced, found.unchanged, found.retimed)))
 
 
 def _told(found: Collected, name: str) -> Iterable[str]:
@@ -68,7 +104,9 @@ def _told(found: Collected, name: str) -> Iterable[str]:
     yield "Times come from: " + (", ".join(f"{by} ({n})" for by, n in sorted(found.times.items())) or "nowhere") + "."
     due = f"due {found.due:%Y-%m-%d %H:%M} UTC" if found.due else "no due date is set; --due sets it"
     yield f"{len(found.late)} late ({due})."
-    yield from listed("late", [(student, _lateness(seconds)) for student, seconds in sorted(found.late.items())])
+    before = "it came before our due date" if found.due else "no due date is set here"
+    late = {who: _lateness(seconds) or f"the platform says so, but {before}" for who, seconds in sorted(found.late.items())}
+    yield from listed("late", list(late.items()))
     yield from listed("replaced", [(student, "another file than before") for student in found.replaced])
     yield from listed("with another time", [(student, "timestamp.txt was corrected") for student in found.retimed])
     yield from listed("nobody's, not taken", found.unmatched)
@@ -82,14 +120,14 @@ def _told(found: Collected, name: str) -> Iterable[str]:
         yield f"{found.others} other files stay in the archive: grading reads the notebook alone."
     yield from listed("not in this archive, kept as they were", [(student, "") for student in found.kept])
     yield from listed("handed in nothing", [(student, "") for student in found.missing])
+    gone = "in the gradebook, not in this roster; `export --roster` leaves them out"
+    yield from listed("left the course", [(student, gone) for student in found.left])
 
 
 def _lateness(seconds: float) -> str:
-    if not seconds:
-        return "the platform says so, but it came before our due date"
     if seconds == 1:
         return "the platform says so, not by how much: one second is noted; `handed_in` in --extensions tells it"
-    return f"{seconds / 86400:.1f} days" if seconds >= 86400 else f"{seconds / 3600:.1f} hours"
+    return timestamp.span(seconds)
 
 
 def export(
@@ -98,7 +136,9 @@ def export(
     template: Annotated[Path | None, typer.Option(help="Moodle's grading worksheet or Canvas's export, to fill.")] = None,
     assignment: Annotated[str | None, typer.Option(help="Canvas's title of it, 'Lesson 3 (4711)'.")] = None,
     with_pending: Annotated[bool, typer.Option("--with-pending", help="Also marks that wait for a human.")] = False,
+    zeros: Annotated[bool, typer.Option("--zeros", help="0 for who handed in nothing; else no mark.")] = False,
     feedback: Annotated[bool, typer.Option(help="Also pack the feedback pages.")] = True,
+    roster: Annotated[Path | None, typer.Option(help="Who is in the course; others are left out and listed.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to; else exported/ in the course folder.")] = None,
     course: CourseOption = PRIVATE,
     name: NameOption = None,
@@ -111,17 +151,17 @@ def export(
     """
     from autograder.exchange import export as exports
     from autograder.exchange import marks
+    from autograder.exchange import roster as rosters
     from autograder.gradebook import enter
 
     if to not in ("moodle", "canvas", "csv"):
         raise ValueError(f"--to must be moodle, canvas or csv; got {to!r}")
     if to != "csv" and template is None:
-        raise ValueError(
-            f"--template must be given for {to}: its grading worksheet or gradebook export, to be filled in"
-        )
+        raise ValueError(f"--template must be given for {to}: its grading worksheet or gradebook export, to be filled in")
     home, root = folder(lesson), closed(course)
     with alone(root):
-        book = marks.book(root, home.name, name or home.name)
+        there = None if roster is None else rosters.roster(roster)
+        book = marks.book(root, home.name, name or home.name, zeros, there)
         if template is None or to == "csv":
             sent = exports.to_csv(book, with_pending)
         elif to == "moodle":
@@ -134,11 +174,43 @@ def export(
             if old:
                 print(f"{len(old)} feedback pages are older than their marks and are written anew.")
                 enter.feedback(root, book.name, old)
-        packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
+        nothing = [one.student for one in book.marks if one.graded and not one.points and one.student in sent.marks]
+        paged = [student for student in sent.marks if student not in nothing]
+        packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, paged) if feedback else None
         print(f"{book.name}: {len(sent.marks)} marks in {place(target / sent.file, sent.text)}")
-        if packed is not None and len(packed[1]) < len(sent.marks):
+        if packed is not None and len(packed[1]) < len(paged):
             path = place(target / f"{book.name}-{to}-feedback.zip", packed[0])
-            print(f"{len(sent.marks) - len(packed[1])} feedback pages in {path}")
+            print(f"{len(paged) - len(packed[1])} feedback pages in {path}")
         sent.without += packed[1] if packed is not None else []
-        for line in (*sent.told, *listed("without a mark or page", sent.without)):
+        zeroed = listed("0 points for who handed in nothing", [(student, "") for student in nothing])
+        left = listed("left the course, left out", [(who, "") for who in book.left])
+        for line in (*sent.told, *left, *zeroed, *listed("without a mark or page", sent.without)):
             print(line)
+        if waiting := sum(bool(one.pending) and one.student not in sent.marks for one in book.marks):
+            print(
+                f"{waiting} wait for a human.  To go on: mark them in formgrader (Manual Grading), then run this again; "
+                "--with-pending sends what there is."
+            )
+
+
+def phrases(
+    lesson: LessonArgument,
+    file: Annotated[Path | None, typer.Argument(help="CSV: key, points, text [default: the course's phrases.csv].")] = None,
+    course: CourseOption = PRIVATE,
+    name: NameOption = None,
+) -> None:
+    """Comments that are written once: `/key` in formgrader's field for a comment becomes its phrase and its points.
+
+    Example: `autograder phrases 03_badnets`
+    """
+    from autograder.exchange import phrases as phrasing
+
+    home, root = folder(lesson), closed(course)
+    with alone(root):
+        found = phrasing.use(root, home.name, name or home.name, file or root / "phrases.csv")
+    done = [one for one in found if not one.unknown]
+    table([(one.student, one.cell, "" if one.points is None else f"{one.points:g}", one.text) for one in done],
+          ("student", "cell", "points", "comment"), f"{home.name}: {len(done)} comments")  # fmt: skip
+    left = [(one.student, f"{one.cell} has /{', /'.join(one.unknown)}") for one in found if one.unknown]
+    for line in listed("no such phrase, left as it is", left):
+        print(line)

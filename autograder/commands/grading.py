@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,7 @@ from autograder.authoring.folders import folder
 from autograder.commands.options import CourseOption, JobsOption, LessonArgument, NameOption, PolicyOption, TrustOption
 from autograder.course import secret as secrets
 from autograder.course.folder import PRIVATE, alone, closed
-from autograder.course.terminal import listed, table
+from autograder.course.terminal import SHOWN, listed, table
 from autograder.gradebook import read
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def grade(
     course: CourseOption = PRIVATE,
     name: NameOption = None,
     jobs: JobsOption = 2,
+    student: Annotated[list[str] | None, typer.Option(help="Only theirs; may be given several times.")] = None,
     feedback: Annotated[bool, typer.Option(help="Also write feedback HTML.")] = True,
     policy: PolicyOption = "B",
     trust: TrustOption = False,
@@ -77,9 +79,10 @@ def grade(
     Example: `autograder grade 03_badnets --jobs 2`
     """
     with alone(closed(course)):
-        work, records = _graded(course, lesson, name, jobs, policy, trust)
+        work, records = _graded(course, lesson, name, jobs, policy, trust, student or ())
         _write(work, records, feedback)
     _summary(records)
+    _points(work, records)
 
 
 def regrade(
@@ -146,7 +149,7 @@ def entered_points(work: Assignment) -> dict[str, dict[str, float]]:
 
 
 def _graded(
-    course: Path, lesson: str, name: str | None, jobs: int, policy: str, trust: bool
+    course: Path, lesson: str, name: str | None, jobs: int, policy: str, trust: bool, only: Sequence[str] = ()
 ) -> tuple[Assignment, list[Record]]:
     """The assignment and its records, old ones and new ones.  The fork server starts while we import."""
     from autograder.warden.policy import guarded
@@ -161,8 +164,11 @@ def _graded(
         for line in judged_by.differs(work.root, home, work.name):
             print(f"  {line}")
         students = _students(work)
+        if strange := [one for one in only if one not in students]:
+            raise ValueError(f"student must be one who handed in {work.name}, got {', '.join(strange)}")
+        students = list(only) or students
         with tqdm(total=len(students), unit="hand-in", disable=None) as bar:
-            return work, run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)
+            return work, run(work, warden, jobs=jobs, students=students, done=lambda record: bar.update() and None)
 
 
 def _students(work: Assignment) -> list[str]:
@@ -171,9 +177,7 @@ def _students(work: Assignment) -> list[str]:
 
     students = work.students()
     for name in work.strangers():
-        print(
-            f"  left out: a folder with the name {name!r}, which is no student's; rename it to letters, digits and _.@+-"
-        )
+        print(f"  left out: a folder with the name {name!r}, which is no student's; rename it to letters, digits and _.@+-")
     if not students:
         raise ValueError(f"nothing was handed in: {work.root / 'submitted'} has no STUDENT/{work.name}")
     journal = Journal.open(work.journal)
@@ -188,7 +192,8 @@ def _write(work: Assignment, records: list[Record], feedback: bool) -> None:
     for line in enter.write(work, records):
         print(f"  {line}")
     if feedback:
-        enter.feedback(work.root, work.name)
+        some = len(records) < len(work.students())
+        enter.feedback(work.root, work.name, [record.student for record in records] if some else ())
 
 
 def _summary(records: list[Record]) -> None:
@@ -202,3 +207,33 @@ def _summary(records: list[Record]) -> None:
         *listed("put together again", mended, shown=10),
     ):
         print(line)
+
+
+def _points(work: Assignment, records: list[Record]) -> None:
+    """Who has what, mean and range, who waits, and what comes next."""
+    from statistics import fmean
+
+    from autograder.exchange import marks
+
+    graded = {record.student for record in records}
+    found = [one for one in marks.book(work.root, work.home.name, work.name).marks if one.student in graded]
+    cells = list(found[0].points)
+
+    def shown(one: marks.Mark, cell: str) -> str:
+        return f"{one.points[cell]:g}" if cell not in one.pending else f"{one.points[cell]:g} ?" if one.points[cell] else "?"
+
+    rows = [(one.student, *(shown(one, cell) for cell in cells), f"{one.score:g}") for one in found[:SHOWN]]
+    if len(found) > SHOWN:
+        rows.append((f"and {len(found) - SHOWN} more", *[""] * (len(cells) + 1)))
+    sums = [[one.points[cell] for one in found if cell not in one.pending] for cell in cells]
+    sums.append([one.score for one in found])
+    rows.append(("mean", *(f"{fmean(each):.1f}" if each else "" for each in sums)))
+    rows.append(("range", *(f"{min(each):g}-{max(each):g}" if each else "" for each in sums)))
+    heads = [cell.removeprefix(f"{work.master.lesson.short}_") for cell in cells]
+    table(rows, ("student", *heads, "points"), f"{work.name}: points; ? waits for a human")
+    essays = sum(f"{work.master.lesson.short}_essay" in one.pending for one in found)
+    others = sum(len(one.pending) for one in found) - essays
+    name = work.home.name + (f" --as {work.name}" if work.name != work.home.name else "")
+    if essays or others:
+        print(f"{essays} essays and {others} other cells wait for a human.  Next: formgrader in JupyterLab, Manual Grading.")
+    print(f"{'Then' if essays or others else 'Next'}: `autograder export {name} --to csv`, or moodle, canvas.")

@@ -12,8 +12,8 @@ import typer
 
 from autograder.authoring.folders import folder
 from autograder.authoring.folders import homes as every
-from autograder.commands.options import LessonArgument
-from autograder.course.folder import ROOT
+from autograder.commands.options import CourseOption, LessonArgument
+from autograder.course.folder import PRIVATE, ROOT
 
 LessonsArgument = Annotated[list[str] | None, typer.Argument(help="'03_badnets', '03' ...; none: every lesson.")]
 
@@ -76,14 +76,15 @@ def new_lesson(
 def release(
     lesson: LessonArgument,
     as_: Annotated[str | None, typer.Option("--as", help="A new name, as in 03_badnets_v2.")] = None,
+    course: CourseOption = PRIVATE,
 ) -> None:
-    """Enter a lesson into the live gradebook below private/; refuses when that would change what was handed in.
+    """Enter a lesson into the live gradebook; refuses when that would change what was handed in.
 
     Example: `autograder release 03`
     """
     from autograder.authoring import release as releasing
 
-    print(f"Released {releasing.release(folder(lesson), as_)}")
+    print(f"Released {releasing.release(folder(lesson), as_, course.resolve())}")
 
 
 def publish(target: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from autograder.course.folder import ROOT
@@ -17,6 +20,23 @@ def nbgrader(root: Path, *arguments: str | Path, settings: Path = CONFIG.parent)
 
     Raises: `RuntimeError` with what it said when it fails.
     """
+    with plain(root) as course:
+        _run(course, arguments, settings)
+
+
+@contextmanager
+def plain(root: Path) -> Iterator[Path]:
+    """The course folder, or a link to it where nbgrader would take its name for a pattern."""
+    if not set("[]*?") & set(str(root)):
+        yield root
+        return
+    with tempfile.TemporaryDirectory() as place:
+        link = Path(place) / "course"
+        link.symlink_to(root.resolve(), target_is_directory=True)
+        yield link
+
+
+def _run(root: Path, arguments: Sequence[str | Path], settings: Path) -> None:
     command = [sys.executable, "-m", "nbgrader", *map(str, arguments), f"--CourseDirectory.root={root}"]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))  # it calls `alembic` by name
     modules = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

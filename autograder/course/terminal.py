@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
+SHOWN = 40
+"""Lines of a list."""
 
-def listed(title: str, lines: Sequence[tuple[str, str]], shown: int = 40) -> Iterator[str]:
+
+def listed(title: str, lines: Sequence[tuple[str, str]], shown: int = SHOWN) -> Iterator[str]:
     """A list for the terminal, (who, what) each; what is longer than `shown` is counted."""
     if lines:
         yield f"{title}: {len(lines)}"

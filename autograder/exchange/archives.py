@@ -14,11 +14,13 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
+
+from autograder.handin.read import NOTEBOOK
 
 LARGEST = 100 << 20
 """Bytes of one member that is read; grading takes notebooks of 20 MB and tells whose is longer to clear its outputs."""
@@ -99,7 +101,7 @@ def _checked(path: Path, found: Iterator[tuple[Member, str]], leave_out: bool) -
             wrong = "its name is there twice"
         if wrong:
             refused.append(f"{shown(member.name)!r}: {wrong}")
-        members.setdefault(key, member)
+        members.setdefault(key, replace(member, name=key))
         if wrong:
             bad.add(key)
     if refused and not leave_out:
@@ -160,7 +162,7 @@ def _decoded(info: zipfile.ZipInfo) -> str:
 
 def _wrong_size(name: str, size: int, packed: int) -> str:
     """Only what would be read counts: notebooks."""
-    if not name.lower().endswith(".ipynb"):
+    if not NOTEBOOK.search(name):
         return ""
     if size > LARGEST:
         return f"it unpacks to {size >> 20} MB, at most {LARGEST >> 20} are taken"

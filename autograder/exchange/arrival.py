@@ -20,7 +20,11 @@ def moment(text: str, zone: ZoneInfo | None = None) -> datetime:
         found = datetime.fromisoformat(text.strip().replace(" UTC", "+00:00"))
     except ValueError:
         raise ValueError(f"a time must be like '2026-01-05 12:00' or '2026-01-05 12:00 UTC', got {text!r}") from None
-    return utc(found, zone)
+    first, second = (utc(found.replace(fold=fold), zone) for fold in (0, 1))
+    if first != second:
+        told = f"{text!r} is in the hour that daylight saving skips or doubles"
+        raise ValueError(f"{told}; give '{first:%Y-%m-%d %H:%M} UTC' or '{second:%Y-%m-%d %H:%M} UTC'")
+    return first
 
 
 def timezone(name: str | None) -> ZoneInfo | None:

@@ -78,6 +78,7 @@ def _gradebook(
         assignment = book.find_assignment(plan.name)
         result.enrolled = rosters.enter(book, students.values())
         session.flush()
+        result.left = sorted(set(read.students(book)) - set(students))
         if plan.due is not None:
             assignment.duedate = plan.due
         rows = read.submissions(book, assignment)

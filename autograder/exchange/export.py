@@ -7,6 +7,7 @@ out an older one, so that they have no line of ours, and in a file of the platfo
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ def _held_back(marks: Book, pending: bool) -> list[tuple[str, str]]:
         elif not mark.graded:
             found.append((student, f"is not graded yet; run `autograder grade {marks.name}`"))
         elif mark.pending and not pending:
-            found.append((student, "waits for a human"))
+            found.append((student, f"waits for a human: {', '.join(mark.pending)}"))
     return found
 
 
@@ -73,7 +74,7 @@ def to_csv(marks: Book, pending: bool) -> Sent:
         end = [number(one.penalty), score, number(marks.maximum), "yes" if one.pending else "no"]
         rows.append([harmless(cell) for cell in (*told, *points, *end)])
     scores = {student: one.score for student, one in ready.items()}
-    return Sent(written(heads, rows).encode(), f"{marks.name}.csv", scores, _held_back(marks, pending))
+    return Sent(written(heads, rows).encode("utf-8-sig"), f"{marks.name}.csv", scores, _held_back(marks, pending))
 
 
 def _iso(at: datetime | None) -> str:
@@ -86,24 +87,20 @@ def to_moodle(marks: Book, pending: bool, root: Path, template: Path) -> Sent:
     Raises: `ValueError` for another file, and for points above the worksheet's maximum, which Moodle skips in silence.
     """
     table, known = tables.read(template), notes(root, marks.name)
-    identifies, grades, _ = (table.needs(name) for name in ("Identifier", "Grade", "Last modified (grade)"))
-    participants = moodle.worksheet(template)
+    participants, (grade, changed, maximum) = moodle.worksheet(template), moodle.GRADE
+    identifies, grades, _ = (table.needs(*names) for names in (moodle.COLUMNS["number"], grade, changed))
     numbers = {note.claim.key: who for who, note in known.items() if note.platform == "moodle"}
     _same_assignment(template, participants, known)
     emails = {one.email.casefold(): one.student for one in marks.marks if one.email}
-    ready, top = marks.ready(pending), table.column("Maximum Grade")
+    ready, top = marks.ready(pending), table.column(*maximum)
 
     def whose(row: Sequence[str]) -> str | None:
         line = participants[moodle.IDENTIFIER.fullmatch(row[identifies].strip())[1]]  # type: ignore[index]
         student = numbers.get(line.number) or emails.get(line.email.casefold())
         limit = -1.0 if top is None else _float(row[top])
         if student in ready and 0 <= limit < ready[student].score:
-            told = (
-                f"{template.name} has the maximum grade {row[top or 0]}, {student} has {number(ready[student].score)}"
-            )
-            raise ValueError(
-                f"{told} points; set it to {number(marks.maximum)} in Moodle and download the worksheet again"
-            )
+            told = f"{template.name} has the maximum grade {row[top or 0]}, {student} has {number(ready[student].score)}"
+            raise ValueError(f"{told} points; set it to {number(marks.maximum)} in Moodle and download the worksheet again")
         return student
 
     how = ["In Moodle: the assignment > Submissions > Upload grading worksheet."]
@@ -133,26 +130,35 @@ def to_canvas(marks: Book, pending: bool, template: Path, assignment: str | None
     logins = [column for column in (table.column("SIS Login ID"), table.column("SIS User ID")) if column is not None]
     by_id = {one.lms: one.student for one in marks.marks if one.lms}
     names = {key: one.student for one in marks.marks for key in (one.student, one.email) if key}
-    told = [f"Only {table.heads[at]!r} was filled in.  In Canvas: Grades > Import."]
+    told, excused = [f"Only {table.heads[at]!r} was filled in.  In Canvas: Grades > Import."], list[str | None]()
     for row in table.rows:
         if "Points Possible" in row[0] and row[at].strip() and marks.maximum != _float(row[at]):
             told.append(f"Canvas has {row[at].strip()} points possible, the lesson {number(marks.maximum)}")
 
     def whose(row: Sequence[str]) -> str | None:
         found = by_id.get(row[who].strip()) or next((names[row[i]] for i in logins if row[i] in names), None)
-        return None if row[at].strip() == "N/A" else found  # who need not hand in
+        if row[at].strip() not in ("EX", "N/A"):
+            return found
+        told.append(f"{found or harmless(row[0])} is {row[at].strip()!r} in Canvas: excused or not assigned; that stays")
+        excused.append(found)
+        return None
 
-    return _filled(marks, pending, table, at, whose, f"{marks.name}-canvas-gradebook.csv", told)
+    sent = _filled(marks, pending, table, at, whose, f"{marks.name}-canvas-gradebook.csv", told)
+    sent.without = [(student, why) for student, why in sent.without if student not in excused]
+    return sent
 
 
 def _filled(marks: Book, pending: bool, table: Table, at: int, whose: Owner, file: str, told: list[str]) -> Sent:
     """A platform's own file with column `at` filled in for those whose mark goes out."""
     ready, rows, scores = marks.ready(pending), [], dict[str, float]()
+    cells = {cell for row in table.rows for cell in row}
+    comma = any(map(re.compile(r"\d+,\d+").fullmatch, cells)) and not any(map(re.compile(r"\d+\.\d+").fullmatch, cells))
     for row in table.rows:
         student = whose(row)
         if student in ready:
             scores[student] = ready[student].score
-            row = (*row[:at], number(scores[student]), *row[at + 1 :])
+            points = number(scores[student])
+            row = (*row[:at], points.replace(".", ",") if comma else points, *row[at + 1 :])
         rows.append(row)
     without = [(student, f"has no line in {table.path.name}") for student in sorted(set(ready) - {*scores})]
     text = written(table.heads, rows, table.separator, table.newline).encode(table.encoding)

@@ -10,6 +10,7 @@ from autograder.exchange.archives import Member, shown
 from autograder.exchange.platforms import canvas, moodle, plain
 from autograder.exchange.platforms.claim import Claim
 from autograder.exchange.roster import Student
+from autograder.handin.read import NOTEBOOK
 
 Owner = Callable[[str], tuple[Claim, str, str]]
 """Name of a member -> (claim, student, remark); it raises `Unmatched`."""
@@ -36,9 +37,7 @@ def of_canvas(students: Mapping[str, Student]) -> Owner:
     """Whose a file of Canvas is."""
     known = {one.canvas: one for one in students.values() if one.canvas}
     if not known:
-        raise ValueError(
-            "the roster must have the column canvas_id to collect from Canvas; a gradebook export has it as ID"
-        )
+        raise ValueError("the roster must have the column canvas_id to collect from Canvas; a gradebook export has it as ID")
 
     def owner(name: str) -> tuple[Claim, str, str]:
         claims = canvas.claims(name)
@@ -65,6 +64,12 @@ def of_moodle(students: Mapping[str, Student], participants: Mapping[str, moodle
             "--worksheet must be the assignment's grading worksheet: in Moodle's zip a file has a number that only the "
             "worksheet explains; --by-name goes by full names that nobody else has"
         )
+    if participants and not any(line.name for line in participants.values()):
+        raise ValueError(
+            "--worksheet has no names: marking is anonymous. In Moodle: Reveal student identities, then download zip and "
+            "worksheet again"
+        )
+    groups = {moodle.cleaned(line.group) for line in participants.values()} - {""}
     index: dict[tuple[str, str], list[str]] = {}
     for one in students.values():
         for key in ("email", "username", "number"):
@@ -74,6 +79,11 @@ def of_moodle(students: Mapping[str, Student], participants: Mapping[str, moodle
     def owner(name: str) -> tuple[Claim, str, str]:
         for claim in moodle.claims(name):
             line = participants.get(claim.key)
+            if line is None and groups and (moodle.cleaned(claim.name) in groups or claim.key == "0"):
+                raise ValueError(
+                    f"{shown(claim.name)!r} is a group, whose hand-ins are not taken: unpack the zip, make a folder "
+                    "STUDENT/FILE for each member, and give that with --from plain"
+                )
             if participants:
                 _same_person(claim, line)
             said = {("email", line.email), ("username", line.username), ("number", line.id_number)} if line else set()
@@ -113,11 +123,18 @@ def of_plain(students: Mapping[str, Student]) -> Owner:
     return owner
 
 
-def choose(student: str, found: Sequence[tuple[Claim, Member, str]], lesson: str, numbered: bool) -> HandIn:
+def choose(
+    student: str,
+    found: Sequence[tuple[Claim, Member, str]],
+    lesson: str,
+    numbered: bool,
+    untouched: Callable[[Member], bool] = lambda member: False,
+) -> HandIn:
     """The notebooks of one student that go into their folder: `lesson`.ipynb counts when it is graded.
 
     One of another name is put there under the right one.  Several of other names keep them: grading asks a human.
-    numbered: the platform puts -1, -2 ... behind what is handed in again.
+    numbered: the platform puts -1, -2 ... behind what is handed in again; untouched: whether it is the lesson as released:
+    that never counts while there is another.
     Raises: `Unmatched` where it cannot be known which one is the last.
     """
     if len({(claim.key, claim.name) for claim, _, _ in found}) > 1:
@@ -128,6 +145,11 @@ def choose(student: str, found: Sequence[tuple[Claim, Member, str]], lesson: str
     told += attempts
     if lesson in newest or len(newest) == 1:
         claim, member = newest.get(lesson) or next(iter(newest.values()))
+        if len(found) > 1 and untouched(member) and not all(untouched(other) for _, other, _ in found):
+            told += (f"{shown(claim.file)} is the lesson as released, beside others: grading leaves it to a human",)
+            kept = enumerate(((NOTEBOOK.sub("", one.file)[:150], other) for one, other, _ in found), 1)
+            files = {_safe(f"{stem} - {number}.ipynb"): other for number, (stem, other) in kept}
+            return HandIn(student, claim, files, late, told)
         if claim.file != wanted:
             told += (f"handed in as {shown(claim.file)}",)
         if len(newest) > 1:
@@ -148,7 +170,7 @@ def _newest(
     groups: dict[str, dict[int, tuple[Claim, Member]]] = {}
     told: tuple[str, ...] = ()
     for claim, member, _ in found:
-        stem, number = claim.file.rpartition(".")[0], 0
+        stem, number = NOTEBOOK.sub(lambda match: match[1] or "", claim.file), 0
         match = AGAIN.fullmatch(stem)
         if numbered and match:
             stem, number = match[1], int(match[2] or 0)
@@ -168,4 +190,4 @@ def _listed(found: Sequence[tuple[Claim, Member, str]]) -> str:
 
 def _safe(name: str) -> str:
     """A file name for our own disk: letters, digits and a few signs."""
-    return re.sub(r"[^\w .()-]", "_", name.rpartition(".")[0]).strip(". ") + ".ipynb"
+    return re.sub(r"[^\w .()-]", "_", NOTEBOOK.sub("", name)).strip(". ") + ".ipynb"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from autograder.exchange.tables import Table, plain, read
+from autograder.exchange.tables import Table, harmless, plain, read, written
 from autograder.gradebook.read import students as students_of
 from autograder.handin.sanitize import is_student
 
@@ -17,14 +18,15 @@ LONGEST = 128
 """Characters that a name may have in nbgrader's gradebook."""
 NAMES: dict[str, tuple[str, ...]] = {
     "student": ("student_id", "id"),
-    "first": ("first_name", "first name", "given name"),
-    "last": ("last_name", "last name", "surname", "family name"),
-    "email": ("email", "email address", "e-mail"),
+    "first": ("first_name", "FirstName", "given name", "Vorname"),
+    "last": ("last_name", "LastName", "surname", "family name", "Nachname"),
+    "email": ("email", "email address", "e-mail", "E-Mail-Adresse"),
     "canvas": ("canvas_id", "lms_user_id"),
-    "username": ("username", "login", "SIS Login ID"),
-    "number": ("id_number", "idnumber", "SIS User ID"),
+    "username": ("username", "login", "SIS Login ID", "Anmeldename"),
+    "number": ("id_number", "idnumber", "SIS User ID", "ID-Nummer", "Matrikelnummer"),
 }
 """What a roster may say of a student, and what its column may be called."""
+ROUNDED = re.compile(r"\d+(?:[.,]\d+)?E\+?\d+", re.I)
 UNITS = {"w": 7 * 24 * 60, "d": 24 * 60, "h": 60, "m": 1}
 """Minutes."""
 SPAN = re.compile(r"(?:\d+(?:\.\d+)?\s*[wdhm]\s*)+")
@@ -48,18 +50,19 @@ class Student:
         return f"{self.first} {self.last}".strip()
 
 
-def roster(path: Path) -> dict[str, Student]:
-    """Student -> what the roster says.
+def roster(path: Path, by: str = "") -> dict[str, Student]:
+    """Student -> what the roster says.  by: the column of a platform's list that becomes student_id.
 
     Raises: `ValueError` for a file without `student_id`, a name that is none, and what two students share.
     """
     table = read(path)
-    table.needs(*NAMES["student"])
-    where = {key: table.column(*names) for key, names in NAMES.items()}
+    where, rows, full = _columns(table, by)
     found: dict[str, Student] = {}
-    for row in table.rows:
-        values = {key: _clean(row[at]) for key, at in where.items() if at is not None}
-        one = Student(**values)
+    for row in rows:
+        one = Student(**{key: _clean(row[at]) for key, at in where.items()})
+        if full is not None:  # 'Byron, Ada'
+            last, _, first = _clean(row[full]).partition(", ")
+            one = replace(one, first=first, last=last)
         _check(path, one)
         if one.student in found:
             raise ValueError(f"{path.name} must have each student once; {one.student!r} is there twice")
@@ -70,17 +73,54 @@ def roster(path: Path) -> dict[str, Student]:
     return found
 
 
+def text(students: Iterable[Student]) -> str:
+    """The same as a roster of our own."""
+    rows = [[harmless(getattr(one, part.name)) for part in fields(one)] for one in students]
+    return written([NAMES[part.name][0] for part in fields(Student)], rows)
+
+
+def _columns(table: Table, by: str) -> tuple[dict[str, int], list[tuple[str, ...]], int | None]:
+    """Where things stand, the rows that are students, and where a whole name stands.
+
+    A platform's own list has no student_id: the login, else the ID number, else the address that everybody has is taken.
+    """
+    where = {key: at for key, names in NAMES.items() if (at := table.column(*names)) is not None}
+    rows, full = list(table.rows), None
+    if _is_canvas(table):
+        where["canvas"], full = table.needs("ID"), table.column("Student")
+        where.pop("student", None)
+        rows = [row for row in rows if row[where["canvas"]].strip() and not ", ".join(row).startswith("Student, Test,")]
+    keys = [key for key in ("username", "number", "email") if key in where and all(row[where[key]].strip() for row in rows)]
+    moodles = table.column("Email address", "E-Mail-Adresse") is not None
+    if by:
+        where["student"] = table.needs(by)
+    elif "student" not in where and keys and (moodles or full is not None or "canvas" in where):
+        where["student"] = where[keys[0]]
+    return where | ({} if "student" in where else {"student": table.needs(*NAMES["student"])}), rows, full
+
+
 def unused(path: Path) -> list[str]:
-    """Columns of the roster that nothing is taken from."""
-    known = {plain(name) for names in NAMES.values() for name in names}
-    return [head for head in read(path).heads if plain(head) not in known]
+    """Columns of a roster, not of Canvas's gradebook, that nothing is taken from."""
+    table, known = read(path), {plain(name) for names in NAMES.values() for name in names}
+    return [] if _is_canvas(table) else [head for head in table.heads if plain(head) not in known]
+
+
+def _is_canvas(table: Table) -> bool:
+    """Whether it is an export of Canvas's gradebook."""
+    return table.column("Section") is not None and table.column("SIS Login ID") is not None
 
 
 def _clean(cell: str) -> str:
-    return " ".join(cell.split())
+    return " ".join(unicodedata.normalize("NFC", cell).split())
 
 
 def _check(path: Path, one: Student) -> None:
+    rounded = [value for value in (one.student, one.canvas, one.username, one.number) if ROUNDED.fullmatch(value)]
+    if rounded:
+        raise ValueError(
+            f"{path.name} has {rounded[0]!r}, a number that a spreadsheet has rounded; format its column as text before the "
+            "numbers go in, and export the table again"
+        )
     if not is_student(one.student):
         raise ValueError(
             f"student_id in {path.name} must be letters, digits and _ . @ + -, at most {LONGEST}, got {one.student!r}"
@@ -88,9 +128,7 @@ def _check(path: Path, one: Student) -> None:
     for part in fields(one):
         value = getattr(one, part.name)
         if len(value) > LONGEST or not value.isprintable():
-            raise ValueError(
-                f"{part.name} of {one.student!r} in {path.name} must be at most {LONGEST} plain characters"
-            )
+            raise ValueError(f"{part.name} of {one.student!r} in {path.name} must be at most {LONGEST} plain characters")
     if one.canvas and not re.fullmatch(r"[1-9]\d*", one.canvas):
         raise ValueError(f"canvas_id of {one.student!r} in {path.name} must be a number, got {one.canvas!r}")
 

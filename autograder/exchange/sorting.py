@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from autograder.course import folder
 from autograder.exchange import matching
 from autograder.exchange.archives import Member, shown
 from autograder.exchange.matching import HandIn, Owner, Unmatched
 from autograder.exchange.platforms import moodle, platform
 from autograder.exchange.platforms.claim import Claim
 from autograder.exchange.roster import Student
+from autograder.handin.read import LIMIT, NOTEBOOK, read
+from autograder.handin.reader import ask
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Collected:
     untimed: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     times: dict[str, int] = field(default_factory=dict)
     others: int = 0
@@ -76,7 +81,7 @@ def sort_out(
     packed: list[Member] = []
     found: dict[str, list[tuple[Claim, Member, str]]] = {}
     for member in _of_lesson(plan, members, students):
-        (notebooks if member.last.lower().endswith(".ipynb") else packed).append(member)
+        (notebooks if NOTEBOOK.search(member.last) else packed).append(member)
     if not notebooks:
         inside = [shown(member.name) for member in packed if member.is_archive]
         told = f"but {inside[0]!r}, which is not opened; unpack it and give that" if inside else "and nothing to collect"
@@ -87,10 +92,17 @@ def sort_out(
             found.setdefault(student, []).append((claim, member, remark))
         except Unmatched as why:
             result.unmatched.append((shown(member.name), str(why)))
+    ours = {cell.source.strip() for cell in read(folder.released(plan.root, plan.lesson, plan.name).read_bytes()).cells}
+
+    def untouched(member: Member) -> bool:
+        with suppress(ValueError, RuntimeError):  # what cannot be read is not the lesson
+            return member.size <= LIMIT and set(ask("sources", member.load().decode("latin-1"))) <= ours
+        return False
+
     hand_ins = []
     for student, theirs in sorted(found.items()):
         try:
-            one = matching.choose(student, theirs, plan.lesson, platform(plan.platform).NUMBERED)
+            one = matching.choose(student, theirs, plan.lesson, platform(plan.platform).NUMBERED, untouched)
             hand_ins.append(one)
             result.told += [(student, line) for line in one.told]
         except Unmatched as why:

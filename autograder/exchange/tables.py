@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,15 @@ class Table:
     newline: str = "\n"
 
     def column(self, *names: str) -> int | None:
-        """The place of the first column with one of these names; case, blanks and `_` do not count."""
+        """The place of the first column with one of these names; case, blanks and `_` do not count.
+
+        Raises: `ValueError` where two columns have that name.
+        """
         own = [plain(head) for head in self.heads]
-        return next((own.index(plain(name)) for name in names if plain(name) in own), None)
+        found = next((plain(name) for name in names if plain(name) in own), None)
+        if found is not None and own.count(found) > 1:
+            raise ValueError(f"{self.path.name} must have each column once; it has {found!r} more than once")
+        return None if found is None else own.index(found)
 
     def needs(self, *names: str) -> int:
         """The same.  Raises: `ValueError` where there is none."""
@@ -43,13 +50,14 @@ class Table:
 
 def plain(head: str) -> str:
     """A column's name, for comparing."""
-    return re.sub(r"[\s_-]+", " ", head).strip().lower()
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", head)).strip().lower()
 
 
 def read(path: Path) -> Table:
     """The table in a CSV file: UTF-8 with or without a mark, UTF-16 with one, else cp1252; `,`, `;` or tabs.
 
-    Raises: `ValueError` for what is none: empty, too long, a row of another length, two columns of one name.
+    Excel's line `sep=;` is left out, cells that it left out at a line's end are put back.
+    Raises: `ValueError` for what is none: empty, too long, a row that is too long.
     """
     try:
         data = path.read_bytes()
@@ -58,8 +66,10 @@ def read(path: Path) -> Table:
     if len(data) > LIMIT or (b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
         raise ValueError(f"{path.name} must be a CSV file of at most {LIMIT >> 20} MB; save the table as CSV")
     text, encoding = _decoded(data)
+    said = re.match(r"\s*\"?sep=([,;\t])\"?[ ,;]*\r?\n", text, re.I)
+    text = text[said.end() :] if said else text
     first = text.lstrip("\r\n").splitlines()[:1] or [""]
-    separator = max(",;\t", key=lambda mark: first[0].count(mark))
+    separator = said[1] if said else max(",;\t", key=lambda mark: first[0].count(mark))
     try:
         found = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
@@ -68,9 +78,9 @@ def read(path: Path) -> Table:
     if not lines:
         raise ValueError(f"{path.name} must have a line with the names of its columns; it is empty")
     heads = tuple(cell.strip() for cell in lines[0][1])
-    _check(path, heads, lines[1:])
     newline = "\r\n" if "\r\n" in text else "\n"
-    return Table(path, heads, tuple(tuple(row) for _, row in lines[1:]), separator, encoding, newline)
+    rows = tuple(_filled_up(path, number, row, len(heads)) for number, row in lines[1:])
+    return Table(path, heads, rows, separator, encoding, newline)
 
 
 def _decoded(data: bytes) -> tuple[str, str]:
@@ -83,15 +93,11 @@ def _decoded(data: bytes) -> tuple[str, str]:
     return text, "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
 
 
-def _check(path: Path, heads: tuple[str, ...], lines: Sequence[tuple[int, list[str]]]) -> None:
-    names = [plain(head) for head in heads if head]
-    twice = next((head for head in heads if names.count(plain(head)) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{path.name} must have each column once; it has {twice!r} more than once")
-    wrong = next(((number, row) for number, row in lines if len(row) != len(heads)), None)
-    if wrong is not None:
-        told = f"line {wrong[0]} of {path.name} has {len(wrong[1])} cells"
-        raise ValueError(f"{told}, its first line has {len(heads)} columns; save the table again as CSV")
+def _filled_up(path: Path, number: int, row: list[str], length: int) -> tuple[str, ...]:
+    if any(row[length:]):
+        told = f"line {number} of {path.name} has {len(row)} cells"
+        raise ValueError(f"{told}, its first line has {length} columns; save the table again as CSV")
+    return (*row[:length], *[""] * (length - len(row)))
 
 
 def written(heads: Sequence[str], rows: Sequence[Sequence[str]], separator: str = ",", newline: str = "\n") -> str:

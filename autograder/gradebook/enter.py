@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from autograder.course.nbgrader import CONFIG
+from autograder.course.nbgrader import CONFIG, plain
 from autograder.gradebook import read, settled
 from autograder.gradebook.feedback import flagged, marked, put_beside, text, written_by
 from autograder.handin.sanitize import is_student
@@ -47,15 +47,20 @@ def write(work: Assignment, records: Sequence[Record]) -> list[str]:
     course = CourseDirectory(config=settings(work.root))
     read.required(work.root, work.home.name, work.name)
     lines = [f"{record.student!r} is no name for a student" for record in records if not is_student(record.student)]
-    todo = (record for record in records if is_student(record.student))
+    todo, done = (record for record in records if is_student(record.student)), 0
     with Gradebook(course.db_url, course.course_id) as book:
         rows = _Rows(book, work, course.config)
-        while some := list(islice(todo, TOGETHER)):
-            found = [_Verdict(work, record) for record in some]
-            with read.together(book):
-                lines += rows.enter(found)
-            for verdict in found:  # after the rows: a folder without rows would be passed over by nbgrader
-                _file(work, verdict)
+        try:
+            while some := list(islice(todo, TOGETHER)):
+                found = [_Verdict(work, record) for record in some]
+                with read.together(book):
+                    lines += rows.enter(found)
+                done += len(found)
+                for verdict in found:  # after the rows: a folder without rows would be passed over by nbgrader
+                    _file(work, verdict)
+        except Exception as fault:
+            fault.add_note(f"{done} of {len(records)} verdicts were entered before; the same command goes on")
+            raise
     return lines
 
 
@@ -66,9 +71,11 @@ def feedback(root: Path, name: str, students: Iterable[str] = ()) -> None:
 
     config = settings(root)
     config.HTMLExporter.template_name = "feedback"
-    for student in tuple(students) or ("*",):
-        course = CourseDirectory(config=config, assignment_id=name, student_id=student)
-        GenerateFeedback(coursedir=course, config=config, force=True).start()
+    with plain(root) as folder:
+        config.CourseDirectory.root = str(folder)
+        for student in tuple(students) or ("*",):
+            course = CourseDirectory(config=config, assignment_id=name, student_id=student)
+            GenerateFeedback(coursedir=course, config=config, force=True).start()
 
 
 def old_pages(root: Path, lesson: str, name: str, students: Iterable[str]) -> list[str]:

@@ -9,9 +9,11 @@ import copy
 import hashlib
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,8 @@ from autograder.handin.runnable import grade_id_of
 from autograder.verdict.assignment import Assignment, Rebuilt
 from autograder.verdict.journal import CellGrade, Record
 
-NARROW = "<style>img { max-width: 100%; height: auto; }</style>"
-"""A lesson's pictures are no wider than its page."""
+UNSTYLED = re.compile(r'<span class="[npw]">([^<]*)</span>')
+"""What no rule of a page's style is about, and is a third of it."""
 NOT_YET = "not yet marked"
 UNCHECKED = "this lesson has no such exercise; it is graded by hand"
 OWN = 200
@@ -124,7 +126,10 @@ class Marks(GetGrades):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """See nbgrader."""
         nb, resources = super().preprocess(nb, resources)
-        waiting = {cell for cell, ours, _, _, waits, *_ in _standing(resources) if waits and ours is None}
+        standing = _standing(resources)
+        waiting = {cell for cell, ours, _, _, waits, *_ in standing if waits and ours is None}
+        resources["nbgrader"]["waits"] = any(waits for *_, waits, _, _, _, _ in standing)
+        resources["nbgrader"]["late"] = timestamp.span(max(late or 0.0 for *_, late in standing))
         for cell in nb.cells:
             if grade_id_of(cell) in waiting:
                 cell.metadata.nbgrader["score"] = NOT_YET
@@ -142,7 +147,7 @@ def written_by(standing: Sequence[tuple[Any, ...]]) -> str:
 
 
 class FeedbackPage(HTMLExporter):
-    """nbconvert's page without its second parse of the whole, which is for pictures that lack a description.
+    """The page of feedback.html, without nbconvert's second parse of the whole, which is for pictures without description.
 
     Markdown and code that were rendered before are taken from memory.  One exporter renders a whole class.  What no one has
     marked yet reads so, and the last line tells by what marks the page was written.
@@ -151,6 +156,7 @@ class FeedbackPage(HTMLExporter):
     def __init__(self, **options: Any) -> None:
         self.rendered: dict[tuple[str, str], str] = {}
         super().__init__(**options)
+        self.raw_template = (Path(__file__).parent / "feedback.html").read_text(encoding="utf-8")
         self.register_filter("float", lambda value: value if value == NOT_YET else float(value))
         self.register_filter("round", lambda value, places: value if value == NOT_YET else round(value, places))
 
@@ -160,11 +166,12 @@ class FeedbackPage(HTMLExporter):
         """See nbconvert."""
         lexer = nb.metadata.get("language_info", {}).get("name")
         highlight = Highlight2HTML(pygments_lexer=lexer, parent=self)
-        self.register_filter("highlight_code", lambda source, metadata: self._once("code", source, highlight))
+        short = partial(UNSTYLED.sub, r"\1")
+        self.register_filter("highlight_code", lambda source, metadata: short(self._once("code", source, highlight)))
         data_types = WidgetsDataTypeFilter(notebook_metadata=self._nb_metadata, parent=self, resources=resources)
         self.register_filter("filter_data_type", data_types)
         page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **options)
-        return f"{page.replace('</head>', f'{NARROW}</head>', 1)}\n{written_by(_standing(resources))}", resources
+        return f"{page}\n{written_by(_standing(resources))}", resources
 
     @pass_context
     def markdown2html(self, context: Any, source: str) -> str:

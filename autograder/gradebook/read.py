@@ -43,9 +43,7 @@ def students(book: Any) -> dict[str, Any]:
     return {row.id: row for row in book.db.query(Student)}
 
 
-def submissions(
-    book: Any, assignment: Any, students: Collection[str] | None = None, whole: bool = False
-) -> dict[str, Any]:
+def submissions(book: Any, assignment: Any, students: Collection[str] | None = None, whole: bool = False) -> dict[str, Any]:
     """Student -> row, of those who have one for the assignment; of `students`, or of all.
 
     whole: what hangs on it comes with it, in a few steps: the student, notebooks, grades, comments.
@@ -102,10 +100,11 @@ def scores(path: Path, name: str) -> dict[str, dict[str, tuple[float | None, boo
 def standing(path: Path, name: str, student: str) -> list[tuple[Any, ...]]:
     """All that a feedback page shows of the gradebook, one row for each cell.
 
-    cell, automatic points, a human's, extra credit, whether it waits for a human, comments, penalty.
+    cell, automatic points, a human's, extra credit, whether it waits for a human, two comments, penalty, seconds late.
     """
     query = """SELECT cell.name, auto_score, manual_score, extra_credit, needs_manual_grade, auto_comment, manual_comment,
-        late_submission_penalty FROM submitted_assignment AS submission
+        late_submission_penalty, max(0.0, round((julianday(timestamp) - julianday(duedate)) * 86400
+            - coalesce(strftime('%s', extension), 0))) FROM submitted_assignment AS submission
         JOIN assignment ON assignment.id = submission.assignment_id
         JOIN submitted_notebook AS book ON book.assignment_id = submission.id
         JOIN base_cell AS cell ON cell.notebook_id = book.notebook_id
@@ -138,4 +137,5 @@ def _asked(path: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as book:
             return book.execute(query, values).fetchall()
     except sqlite3.DatabaseError as error:
-        raise ValueError(f"{path} must be nbgrader's gradebook ({error}); put a backup of it back") from None
+        way = "close what has it open, or put a backup of it back"
+        raise ValueError(f"{path} must be nbgrader's gradebook ({error}); {way}") from error

@@ -15,8 +15,17 @@ LIMIT = 20 << 20
 """Bytes of a notebook."""
 SOURCE, CELLS, TEXT, COPIES = 200_000, 1_000, 2_000_000, 20
 """Characters of one cell, how many cells there may be, characters of all of them, and cells of one grade_id."""
-NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.I)
-"""How the name of a notebook ends; some browsers add to it."""
+NOTEBOOK = re.compile(r"\.ipynb(?:(-\d+| ?\(\d+\))?\.(?:txt|json))?$", re.I)
+"""How the name of a notebook ends; some browsers add to it, and platforms number what they think is its stem."""
+KINDS = tuple((re.compile(pattern), why) for pattern, why in {
+    r"[\s\0]*\Z": "is empty; save the notebook, look at its size, and hand it in again",
+    r"(?m)^(?:<{7}|>{7}|\|{7})(?: |$)": "has Git's marks of a merge conflict; settle it and save again",
+    r"\s*version https://git-lfs": "is a Git LFS pointer, not the file; run `git lfs pull`, hand it in again",
+    r"PK[\3\5\7]": "is a zip; unpack it and hand in the notebook in it",
+    r"\s*<": "is a web page; download the notebook itself, as .ipynb",
+    r"%PDF|\{\\rtf": "is a document; hand in the notebook itself, as .ipynb",
+}.items())  # fmt: skip
+"""What is handed in as a notebook and is none."""
 COLAB = {"colab", "colab_type", "executionInfo", "outputId"}
 """What Colab puts into metadata; executionInfo can hold a name and a picture."""
 
@@ -91,18 +100,24 @@ def contents(path: Path) -> bytes:
 
 def read(data: bytes, name: str = "the notebook") -> HandedIn:
     """The cells of a notebook of any format.  Raises: `Unreadable` for what is none."""
-    remarks, name = [], plain(name)
+    remarks, name, encoding = [], plain(name), json.detect_encoding(data)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError:
-        text = data.decode("utf-8-sig", "replace")
+        text = data.decode(encoding, "replace")
         remarks.append("some characters were damaged; they read as \N{REPLACEMENT CHARACTER}")
     try:
-        book = json.loads(text)
+        book, end = json.JSONDecoder().raw_decode(text := text.strip())
+        if end < len(text):
+            if KINDS[1][0].search(text, end):
+                raise ValueError("two notebooks")
+            remarks.append("the rest of another file behind the notebook was left out")
         parts = book.get("worksheets", [book])  # format 3 had worksheets
         found = [cell for part in parts for cell in part["cells"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Unreadable(f"{name} must be a notebook (.ipynb); save it again in JupyterLab or Colab") from None
+        told = (why for kind, why in KINDS if (kind.search if kind is KINDS[1][0] else kind.match)(text))
+        why = next(told, "must be a notebook (.ipynb); save it again in JupyterLab or Colab")
+        raise Unreadable(f"{name} {why}") from None
     if len(found) > CELLS:
         raise Unreadable(f"{name} must have at most {CELLS} cells, it has {len(found)}")
     cells = tuple(cell for cell in map(_cell, found) if cell is not None)
@@ -134,6 +149,7 @@ def _form(data: bytes, book: dict[str, Any], cells: list[Any]) -> list[str]:
     colab = any(isinstance(one, dict) and not COLAB.isdisjoint(one) for one in metadata)
     told = {
         "it began with a byte order mark": data.startswith(b"\xef\xbb\xbf"),
+        "it was saved as UTF-16 or UTF-32": not json.detect_encoding(data).startswith("utf-8"),
         "its lines ended as on Windows": b"\r\n" in data or b"\\r\\n" in data,
         f"it had the old notebook format {'.'.join(map(str, form)) if old else ''}": old,
         "it came from Colab; what Colab adds, a person's name among it, is left out": colab,
@@ -151,6 +167,11 @@ def _long(cell: Cell) -> bool:
     return len(cell.source) > SOURCE or (not cell.source.isascii() and len(json.dumps(cell.source)) > 4 * SOURCE)
 
 
+def _whole(text: str) -> str:
+    """Without half a character (a lone surrogate), which no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _cell(found: Any) -> Cell | None:
     if not isinstance(found, dict):
         return None
@@ -162,7 +183,7 @@ def _cell(found: Any) -> Cell | None:
     metadata = found.get("metadata")
     marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = marks.get("grade_id", "") if isinstance(marks, dict) else ""
-    clean = re.sub(r"\r\n?", "\n", source)
+    clean = _whole(re.sub(r"\r\n?", "\n", source))
     kind = found.get("cell_type", "")
-    names = [word if isinstance(word, str) else "" for word in (kind, grade_id)]
+    names = [_whole(word) if isinstance(word, str) else "" for word in (kind, grade_id)]
     return Cell(names[0], clean, names[1], pictures=bool(found.get("attachments")))

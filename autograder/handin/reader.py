@@ -100,10 +100,17 @@ def close() -> None:
 def works() -> dict[str, Callable[..., Any]]:
     """What a reader does, by name: from plain values to plain values."""
     from autograder.handin.python import python
+    from autograder.handin.read import read
     from autograder.handin.rebuild import rebuild
     from autograder.handin.shape import bare, labels
 
-    return {"rebuild": lambda *about: rebuild(*about).plain(), "python": python, "bare": bare, "labels": labels}
+    def sources(data: str) -> list[str]:
+        return [cell.source.strip() for cell in read(data.encode("latin-1")).cells]
+
+    def rebuilt(*about: Any) -> dict[str, Any]:
+        return rebuild(*about).plain()
+
+    return {"rebuild": rebuilt, "python": python, "bare": bare, "labels": labels, "sources": sources}
 
 
 def main() -> None:

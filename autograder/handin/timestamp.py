@@ -32,3 +32,10 @@ def write(folder: Path, at: datetime | None) -> None:
         return
     new.write_text(f"{at:%Y-%m-%d %H:%M:%S.%f} UTC\n", encoding="ascii")
     os.replace(new, path)
+
+
+def span(seconds: float) -> str:
+    """'5 min', '1.5 hours', '2.0 days'; '' for nothing."""
+    if seconds < 3600:
+        return f"{-(-seconds // 60):.0f} min" if seconds > 0 else ""
+    return f"{seconds / 86400:.1f} days" if seconds >= 86400 else f"{seconds / 3600:.1f} hours"

@@ -42,9 +42,7 @@ def claims(name: str) -> list[Claim]:
             prefix = "_".join(parts[: at + 2]) + "_"
             found.append(Claim(parts[at], who, "_".join(parts[at + 2 :]), prefix, late))
     if parts[-1] in ("text.html", "link.html") and len(parts) > 2 and NUMBER.fullmatch(parts[-2]):
-        found.append(
-            Claim(parts[-2], "_".join(parts[:-2]).removesuffix("_LATE"), parts[-1], "_".join(parts[:-1]) + "_")
-        )
+        found.append(Claim(parts[-2], "_".join(parts[:-2]).removesuffix("_LATE"), parts[-1], "_".join(parts[:-1]) + "_"))
     return found
 
 
@@ -63,14 +61,12 @@ def assignment_column(table: Table, assignment: str | None, lesson: str) -> int:
 
     Raises: `ValueError` where there is none, or more than one.
     """
-    for head in ("Student", "ID", "Section"):
-        table.needs(head)
+    for heads in (("Student", "LastName"), ("ID",), ("Section",)):
+        table.needs(*heads)
     named = {at: ASSIGNMENT.fullmatch(head) for at, head in enumerate(table.heads)}
     titles = {at: match for at, match in named.items() if match}
     wanted = (assignment or lesson).casefold()
-    found = [
-        at for at, match in titles.items() if wanted in (table.heads[at].casefold(), match[1].casefold(), match[2])
-    ]
+    found = [at for at, match in titles.items() if wanted in (table.heads[at].casefold(), match[1].casefold(), match[2])]
     if len(found) != 1:
         told = ", ".join(repr(table.heads[at]) for at in titles) or "none"
         raise ValueError(f"--assignment must name one assignment of {table.path.name}, got {wanted!r}; it has {told}")

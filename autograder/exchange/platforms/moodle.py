@@ -18,6 +18,8 @@ running Moodle.
 from __future__ import annotations
 
 import re
+import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,8 +30,24 @@ from autograder.exchange.tables import read
 MEMBER = re.compile(r"([^_/]+)_(\d+)_(assignsubmission_[a-z]+)(?:_?/(?:.*/)?|_)([^/]+)")
 DROPPED = re.compile(r"[\x00-\x1f\x7f&<>\"`|':\\/]")
 IDENTIFIER = re.compile(r"\D*(\d+)")
-TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%d %B %Y, %I:%M %p", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
-"""'Friday, 9 January 2026, 3:04 PM', as Moodle writes it in English, and the same on 24 hours."""
+COLUMNS = {
+    "number": ("Identifier", "ID"),
+    "name": ("Full name", "Vollständiger Name"),
+    "email": ("Email address", "Email", "E-Mail-Adresse"),
+    "username": ("Username", "Anmeldename"),
+    "id_number": ("ID number", "ID-Nummer"),
+    "time": ("Last modified (submission)", "Zuletzt geändert (Abgabe)"),
+    "group": ("Group", "Gruppe"),
+}
+"""Of the worksheet, in English and German."""
+GRADE = ("Grade", "Bewertung"), ("Last modified (grade)", "Zuletzt geändert (Bewertung)"), ("Maximum Grade", "Bestwertung")
+LANGUAGE = "set Moodle to English or German and download the worksheet again"
+DAYS, HOURS = ("%d %B %Y", "%B %d %Y", "%d %b %Y", "%b %d %Y", "%Y-%m-%d"), ("%I:%M %p", "%H:%M", "%H:%M:%S")
+"""'Friday, 9 January 2026, 3:04 PM', as Moodle writes it in Britain, and what it writes elsewhere, without commas."""
+MONTHS = {
+    "Januar": "January", "Jänner": "January", "Februar": "February", "März": "March", "Mai": "May", "Juni": "June",
+    "Juli": "July", "Oktober": "October", "Dezember": "December",
+}  # fmt: skip
 TELLS_TIME = False
 """Whether the time of a member is that of the hand-in."""
 NUMBERED = False
@@ -46,6 +64,7 @@ class Participant:
     username: str
     id_number: str
     time: str
+    group: str = ""
 
 
 def claims(name: str) -> list[Claim]:
@@ -65,8 +84,8 @@ def feedback(claim: Claim, lesson: str) -> str:
 
 
 def cleaned(name: str) -> str:
-    """A full name as Moodle writes it into a file's name."""
-    return " ".join(DROPPED.sub("", name.replace("_", " ")).split())
+    """A full name as Moodle writes it into a file's name; the Unicode form is left to the system that unpacks."""
+    return " ".join(DROPPED.sub("", unicodedata.normalize("NFC", name).replace("_", " ")).split())
 
 
 def worksheet(path: Path) -> dict[str, Participant]:
@@ -75,12 +94,10 @@ def worksheet(path: Path) -> dict[str, Participant]:
     Raises: `ValueError` for another file, and for a number that stands there twice.
     """
     table = read(path)
-    identifier = table.needs("Identifier")
-    columns = {
-        "name": table.column("Full name"), "email": table.column("Email address", "Email"),
-        "username": table.column("Username"), "id_number": table.column("ID number"),
-        "time": table.column("Last modified (submission)"),
-    }  # fmt: skip
+    columns = {key: table.column(*names) for key, names in COLUMNS.items()}
+    if (identifier := columns.pop("number")) is None:
+        heads = ", ".join(map(repr, table.heads[:9]))
+        raise ValueError(f"{path.name} must have a column 'Identifier', it has {heads[:90]}; {LANGUAGE}")
     found: dict[str, Participant] = {}
     for row in table.rows:
         match = IDENTIFIER.fullmatch(row[identifier].strip())
@@ -88,7 +105,8 @@ def worksheet(path: Path) -> dict[str, Participant]:
             raise ValueError(f"Identifier in {path.name} must be like 'Participant 123', got {row[identifier]!r}")
         if match[1] in found:
             raise ValueError(f"{path.name} must have each participant once; {match[1]} is there twice")
-        said = {key: row[at].strip() if at is not None else "" for key, at in columns.items()}
+        said = {key: unicodedata.normalize("NFC", row[at]).strip() for key, at in columns.items() if at is not None}
+        said = dict.fromkeys(("name", "email", "username", "id_number", "time"), "") | said
         found[match[1]] = Participant(match[1], **said)
     return found
 
@@ -96,17 +114,14 @@ def worksheet(path: Path) -> dict[str, Participant]:
 def time(text: str) -> datetime | None:
     """The time of a line of the worksheet, without its zone; None where it has none.
 
-    Raises: `ValueError` for another language than English.
+    Raises: `ValueError` for another language than English and German.
     """
     text = " ".join(text.replace("\u202f", " ").split())
     if text in ("", "-"):
         return None
-    for form in TIMES:
-        try:
-            return datetime.strptime(text, form)
-        except ValueError:
-            continue
-    raise ValueError(
-        f"'Last modified (submission)' must be like 'Friday, 9 January 2026, 3:04 PM', got {text!r}; set Moodle to English "
-        "and download the worksheet again, or give --time"
-    )
+    plain = re.sub(r"^[^\W\d]+day,? |^[^\W\d]+(?:tag|woch),? |[,.]|\b(?:at|um|Uhr)\b", "", text)
+    plain = " ".join(MONTHS.get(word, word) for word in plain.split())
+    for form in (f"{day} {hour}" for day in DAYS for hour in HOURS):
+        with suppress(ValueError):
+            return datetime.strptime(plain, form)
+    raise ValueError(f"'Last modified' must be like 'Friday, 9 January 2026, 3:04 PM', got {text!r}; {LANGUAGE}")

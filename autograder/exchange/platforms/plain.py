@@ -7,6 +7,7 @@ kept it.
 from __future__ import annotations
 
 from autograder.exchange.platforms.claim import Claim
+from autograder.handin.read import NOTEBOOK
 
 TELLS_TIME = True
 """Whether the time of a member is that of the hand-in."""
@@ -19,8 +20,8 @@ def claims(name: str) -> list[Claim]:
     student, _, rest = name.partition("/")
     if rest:
         return [Claim(student, "", rest.rpartition("/")[2], f"{student}/")]
-    stem, _, suffix = name.rpartition(".")
-    return [Claim(stem, "", name, f"{stem}/")] if suffix.lower() == "ipynb" else []
+    stem = NOTEBOOK.sub("", name)
+    return [Claim(stem, "", name, f"{stem}/")] if stem != name else []
 
 
 def feedback(claim: Claim, lesson: str) -> str:
