@@ -120,7 +120,7 @@ def shadow_step(shadow, teacher, x: Tensor, optimiser) -> float:
     ### END SOLUTION
 
 # %% role="use"
-# Use: your shadows, made in 8 steps (a few seconds), and their maps
+# Use: your shadows, made in 8 steps (about 10 s), and their maps
 from bdlab.lessons import l13_figures, l13_parts
 
 my_step = bdlab.mine(
