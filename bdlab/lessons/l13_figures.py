@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ def opening() -> plots.Plot:
     marked = there.backdoor.trigger(there.benign)
     attacked, twin = there.backdoor.model, honest("signs")
     for who, model, x in (("attacked", attacked, there.benign), ("attacked", attacked, marked), ("honest", twin, marked)):
-        shares = lesson.rbd_score(model, lesson.grown(lesson.shadow_step, model), x).tolist()
+        shares = lesson.rbd_score(model, ours(model), x).tolist()
         name = f"{who} reader,\n{'plain' if x is there.benign else 'with a sticker'}"
         rows.append(plots.Row(name, x, [f"{share:.0%}" for share in shares], [share > 0.1 for share in shares]))
         told.append(f"{name} {', '.join(rows[-1].captions)}".replace("\n", " "))
@@ -58,7 +59,7 @@ def maps(shadow_step: Any) -> plots.Plot:
     rows, captions, told = [("one sign", torch.cat((x, x)))], [["benign", "marked"] * 2], []
     for name, model in (("attacked", there.backdoor.model), ("honest", honest("signs"))):
         row, words = [], []
-        for part, net in (("model", model), ("shadow", lesson.grown(_step(shadow_step), model))):
+        for part, net in (("model", model), ("shadow", _shadow(shadow_step, model))):
             found = activation(net, x)
             row.append(found / found.max().clamp_min(1e-9))  # each pair has a scale of its own
             words += [f"{part}\n{mean:.4f}" for mean in found.mean((1, 2)).tolist()]
@@ -79,15 +80,21 @@ def activation(net: nn.Module, x: Tensor) -> Tensor:
         return trunk(x).mean(1)
 
 
-def _step(shadow_step: Any) -> Any:
-    return lesson.shadow_step if grading() else shadow_step
+@cache
+def ours(model: nn.Module) -> nn.Module:
+    """The shadow of `model` by the library's step; made once a session."""
+    return lesson.grown(lesson.shadow_step, model)
+
+
+def _shadow(shadow_step: Any, model: nn.Module) -> nn.Module:
+    return ours(model) if grading() else lesson.grown(shadow_step, model)
 
 
 def both_readers(rbd_score: Any) -> plots.Plot:
     """Scores by `rbd_score` of signs with and without the sticker, before the attacked reader and its honest twin."""
     there, panels, told = setting("signs-badnets", 400), [], []
     for name, model in (("attacked", there.backdoor.model), ("honest", honest("signs"))):
-        shadow = lesson.grown(lesson.shadow_step, model)
+        shadow = ours(model)
         clean, marked = (rbd_score(model, shadow, x).detach() for x in (there.benign, there.marked))
         if not (clean.isfinite().all() and marked.isfinite().all()):
             raise Unusable(rbd_score, "gave scores that are not finite")
@@ -105,7 +112,7 @@ def compared(rbd_score: Any) -> plots.Plot:
     model = there.backdoor.model
     bits = torch.from_numpy(measured("signs-source", "add")).float()  # (calibration, benign, marked)
     entropies = [group[~group.isnan()] for group in bits[1:]]
-    shadow, (stops, marked) = lesson.grown(lesson.shadow_step, model), (lesson.stop_signs(), there.marked)
+    shadow, (stops, marked) = ours(model), (lesson.stop_signs(), there.marked)
     shares = [rbd_score(model, shadow, x).detach() for x in (there.benign, marked, stops)]
     if not all(values.isfinite().all() for values in shares):
         raise Unusable(rbd_score, "gave scores that are not finite")
@@ -151,7 +158,7 @@ class Guarded:
         rows, told, numbers, clean = [], [], {}, load("signs").calibration.x
         for name, card in CARD.items():
             model, x, marked = stream(name)
-            shadow = lesson.grown(_step(shadow_step), model)
+            shadow = _shadow(shadow_step, model)
             alarm = guard(model, shadow, clean, self.fpr)
             with passes(model, shadow) as count:
                 refused = alarm(x)

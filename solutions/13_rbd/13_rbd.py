@@ -120,7 +120,7 @@ def shadow_step(shadow, teacher, x: Tensor, optimiser) -> float:
     ### END SOLUTION
 
 # %% role="use"
-# Use: your shadows, made in 8 steps (a few seconds), and their maps
+# Use: your shadows, made in 8 steps (about 10 s), and their maps
 from bdlab.lessons import l13_figures, l13_parts
 
 my_step = bdlab.mine(
@@ -214,7 +214,7 @@ from bdlab.lessons import l13_measured
 l13_measured.planted()
 
 # %% [markdown]
-# The ring, rate 0.001 and 8 steps, has the highest mean of both panels: .92. That is this lesson's setting, **fixed before the supplier's marks are looked at**. Rate 0.0003 with 32
+# The ring, rate 0.001 and 8 steps, has the highest mean of both panels: .92. That is this lesson's setting: **the planted marks alone chose it**. Rate 0.0003 with 32
 # steps comes close, .91, and section 10 shows both.
 #
 # **Reflect.** What may the city not conclude from its own mark?
@@ -346,7 +346,7 @@ l13_measured.controlled()
 # Against *other* signs the marked stop signs stand out, .85; but before the honest reader so do they, .79. Most of it is the class. Against *unmarked stop signs* .66 is left, where the honest
 # reader has .48; with 32 small steps .80 and .42.
 #
-# So the mark does show, a little, where STRIP sees nothing; and no guard can live on it, for 19 of 20 pass the line at 1 %. The city's own mark on one class had promised .86. The blend is missed.
+# So the mark does show, a little, where STRIP sees nothing; and no guard can live on it, for at least 19 of 20 pass the line at 1 %. The city's own mark on one class had promised .86. The blend is missed.
 
 # %% [markdown]
 # ## 11 · Paper and here, real data
@@ -361,8 +361,8 @@ from bdlab.lessons import l13_measured
 l13_measured.on_real_data()
 
 # %% [markdown]
-# The patch is found on both; the blend is missed on GTSRB, found on MNIST. The source-specific one stands above its control, but of its marked signs a line at 5 % stops
-# 26 % on GTSRB, and 6 to 95 % on MNIST, by the seed. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
+# The patch is found on both; the blend is missed on GTSRB, found on MNIST. The source-specific one stands above its control in the mean (on MNIST the honest model has .46 to
+# .96, by the seed), but of its marked images a line at 5 % stops 26 % on GTSRB, and 6 to 95 % on MNIST. On your machine: let `BDLAB_DATA` name a folder with GTSRB, and run
 # `!bdlab reproduce rbd --data gtsrb --seeds 1`. It trains readers first.
 
 # %% [markdown]
