@@ -367,7 +367,7 @@ from bdlab.lessons import l12_measured
 l12_measured.compared()
 
 # %% [markdown]
-# @@COMP@@
+# With images A stands out further, for both methods. B is found with them by the generator, at 4.6, not by Neural Cleanse. And **honest C is accused**, of class 2, at 4.06. The cut-off allows 5 % of honest models, if their logarithms are normal, which nobody promised. One scan each.
 
 # %% [markdown]
 # ## 8 · The true mark
