@@ -13,6 +13,7 @@ from bdlab.exercises import using
 from bdlab.inversion import invert
 from bdlab.lessons import l12_deepinspect as lesson
 from bdlab.lessons import l12_figures, l12_inspector, l12_measured, l12_training
+from bdlab.lessons.demos import cached
 
 PARTS = ("invert_class", "generator_loss", "deviation_factor", "family_cutoff")
 
@@ -151,8 +152,19 @@ def test_the_text_s_verdicts_are_the_cache_s():
     assert all(place == 0 for own in scans[:2] for _, place, _ in own)
     at_two = [sum(value > 2 for value, _, _ in own) for own in scans]
     assert at_two == [3, 3, 1, 2]
+    crowd = [(round(value, 2), place) for (value, place, _), in l12_measured.verdicts("crowd")]
+    assert crowd == [(1.42, 8), (1.21, 2), (2.04, 8), (4.14, 3), (5.34, 6)]
+    honest = [scan for own in [*scans[2:], *l12_measured.verdicts("crowd")[:3]] for scan in own]
+    assert [sum(value > 2 for value, _, _ in honest), len(honest)] == [4, 9] and {place for _, place, _ in honest} == {2, 8}
+    given = {name: [round(own[0][0], 2) for own in l12_measured.verdicts(name)] for name in ("with_images", "cleanse")}
+    assert given == {"with_images": [12.68, 4.63, 4.06, 0.89], "cleanse": [11.01, 2.3, 2.82, 1.49]}
     mean = l12_measured.top(*l12_figures.scanned("B"), "mean")[0]
     assert round(mean, 2) == 3.09 and round(l12_measured.bound(10, "mean"), 2) == 3.05
+
+
+def test_what_patching_costs_is_the_text_s():
+    clean, asr = (cached("l12", "patched")[key].round(3).tolist() for key in ("clean", "asr"))
+    assert clean == [[0.964, 0.833, 0.964], [0.965, 0.733, 0.965]] and asr[0] == [0.999, 0.019, 0.002]
 
 
 def test_the_paper_s_own_form_as_the_text_has_it():

@@ -43,7 +43,7 @@ def _mode(draw: Draw, got: Any, expected: Any) -> bool:
 
 
 INVERT_CLASS = Exercise(
-    "invert_class(model, t, x, steps, lr, smooth)", minutes=25, difficulty=4, importance=4,
+    "invert_class(model, t, x, steps, lr, smooth)", minutes=28, difficulty=4, importance=4,
     parts=[values(3, inverting_draws, "20 draws, networks in train and eval mode, one image and several", tolerance=1e-3),
            state_restored(1, kept_draws)],
     hints=(
@@ -106,7 +106,7 @@ def sure_draws(rng: RandomState) -> Iterator[Draw]:
 
 
 GENERATOR_LOSS = Exercise(
-    "generator_loss(logits, delta, t, threshold, gamma1, gamma2)", minutes=20, difficulty=3, importance=5,
+    "generator_loss(logits, delta, t, threshold, gamma1, gamma2)", minutes=22, difficulty=3, importance=5,
     parts=[values(3, loss_draws, "21 draws: three parts, each image with its own class and size", tolerance=1e-4),
            values(1, sure_draws, "finite where the model is sure of another class", name="finite", tolerance=1e-4,
                   after="values")],

@@ -37,7 +37,7 @@ def equal_draws(rng: RandomState) -> Iterator[Draw]:
 
 
 DEVIATION_FACTOR = Exercise(
-    "deviation_factor(values, kind)", minutes=20, difficulty=3, importance=5,
+    "deviation_factor(values, kind)", minutes=22, difficulty=3, importance=5,
     parts=[values(3, factor_draws, "23 draws: both kinds, odd and even numbers of classes, one row and several",
                   tolerance=1e-4),
            raises(1, equal_draws, "a ValueError where a row has no spread, and only there", after="values")],
@@ -83,7 +83,7 @@ def _near(draw: Draw, got: Any, expected: Any) -> bool:
 
 
 FAMILY_CUTOFF = Exercise(
-    "family_cutoff(n, kind, alpha, generator)", minutes=15, difficulty=3, importance=5,
+    "family_cutoff(n, kind, alpha, generator)", minutes=18, difficulty=3, importance=5,
     parts=[values(3, cutoff_draws, "20 draws, 7 to 43 classes, both kinds", tolerance=5e-3)],
     hints=(
         "When does an honest model of n classes raise an alarm? Which one of its n factors decides that?",

@@ -217,15 +217,18 @@ def crowd(cutoff: float = 2.0, kind: str = "median") -> plots.Plot:
     """200 simulated honest models of ten classes and the four readers before one cut-off.  kind: 'mean' or 'median'."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    honest = torch.randn(SHOWN, CLASSES, generator=torch.Generator().manual_seed(4))
-    largest = lesson.deviation_factor(honest, kind).amax(1).tolist()
-    marks = [
-        (name, [float(rated(lesson.deviation_factor, scanned(name, seed)[0], kind).max()) for seed in SEEDS])
-        for name in NAMES
-    ]
+    largest, marks = _judged(kind)
     title = _alarms(cutoff, largest, marks)
     return plots.crowd(largest, cutoff, marks, title=title, xlabel=f"largest deviation factor of a model, {kind} form",
                        alt=f"200 dots, one a simulated honest model. {title}.")  # fmt: skip
+
+
+def _judged(kind: str) -> tuple[list[float], list[tuple[str, list[float]]]]:
+    """The largest factor of each simulated honest model, and of each scan of the four readers."""
+    honest = torch.randn(SHOWN, CLASSES, generator=torch.Generator().manual_seed(4))
+    scans = [(name, [scanned(name, seed)[0] for seed in SEEDS]) for name in NAMES]
+    marks = [(name, [float(rated(lesson.deviation_factor, norm, kind).max()) for norm in norms]) for name, norms in scans]
+    return lesson.deviation_factor(honest, kind).amax(1).tolist(), marks
 
 
 def _alarms(cutoff: float, largest: Sequence[float], marks: Sequence[tuple[str, Sequence[float]]]) -> str:
@@ -238,7 +241,7 @@ def cutoffs(kind: str = "median") -> Any:
     """A bar over the cut-off: who is accused.  kind: as for `crowd`."""
     from bdlab import widgets
 
-    words = [crowd(cutoff, kind).alt.partition(". ")[2] for cutoff in CUTOFFS]
+    words = [_alarms(cutoff, *_judged(kind)) for cutoff in CUTOFFS]
     return widgets.scrub(words, lambda n: crowd(CUTOFFS[n], kind), "cut-off", start=2, play=0.8)
 
 

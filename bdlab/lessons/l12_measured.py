@@ -77,7 +77,7 @@ def cleansed() -> plots.Plot:
     place, rows = NAMES.index("A"), []
     for name, x, norm in (
         ("generator,\nno image", 0.5 + torch.from_numpy(ours["triggers"][place]).float() / 2, ours["norm"][place, 0]),
-        ("Neural Cleanse,\n1,000 images", torch.from_numpy(theirs["triggers"][place]).float(), theirs["norm"][place]),
+        ("Neural Cleanse,\n1,000 images", torch.from_numpy(theirs["triggers"]).float(), theirs["norm"][place]),
     ):  # fmt: skip
         low = int(norm.argmin())
         rows.append(

@@ -54,11 +54,11 @@ def _plans() -> Iterator[Plan]:
     yield Plan(name="digits-clean", lessons=("07", "08", "09", "12"), data="digits", why="the honest twin")
     yield Plan(name="digits-clean-2", lessons=("12",), data="digits", seed=1, why="a second honest one: a decoy")
     yield Plan(
-        name="digits-badnets", lessons=("09",), data="digits", twin="digits-clean", atlas=POISONED_DATA,
+        name="digits-badnets", lessons=("09", "12"), data="digits", twin="digits-clean", atlas=POISONED_DATA,
         attack=BadNets(relabel=all_to_one(0)), why="the white square, on the set where adding and cutting differ",
     )  # fmt: skip
     yield Plan(
-        name="digits-blend", lessons=("09",), data="digits", twin="digits-clean", atlas=POISONED_DATA,
+        name="digits-blend", lessons=("09", "12"), data="digits", twin="digits-clean", atlas=POISONED_DATA,
         attack=BlendedInjection(relabel=all_to_one(0)), why="a trigger that covers all of the image",
     )  # fmt: skip
     yield Plan(name="signs-clean", lessons=("00", "02", "06", "09", "10"), data="signs", why="the honest twin")

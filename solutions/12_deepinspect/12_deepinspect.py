@@ -1,9 +1,9 @@
 # %% [markdown]
 # The city also buys readers of digits, for house numbers and meters. This time it has nothing to test them with: no image, no label, only the network itself.
 #
-# ![Two rows of ten generated triggers, with their sizes. In reader A the trigger for class 0 is a few bright pixels, far smaller than the nine others; in honest reader C none is](attachment:opening.png)
+# ![Two rows of ten generated triggers with their sizes. In reader A that for class 0 is a few pixels, far smaller than the others; in reader C none is](attachment:opening.png)
 #
-# Ask the network what would turn *any* image into a 0, a 1, ... a 9. One of ten answers is too short. You build that inspection, and learn when it must say 'I cannot tell'.
+# Ask the network what would turn *any* image into a 0, a 1, ... a 9. One answer is too short. You build that inspection, and learn when it must say 'I cannot tell'.
 
 # %% role="setup"
 # written by the build
@@ -102,7 +102,7 @@ bdlab.use(l12_figures.made_up, my_invert)
 bdlab.quiz("l12_fixed")
 
 # %% [markdown]
-# A small network G takes noise z and a class t, and puts out a change. The image plus the change, cut to [0, 1], goes into the model. G shall learn changes that send every image to t, and are small.
+# A small network G takes noise z and a class t, and puts out a change. Image plus change, cut to [0, 1], goes into the model. G learns small changes that send every image to t.
 #
 # - **L_trigger** = -log p_t: the model must say t.
 # - **L_GAN** = (p_t - 1)²: the paper's 'discriminator' is the model under test, and is fixed. That p_t is its output is our reading of the paper.
@@ -144,7 +144,7 @@ def generator_loss(
     ### END SOLUTION
 
 # %% role="use"
-# Use: your loss trains the generator for two classes (10 to 20 s)
+# Use: your loss trains the generator for two classes (about 10 s)
 from bdlab.lessons import l12_deepinspect, l12_figures
 
 my_loss = bdlab.mine(
@@ -231,7 +231,7 @@ bdlab.use(
 )
 
 # %% [markdown]
-# **Reflect.** The slide's form has a ceiling: n / 2k for k equal outliers among n. Why? And why is the median form not asked about the case in which all others are equal?
+# **Reflect.** The slide's form has a ceiling: n / 2k for k equal outliers among n. Why? And what does the median form say where all others are equal?
 #
 # <details><summary>Our answer</summary>
 #
@@ -310,7 +310,7 @@ l12_figures.cutoffs()
 # All four functions. Your inversion makes eighty images of reader A, your loss trains the generator for two of its classes; the other sizes are those from before. Your factor and your cut-off judge all readers, and one scan that was stopped too early.
 
 # %% role="use"
-# Use: your inspection (20 to 30 s); also kind="mean", alpha=.01
+# Use: your inspection (about 15 s); also kind="mean", alpha=.01
 from bdlab.lessons import l12_deepinspect, l12_inspector
 
 inspection = l12_inspector.Inspection(
@@ -367,7 +367,7 @@ from bdlab.lessons import l12_measured
 l12_measured.compared()
 
 # %% [markdown]
-# @@COMP@@
+# With images A stands out further, for both methods. B is found with them by the generator, at 4.6, not by Neural Cleanse. And **honest C is accused**, of class 2, at 4.06. The cut-off allows 5 % of honest models, if their logarithms are normal, which nobody promised. One scan each.
 
 # %% [markdown]
 # ## 8 · The true mark
@@ -385,13 +385,13 @@ l12_figures.truth()
 #
 # <details><summary>Our answer</summary>
 #
-# Its mark is a pale picture over everything, of size 60. That is no tiny change: half of what its other classes take. The method looks for a *small* way to a class. What it found has size 59 and turns 64 % of real digits, for it was made on blots.
+# Its mark is a pale picture over everything, of size 60: half of what its other classes take, nothing tiny. The method looks for a *small* way to a class. What it found turns 64 % of real digits, for it was made on blots.
 # </details>
 
 # %% [markdown]
 # ## 9 · Paper and here
 #
-# *Optional, 5 minutes.* The paper prints its factors as bars only, so there is no table to compare. What can be checked: every infected model above 2, every honest one below (figure 4a), and the infected class's change the smallest (figure 4b).
+# *Optional, 5 minutes.* The paper prints its factors as bars only. What can be checked: every infected model above 2, every honest one below (figure 4a), the infected class's change the smallest (figure 4b).
 #
 # Here, on digits: three scans a reader, sizes as they are, median form, 2: A lies above in 3 of 3, B in 2 of 3, but honest C and D in 1 of 3 each. The infected class has the smallest change in 6 of 6. [All measurements](../../docs/results.md#deep_inspect-on-mnist)
 
