@@ -46,6 +46,9 @@ lessons: $(VENV)/.stamp  ## every lesson in a kernel, untouched and solved: time
 grading-day: $(VENV)/.stamp  ## 300 invented students from the learning platform's zip to marks in it, with times
 	$(VENV)/bin/python -m benchmarks.grading_day $(LESSON)
 
+neighbours: $(VENV)/.stamp  ## thirty right hand-ins beside five that cost what they can, on a busy machine
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.neighbours $(LESSON)
+
 bench-grader: $(VENV)/.stamp  ## times of grading beside those of stock nbgrader
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.grader
 
@@ -69,7 +72,7 @@ clean:  ## remove caches and what builds leave
 distclean: clean  ## remove the environments too
 	rm -rf $(VENV) $(PEERS)
 
-.PHONY: help demo lab test test-all bench hostile lessons grading-day bench-grader lint types lock clean distclean FORCE
+.PHONY: help demo lab test test-all bench hostile lessons grading-day neighbours bench-grader lint types lock clean distclean FORCE
 
 # What `make lock` does with pip's report: names and versions, nothing else.
 LOCK := import json, platform, re, sys; \

@@ -13,14 +13,16 @@ from test_build import HOME
 from autograder.course.folder import ROOT
 from autograder.handin.missing import missing, without_unused
 from autograder.handin.python import python
-from autograder.handin.read import CELLS, LIMIT, SOURCE, Unreadable, contents, find, read
+from autograder.handin.read import CELLS, COPIES, LIMIT, SOURCE, TEXT, Unreadable, contents, find, read
 from autograder.handin.repair import repair
 from autograder.handin.runnable import answers, needed
+from autograder.handin.uses import uses
 from autograder.trials.invented import samples
 from autograder.verdict.doubts import doubts
 from bdlab.exercises import lessons
 
-TASK = lessons.lesson(HOME.name).exercises[0]
+LESSON = lessons.lesson(HOME.name)
+TASK, NAMES = LESSON.exercises[0], LESSON.names
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,12 @@ def test_cells_that_are_none_too_many_or_too_long():
         _read(_book(*[("code", "x")] * (CELLS + 1)))
     found = _read(_book(("code", "x" * (SOURCE + 1)), ("code", "y")))
     assert [cell.source for cell in found.cells] == ["y"] and "1 cells with more than" in found.remarks[0]
+    own, copies = {"cell_type": "code", "source": "x" * SOURCE}, [f"{n}" for n in range(COPIES + 2)]
+    found = _read({"cells": [own] * (TEXT // SOURCE + 3)})
+    assert len(found.cells) == TEXT // SOURCE and found.remarks[0].startswith("3 cells beyond")
+    marked = [{"cell_type": "code", "source": text, "metadata": {"nbgrader": {"grade_id": "a"}}} for text in copies]
+    found = _read({"cells": [{"cell_type": "code", "source": "first"}, *marked]})
+    assert [cell.source for cell in found.cells] == ["first", *copies[2:]] and "2 cells beyond" in found.remarks[0]
 
 
 # --- what runs ---
@@ -142,14 +150,14 @@ STRAINING = (
 def test_no_source_troubles_the_reader(source):
     """The trusted side parses what students wrote; it may give up, but must not fall."""
     python(source), needed([source], ["def stamp():\n    return x"]), needed(["x = 1"], [source])
-    task = SimpleNamespace(forbid=("torch.relu",), needs=())
-    list(doubts(task, source, answers_of(source)))
+    task = SimpleNamespace(forbid=("torch.relu",), needs=(), id=TASK.id)
+    list(doubts(task, answers_of(source)))
 
 
 def answers_of(source):
     from autograder.handin.runnable import Answers
 
-    return Answers(("setup", source), {TASK.id: source})
+    return Answers(("setup", source), {TASK.id: source}, (), frozenset(uses(source)))
 
 
 def test_lines_that_only_a_notebook_knows_cost_nothing():
@@ -211,10 +219,10 @@ def test_demo_quiz_and_check_cells_never_run_and_the_stub_is_no_answer(release):
     for cell in book.cells:
         if cell.metadata.get("bdlab", {}).get("role") in ("demo", "quiz", "check", "setup"):
             cell.source += "\nHOSTILE = 1"
-    found = answers(repair(read(json.dumps(book).encode()), release).notebook, release)
+    found = answers(repair(read(json.dumps(book).encode()), release, NAMES).notebook, release)
     assert len(found.cells) == 1 + len(perfect.answers) and not any("HOSTILE" in cell for cell in found.cells)
     assert found.written.keys() == perfect.answers.keys()
-    blank = answers(repair(read(json.dumps(release).encode()), release).notebook, release)
+    blank = answers(repair(read(json.dumps(release).encode()), release, NAMES).notebook, release)
     assert blank.written == {} and len(blank.cells) == 1
 
 
@@ -233,7 +241,7 @@ def test_demo_quiz_and_check_cells_never_run_and_the_stub_is_no_answer(release):
     ],
 )
 def test_tidying_up_is_no_doubt(code, doubted):
-    assert bool(list(doubts(SimpleNamespace(forbid=(), needs=()), code, answers_of(code)))) == doubted
+    assert bool(list(doubts(SimpleNamespace(forbid=(), needs=(), id=TASK.id), answers_of(code)))) == doubted
 
 
 @pytest.mark.parametrize(
@@ -249,15 +257,15 @@ def test_tidying_up_is_no_doubt(code, doubted):
     ],
 )
 def test_delegation_is_told_and_never_scored(source, found):
-    task = SimpleNamespace(forbid=("bdlab", "torch.relu"), needs=())
-    told = list(doubts(task, source, answers_of(source)))
+    task = SimpleNamespace(forbid=("bdlab", "torch.relu"), needs=(), id=TASK.id)
+    told = list(doubts(task, answers_of(source)))
     assert len(told) == len(found) and all(line.startswith("needs a human: ") for line in told)
     for line, wanted in zip(told, found, strict=True):
         assert re.search(wanted, line)
-    assert list(doubts(TASK, source, answers_of(source))) == []  # nothing is forbidden there but bdlab, which is hidden
+    assert list(doubts(TASK, answers_of(source))) == []  # nothing is forbidden there but bdlab, which is hidden
 
 
 def test_what_must_be_used_and_is_not_is_told():
-    task = SimpleNamespace(forbid=(), needs=("torch.where",))
-    assert "does not use torch.where" in next(iter(doubts(task, "def f(x):\n    return x", answers_of("x = 1"))))
-    assert list(doubts(task, "def f(x):\n    return torch.where(x)", answers_of("x = 1"))) == []
+    task = SimpleNamespace(forbid=(), needs=("torch.where",), id=TASK.id)
+    assert "does not use torch.where" in next(iter(doubts(task, answers_of("def f(x):\n    return x"))))
+    assert list(doubts(task, answers_of("def f(x):\n    return torch.where(x)"))) == []

@@ -457,7 +457,7 @@ def test_the_time_of_a_hand_in(content, hour, tmp_path):
 
 def test_without_a_gradebook_it_is_told_what_to_do(entered, tmp_path):
     work = assignment.assignment(entered[0], HOME)
-    alone = assignment.Assignment(tmp_path, work.home, work.name, work.release, work.master)
+    alone = dataclasses.replace(work, root=tmp_path)
     with pytest.raises(ValueError, match=r"gradebook\.db has no 03_badnets; run `autograder release"):
         enter.write(alone, [])
     assert list(tmp_path.iterdir()) == []

@@ -24,7 +24,7 @@ from autograder.verdict import assignment
 from bdlab.exercises import lessons
 
 RELEASE = ROOT / "lessons" / HOME.name / f"{HOME.name}.ipynb"
-NAME = RELEASE.name
+NAME, NAMES = RELEASE.name, lessons.lesson(HOME.name).names
 FULL = sum(task.points for task in TASKS)
 FIRST, ESSAY = TASKS[0], f"{lessons.lesson(HOME.name).short}_essay"
 ANSWER = samples.samples(HOME)[0].answers[FIRST.id].partition("\n")[2].strip()
@@ -92,7 +92,7 @@ def test_at_least_ten_kinds():
 @pytest.mark.parametrize("mishap", ["", *mishaps.NAMES])
 def test_a_damaged_hand_in_is_put_together_again_and_told(mishap, right, release, tmp_path):
     submitted, told = _handed_in(mishap, right, tmp_path)
-    found = repair(submitted, release)
+    found = repair(submitted, release, NAMES)
     written = answers(found.notebook, release).written
     for task in TASKS:  # the whole answer, whatever stands around it
         mine, wanted = written[task.id], samples.samples(HOME)[0].answers[task.id].partition("\n")[2].strip()
@@ -103,7 +103,7 @@ def test_a_damaged_hand_in_is_put_together_again_and_told(mishap, right, release
     assert re.search(TOLD[mishap], remarks) if mishap in TOLD else remarks == ""
     assert [line for line in submitted.form if FORM.get(mishap, "\0") in line] or mishap not in FORM
     assert mishap in FORM or submitted.form == []
-    again = repair(read(json.dumps(found.notebook).encode()), release)  # a repair is sound
+    again = repair(read(json.dumps(found.notebook).encode()), release, NAMES)  # a repair is sound
     assert again.remarks == [] and _texts(again.notebook) == _texts(found.notebook)
 
 
@@ -114,7 +114,7 @@ def test_a_colab_round_trip_costs_nothing_on_top(mishap, right, release):
     found = mishaps.IN_FILE[mishap](book)
     data = found.decode() if isinstance(found, bytes) else json.dumps(found)
     assert "A Name" in data or mishap == "lost_all"
-    repaired = repair(read(data.encode()), release).notebook
+    repaired = repair(read(data.encode()), release, NAMES).notebook
     assert "A Name" not in json.dumps(repaired)
     for task in TASKS:
         wanted = samples.samples(HOME)[0].answers[task.id].partition("\n")[2].strip()
@@ -126,7 +126,7 @@ def test_cells_of_their_own_stay_once(mishap, right, release):
     book = mishaps.IN_FILE[mishap](json.loads(right))
     own = {"cell_type": "code", "source": "import math  # my own", "metadata": {}, "outputs": []}
     book["cells"].insert(3, own)
-    found = repair(read(json.dumps(book).encode()), release)
+    found = repair(read(json.dumps(book).encode()), release, NAMES)
     assert [cell.source for cell in found.notebook.cells].count("import math  # my own") == 1
 
 
@@ -136,10 +136,10 @@ def test_what_stands_twice_and_differs_is_chosen_once_and_for_all(right, release
     at = next(n for n, cell in enumerate(book["cells"]) if cell.get("id") == f"{FIRST.id}_answer")
     old = {**book["cells"][at], "source": f"# [{FIRST.id}]\ndef {FIRST.name}(*_):\n    return None"}
     book["cells"][at:at] = [old]
-    found = repair(read(json.dumps(book).encode()), release)
+    found = repair(read(json.dumps(book).encode()), release, NAMES)
     assert ANSWER in answers(found.notebook, release).written[FIRST.id]
     assert any(f"# a copy\ndef {FIRST.name}(*_)" in cell.source for cell in found.notebook.cells)
-    again = repair(read(json.dumps(found.notebook).encode()), release)
+    again = repair(read(json.dumps(found.notebook).encode()), release, NAMES)
     assert again.remarks == [] and _texts(again.notebook) == _texts(found.notebook)
 
 
@@ -149,7 +149,7 @@ def test_what_stands_twice_and_differs_is_chosen_once_and_for_all(right, release
 def test_a_line_that_names_no_answer_stops_nothing(tag, right, release):
     book = json.loads(right)
     book["cells"].append({"cell_type": "code", "source": tag, "metadata": {}, "outputs": []})
-    found = repair(read(json.dumps(book).encode()), release)
+    found = repair(read(json.dumps(book).encode()), release, NAMES)
     assert ANSWER in answers(found.notebook, release).written[FIRST.id]
 
 
@@ -171,7 +171,7 @@ def test_an_answer_goes_on_in_the_next_cell_where_it_lacks_a_name_or_fills_a_val
     at = next(n for n, cell in enumerate(book["cells"]) if cell["id"] == f"{task}_answer")
     book["cells"][at]["source"] = f"# [{task}]\n{first}"
     book["cells"].insert(at + 1, {"cell_type": "code", "source": second, "metadata": {}, "outputs": []})
-    found = repair(read(json.dumps(book).encode()), release)
+    found = repair(read(json.dumps(book).encode()), release, lessons.lesson(probe.name).names)
     assert (second in answers(found.notebook, release).written[task]) == whole
     assert bool(found.remarks) == whole and second in "".join(cell.source for cell in found.notebook.cells)
 
@@ -181,7 +181,7 @@ def test_a_broken_answer_does_not_swallow_what_follows(right, release):
     at = next(n for n, cell in enumerate(book["cells"]) if cell.get("id") == f"{FIRST.id}_answer")
     book["cells"][at]["source"] = f"# [{FIRST.id}]\ndef {FIRST.name}(x:\n    return"
     book["cells"].insert(at + 1, {"cell_type": "code", "source": "OWN = 1", "metadata": {}, "outputs": []})
-    found = repair(read(json.dumps(book).encode()), release)
+    found = repair(read(json.dumps(book).encode()), release, NAMES)
     assert "OWN = 1" in [cell.source for cell in found.notebook.cells] and found.remarks == []
 
 

@@ -20,6 +20,7 @@ from rewriting import rewrite
 from typer.testing import CliRunner
 
 from autograder.commands.report import report as command
+from autograder.handin import shape
 from autograder.reports import charts, hand_ins, people, report_page, similar
 from autograder.reports import report as reports
 from autograder.reports.people import Person
@@ -229,7 +230,7 @@ def test_an_anonymous_page_holds_no_name(tmp_path):
     telling = ("mkramer7", "mirabel", "kramer", "osei", "larsson", "uni.example", "zaphod", *ids)
     assert all(word in named.lower() for word in telling if word != "larsson")
     assert [word for word in telling if word in hidden.lower()] == []
-    alone = people.bare(TELLING)
+    alone = shape.bare(TELLING)
     assert "mirabel_marked" in alone and "own." not in alone and "#" not in alone
     assert "the file must be a notebook (.ipynb); ask …, expected 03_badnets.ipynb" in hidden
     assert "student 001" in hidden and "name1" in hidden and "window" in hidden

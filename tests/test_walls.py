@@ -29,7 +29,7 @@ from autograder.warden import edition, policy, probes, tiers
 from autograder.warden.pool import Warden
 from autograder.warden.tiers import NONE, A, B, Refused
 from bdlab import zoo
-from bdlab.submission import Piped, Raised, Submission
+from bdlab.submission import Piped, Raised, Submission, remote
 
 MARKER = secrets.token_hex(16)
 """What the controller knows and no fork server may."""
@@ -246,6 +246,8 @@ def test_a_jail_sees_neither_another_nor_its_files(walled):
         ("clone3, whose flags lie in memory", 435, (0, 0), 38),
         ("keys", 250, (0, 0), 1),
         ("tracing", 101, (0, 0), 1),
+        ("a limit of its own, set anew", 302, (0, 0, 1, 0), 1),
+        ("a place behind all others", 141, (0, 0, 19), 1),
     ],
 )
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86-64")
@@ -344,6 +346,63 @@ def test_a_submission_has_its_time_and_no_more(walled, monkeypatch):
         Submission(jail).call("nap", 30)
     with pytest.raises(Raised, match="TimeoutError"):
         Submission(jail).call("number")
+    jail.close()
+
+
+WORK = """
+import threading, time
+def burn(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+def beside(seconds):
+    thread = threading.Thread(target=burn, args=(seconds,))
+    thread.start()
+    thread.join()
+    return "done"
+
+def nap(seconds):
+    time.sleep(seconds)
+"""
+
+
+@contextlib.contextmanager
+def _busy(count):
+    """So many processes that take all that they can get."""
+    command = [sys.executable, "-c", "while True: pass"]
+    loops = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]  # a kernel shares by sessions
+    try:
+        yield
+    finally:
+        for one in loops:
+            one.kill()
+            one.wait()
+
+
+def test_time_that_others_took_is_nobodys_own(walled, monkeypatch):
+    """A thread of a jail needs .25 of .4 s and gets a third of a core; sleeping and burning cost what they cost."""
+    monkeypatch.setattr(walled, "limits", replace(walled.limits, call=0.4))
+    with _busy(3 * len(os.sched_getaffinity(0))):
+        jail = walled.jail([WORK])
+        sub, begin = Submission(jail), time.monotonic()
+        assert sub.call("beside", 0.25) == "done" and time.monotonic() - begin > 0.4 and not jail.starved
+        for what in ("nap", "beside"):
+            jail.run([WORK])
+            with pytest.raises(Raised, match="TimeoutError"):
+                sub.call(what, 5)
+        assert not jail.starved
+        jail.close()
+
+
+def test_who_never_gets_to_run_is_told_apart(walled, monkeypatch):
+    monkeypatch.setattr(walled, "limits", replace(walled.limits, call=0.2))
+    monkeypatch.setattr(remote, "PATIENCE", 2)
+    jail = walled.jail([WORK])
+    monkeypatch.setattr(walled.server, "spared", lambda number: 1000.0)
+    with pytest.raises(Raised, match="TimeoutError"):
+        Submission(jail).call("nap", 30)
+    assert jail.starved
     jail.close()
 
 

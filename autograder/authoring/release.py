@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from autograder.authoring import judged_by
 from autograder.authoring.build import source_notebook, stale, student_folder, student_text, write_source
 from autograder.authoring.folders import homes
-from autograder.course.folder import PRIVATE, ROOT
+from autograder.course.folder import PRIVATE, ROOT, alone
 from autograder.course.nbgrader import nbgrader
 from autograder.gradebook import read
 from bdlab.exercises import lessons
@@ -38,9 +39,11 @@ def release(home: Path, name: str | None = None, root: Path = PRIVATE) -> Path:
         raise ValueError("; ".join(old) + "; run `autograder build` first")
     name = name or home.name
     root.mkdir(mode=0o700, exist_ok=True)
-    _refuse_changes(home, name, root)
-    write_source(root, home, name=name)
-    nbgrader(root, "generate_assignment", name, "--force")
+    with alone(root):
+        _refuse_changes(home, name, root)
+        write_source(root, home, name=name)
+        nbgrader(root, "generate_assignment", name, "--force")
+        judged_by.keep(root, home, name)
     target = root / "release" / name / f"{home.name}.ipynb"
     if student_text(target) != (student_folder(home) / target.name).read_text(encoding="utf-8"):
         raise RuntimeError(f"the release of {home.name} differs from lessons/: run `autograder build --check`")

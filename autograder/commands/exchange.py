@@ -120,24 +120,25 @@ def export(
             f"--template must be given for {to}: its grading worksheet or gradebook export, to be filled in"
         )
     home, root = folder(lesson), closed(course)
-    book = marks.book(root, home.name, name or home.name)
-    if template is None or to == "csv":
-        sent = exports.to_csv(book, with_pending)
-    elif to == "moodle":
-        sent = exports.to_moodle(book, with_pending, root, template)
-    else:
-        sent = exports.to_canvas(book, with_pending, template, assignment)
-    target = out or root / "exported"
-    if feedback:
-        old = enter.old_pages(root, home.name, book.name, sent.marks)
-        if old:
-            print(f"{len(old)} feedback pages are older than their marks and are written anew.")
-            enter.feedback(root, book.name, old)
-    packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
-    print(f"{book.name}: {len(sent.marks)} marks in {place(target / sent.file, sent.text)}")
-    if packed is not None and len(packed[1]) < len(sent.marks):
-        path = place(target / f"{book.name}-{to}-feedback.zip", packed[0])
-        print(f"{len(sent.marks) - len(packed[1])} feedback pages in {path}")
-    sent.without += packed[1] if packed is not None else []
-    for line in (*sent.told, *listed("without a mark or page", sent.without)):
-        print(line)
+    with alone(root):
+        book = marks.book(root, home.name, name or home.name)
+        if template is None or to == "csv":
+            sent = exports.to_csv(book, with_pending)
+        elif to == "moodle":
+            sent = exports.to_moodle(book, with_pending, root, template)
+        else:
+            sent = exports.to_canvas(book, with_pending, template, assignment)
+        target = out or root / "exported"
+        if feedback:
+            old = enter.old_pages(root, home.name, book.name, sent.marks)
+            if old:
+                print(f"{len(old)} feedback pages are older than their marks and are written anew.")
+                enter.feedback(root, book.name, old)
+        packed = exports.pack(root, home.name, book.name, "plain" if to == "csv" else to, sent.marks) if feedback else None
+        print(f"{book.name}: {len(sent.marks)} marks in {place(target / sent.file, sent.text)}")
+        if packed is not None and len(packed[1]) < len(sent.marks):
+            path = place(target / f"{book.name}-{to}-feedback.zip", packed[0])
+            print(f"{len(sent.marks) - len(packed[1])} feedback pages in {path}")
+        sent.without += packed[1] if packed is not None else []
+        for line in (*sent.told, *listed("without a mark or page", sent.without)):
+            print(line)

@@ -153,10 +153,13 @@ def _graded(
 
     home = folder(lesson)
     with guarded(policy, trust, partial(import_module, "autograder.verdict.assignment")) as warden:
+        from autograder.authoring import judged_by
         from autograder.verdict.assignment import assignment, run
 
         work = assignment(course.resolve(), home, name)
         read.required(work.root, home.name, work.name)
+        for line in judged_by.differs(work.root, home, work.name):
+            print(f"  {line}")
         students = _students(work)
         with tqdm(total=len(students), unit="hand-in", disable=None) as bar:
             return work, run(work, warden, jobs=jobs, done=lambda record: bar.update() and None)

@@ -38,7 +38,9 @@ def repair(
         return
     if out is not None:
         raise ValueError("out must be given with a notebook only; the repairs of a class go to repaired/")
-    found = repaired.several(closed(course), home, name or home.name, who)
+    root = closed(course)
+    with alone(root):
+        found = repaired.several(root, home, name or home.name, who)
     for each in found:
         if each.written or each.refused:
             print("\n".join(f"{each.student}: {line}" for line in each.lines()))

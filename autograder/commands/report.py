@@ -10,7 +10,7 @@ import typer
 from autograder.authoring.folders import folder
 from autograder.commands.options import CourseOption, LessonArgument, NameOption
 from autograder.course import secret as secrets
-from autograder.course.folder import PRIVATE, closed, place
+from autograder.course.folder import PRIVATE, alone, closed, place
 
 
 def report(
@@ -29,11 +29,12 @@ def report(
     from autograder.reports import hand_ins, people, report_page
     from autograder.reports import report as reporting
 
-    found = hand_ins.hand_ins(root, home.name, name or home.name)
-    made = reporting.report(found, people.people(found.known, secrets.load(root), anonymous, people.words(home)))
-    print(f"Wrote {place(path, report_page.page(made).encode())}")
-    waits = sum(len(group.students) for group in made.waiting)
-    print(f"{len(made.points)} hand-ins, {waits} grades wait for a human, {made.pairs} pairs are similar.")
+    with alone(root):
+        found = hand_ins.hand_ins(root, home.name, name or home.name)
+        made = reporting.report(found, people.people(found.known, secrets.load(root), anonymous, people.words(home)))
+        print(f"Wrote {place(path, report_page.page(made).encode())}")
+        waits = sum(len(group.students) for group in made.waiting)
+        print(f"{len(made.points)} hand-ins, {waits} grades wait for a human, {made.pairs} pairs are similar.")
 
 
 def target(root: Path, name: str, out: Path | None, anonymous: bool) -> Path:

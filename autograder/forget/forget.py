@@ -29,7 +29,7 @@ OWN = ("submitted", "autograded", "feedback", "repaired")
 """Folders of the course folder with a folder for each student."""
 MADE = {"reports": "autograder report", "exported": "autograder export"}
 """Folders whose files are made from the others, and the command that makes them."""
-OURS = ("source", "release", "secret", ".jupyter")
+OURS = ("source", "release", "secret", "judged_by", ".jupyter")
 """Nothing of students is in these."""
 COLUMNS = {plain(name) for key in ("student", "email", "username") for name in NAMES[key]}
 """Of a table, which name a student."""

@@ -22,6 +22,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Unicode
 
 from autograder.authoring.folders import folder
+from autograder.course.folder import alone
 from autograder.course.secret import NAME
 from autograder.gradebook import settled
 from autograder.gradebook.feedback import flagged, marked, put_beside
@@ -82,9 +83,10 @@ class SafeExecute(NbGraderPreprocessor):
         """The graded notebook in place of `nb`; `FlagDoubts` is told which cells a human should look at."""
         about = resources["nbgrader"]
         work = _work(Path(self.parent.parent.coursedir.root), about)
-        rebuilt = work.rebuilt(about["student"])
+        resources["alone"] = ExitStack()  # until `FlagDoubts` has ended, or all of it is given up
+        resources["alone"].enter_context(alone(work.root))
         warden = _warden(self.policy, self.i_trust_these_submissions)
-        record = grade_one(work, rebuilt, warden, Journal.open(work.journal))
+        rebuilt, record = grade_one(work, about["student"], warden, Journal.open(work.journal))
         book = marked(work, rebuilt, record)
         with Gradebook(about["db_url"]) as gradebook:
             resources["settled"] = settled.settled(_rows(gradebook, about))
@@ -108,6 +110,7 @@ class FlagDoubts(NbGraderPreprocessor):
                 rows[name].needs_manual_grade = True
             told = settled.keep(rows, resources["settled"], resources["stood"], resources["subjects"])
             book.db.commit()
+        resources.pop("alone").close()
         for sentence in told:
             self.log.warning("%s: %s", about["student"], sentence)
         return nb, resources

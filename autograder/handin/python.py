@@ -1,15 +1,14 @@
-"""A cell's text as Python: parsed one thread at a time, and without what only a notebook understands."""
+"""A cell's text as Python, without what only a notebook understands."""
 
 from __future__ import annotations
 
 import ast
 import re
-import threading
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What Python's own parser raises: also for a null byte, and for what nests too deep."""
-PARSER = threading.Lock()
 MAGIC = re.compile(r"^[ \t]*(?:(?:[\w.,]+[ \t]*=[ \t]*)?[%!]|\?|[^\n]*\?[ \t]*$)", re.M)
 """A line that may be one that only a notebook understands."""
 AUTOMATIC = re.compile(r"^([ \t]*)(?:pip3?|conda|mamba|cd|ls|mkdir|matplotlib|load_ext)[ \t]+[^\s=(.,\[].*$", re.M)
@@ -20,16 +19,10 @@ BODY = {"time", "capture"}
 """Magics whose statements run, and leave their names, in the notebook."""
 
 
-def parse(source: str) -> ast.Module:
-    """`ast.parse`, one thread at a time: before Python 3.11.8 and 3.12.2 it fails in several (CPython's issue 106905)."""
-    with PARSER:
-        return ast.parse(source)
-
-
 def tree(source: str) -> ast.Module | None:
     """The cell's syntax, None where it is no Python."""
     try:
-        return parse(source)
+        return ast.parse(source)
     except NOT_PYTHON:
         return None
 
@@ -44,6 +37,7 @@ def replaced(source: str, texts: Mapping[ast.expr | ast.stmt, str]) -> str:
     return b"\n".join(lines).decode()
 
 
+@lru_cache(256)
 def python(source: str, depth: int = 3) -> str:
     """The cell as Python, where it can be made so.
 

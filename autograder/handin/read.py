@@ -6,14 +6,15 @@ import json
 import os
 import re
 import stat
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 LIMIT = 20 << 20
 """Bytes of a notebook."""
-SOURCE, CELLS = 200_000, 1_000
-"""Characters of one cell, and how many cells there may be."""
+SOURCE, CELLS, TEXT, COPIES = 200_000, 1_000, 2_000_000, 20
+"""Characters of one cell, how many cells there may be, characters of all of them, and cells of one grade_id."""
 NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.I)
 """How the name of a notebook ends; some browsers add to it."""
 COLAB = {"colab", "colab_type", "executionInfo", "outputId"}
@@ -105,10 +106,24 @@ def read(data: bytes, name: str = "the notebook") -> HandedIn:
     if len(found) > CELLS:
         raise Unreadable(f"{name} must have at most {CELLS} cells, it has {len(found)}")
     cells = tuple(cell for cell in map(_cell, found) if cell is not None)
-    long = sum(map(_long, cells))
-    if long:
-        remarks.append(f"{long} cells with more than {SOURCE} characters were left out")
-    return HandedIn(tuple(cell for cell in cells if not _long(cell)), remarks, _form(data, book, found))
+    return HandedIn(_bounded(cells, remarks), remarks, _form(data, book, found))
+
+
+def _bounded(cells: tuple[Cell, ...], remarks: list[str]) -> tuple[Cell, ...]:
+    """Those that are read.  Of one grade_id the last ones stay, and where there is too much text, too."""
+    short = [cell for cell in cells if not _long(cell)]
+    kept, room, copies = list[Cell](), TEXT, Counter[str]()
+    for cell in reversed(short):
+        copies[cell.grade_id] += bool(cell.grade_id)
+        if copies[cell.grade_id] <= COPIES and len(cell.source) <= room:
+            room -= len(cell.source)
+            kept.append(cell)
+    if len(short) < len(cells):
+        remarks.append(f"{len(cells) - len(short)} cells with more than {SOURCE} characters were left out")
+    if len(kept) < len(short):
+        told = f"{COPIES} copies of a cell or {TEXT} characters were left out"
+        remarks.append(f"{len(short) - len(kept)} cells beyond {told}")
+    return tuple(reversed(kept))
 
 
 def _form(data: bytes, book: dict[str, Any], cells: list[Any]) -> list[str]:

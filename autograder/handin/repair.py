@@ -9,16 +9,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.handin.python import NOT_PYTHON, parse, python
+from autograder.handin.python import NOT_PYTHON, python
 from autograder.handin.read import Cell, HandedIn
 from autograder.handin.runnable import effects, grade_id_of
-from bdlab.exercises import lessons
 
 TAG = re.compile(r"\s*#\s*\[(\w+)\]")
 OWN = 500_000
@@ -37,8 +35,8 @@ class Repaired:
     remarks: list[str]
 
 
-def repair(submitted: HandedIn, release: NotebookNode) -> Repaired:
-    """What was handed in, in the shape of `release`."""
+def repair(submitted: HandedIn, release: NotebookNode, names: Mapping[str, Sequence[str]]) -> Repaired:
+    """What was handed in, in the shape of `release`.  names: exercise -> the names that its answer makes."""
     known = {grade_id_of(cell): cell for cell in release.cells if grade_id_of(cell)}
     remarks = list(submitted.remarks)
     ours = {cell.source.strip() for cell in release.cells}
@@ -47,10 +45,10 @@ def repair(submitted: HandedIn, release: NotebookNode) -> Repaired:
         remarks.append(f"pictures were pasted into {pasted} cells of text; they are in the file, and not shown here")
     book = NotebookNode({**release, "cells": [NotebookNode(cell) for cell in release.cells]})  # metadata are shared
     answers = [grade_id for grade_id, cell in sorted(known.items()) if cell.metadata.nbgrader.solution]
-    asked = {grade_id: _asked(known[grade_id]) for grade_id in answers}
+    asked = {grade_id: _asked(known[grade_id], names) for grade_id in answers}
     cells = joined([(cell, _identity(cell, known)) for cell in submitted.cells], asked, remarks)
     chosen = {
-        grade_id: _answer(grade_id, cells, known, remarks)
+        grade_id: _answer(grade_id, cells, known, asked[grade_id], remarks)
         if known[grade_id].cell_type == "code"
         else essay(grade_id, cells, release, remarks)
         for grade_id in answers
@@ -68,11 +66,10 @@ def repair(submitted: HandedIn, release: NotebookNode) -> Repaired:
 
 
 def _answer(
-    grade_id: str, cells: Sequence[tuple[Cell, str]], known: dict[str, NotebookNode], remarks: list[str]
+    grade_id: str, cells: Sequence[Known], known: dict[str, NotebookNode], names: set[str], remarks: list[str]
 ) -> str:
     """The code that counts as this answer: the last changed cell that makes what it asks for, if need be another cell."""
     mine, stub = [cell for cell, identity in cells if identity == grade_id], known[grade_id].source
-    names = _asked(known[grade_id])
     changed = [cell for cell in mine if cell.source.strip() not in ("", stub.strip())]
     named = [cell for cell in changed if names & _bound(cell.source)]
     if len(mine) > 1:
@@ -91,17 +88,15 @@ def _answer(
     return chosen[-1].source if chosen else stub
 
 
-def _asked(cell: NotebookNode) -> set[str]:
+def _asked(cell: NotebookNode, names: Mapping[str, Sequence[str]]) -> set[str]:
     """The names that an answer cell asks for: its exercise's, or those that its stub makes."""
-    with suppress(ValueError, AttributeError):
-        return set(lessons.find(cell.metadata.bdlab.exercise).names)
-    return _bound(cell.source)
+    return set(names.get(cell.metadata.get("bdlab", {}).get("exercise", ""), ())) or _bound(cell.source)
 
 
 def _bound(source: str) -> set[str]:
     """Names of the functions, classes and variables that a cell makes; `table = ...` is a stub and makes nothing."""
     try:
-        body = parse(python(source)).body
+        body = ast.parse(python(source)).body
     except NOT_PYTHON:
         return set()
     named = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
@@ -219,7 +214,7 @@ def _goes_on(cell: Cell, piece: Cell, asked: set[str]) -> bool:
 def parses(source: str) -> bool:
     """Whether a cell is Python, but for lines that only a notebook knows."""
     try:
-        parse(python(source))
+        ast.parse(python(source))
     except NOT_PYTHON:
         return False
     return True

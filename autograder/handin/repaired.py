@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
 from autograder.authoring.build import text
 from autograder.course.folder import ROOT, handed_in, place, released
-from autograder.handin.read import Unreadable, contents, find, read
-from autograder.handin.repair import repair
+from autograder.handin.read import Unreadable
+from autograder.handin.reader import TooMuch, ask
+from autograder.handin.rebuild import Rebuilt
 from autograder.handin.sanitize import is_student
+from bdlab.exercises import lessons
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,10 @@ def one(path: Path, home: Path, out: Path | None = None) -> Done:
         raise ValueError(f"out must be another file than the notebook, which is kept; got {target}")
     if not os.path.lexists(path):
         raise ValueError(f"the notebook must be a file, there is no {path}")
-    release = nbformat.read(ROOT / "lessons" / home.name / f"{home.name}.ipynb", as_version=4)
-    return _mended("", path, (), release, target)
+    found = _mended("", str(path), "", ROOT / "lessons" / home.name / f"{home.name}.ipynb", target)
+    if found.refused:
+        raise Unreadable(found.refused)
+    return found
 
 
 def several(root: Path, home: Path, name: str, student: str | None = None) -> list[Done]:
@@ -63,30 +66,27 @@ def several(root: Path, home: Path, name: str, student: str | None = None) -> li
     students = [one for one in handed_in(root, name) if is_student(one) and student in (None, one)]
     if not students:
         raise ValueError(f"nothing was handed in: {root / 'submitted'} has no {student or 'STUDENT'}/{name}")
-    release = nbformat.read(path, as_version=4)
     found = []
     for one in students:
         target = root / "repaired" / one / name / path.name
-        try:
-            found.append(_mended(one, *find(root / "submitted" / one / name, path.name), release, target))
-        except Unreadable as why:
-            found.append(Done(one, refused=str(why)))
+        found.append(_mended(one, str(root / "submitted" / one / name), path.name, path, target))
         if found[-1].path is None:
             target.unlink(missing_ok=True)  # of an earlier hand-in
     return found
 
 
-def _mended(student: str, path: Path, remarks: Sequence[str], release: NotebookNode, target: Path) -> Done:
-    submitted = read(contents(path), path.name)
-    found = repair(submitted, release)
-    remarks = [*remarks, *found.remarks]
-    if not remarks and not submitted.form:
-        return Done(student)
+def _mended(student: str, where: str, name: str, release: Path, target: Path) -> Done:
+    try:
+        found = Rebuilt.of(ask("rebuild", where, name, str(release), lessons.lesson(release.stem).names))
+    except TooMuch as why:
+        return Done(student, refused=str(why))
+    if found.notebook is None or not (found.remarks or found.form):
+        return Done(student, refused=found.refused)
     data = _text(found.notebook).encode()
     new = not (target.is_file() and target.read_bytes() == data)
     if new:
         place(target, data)
-    return Done(student, remarks, submitted.form, path=target, written=new)
+    return Done(student, found.remarks, found.form, path=target, written=new)
 
 
 def _text(book: NotebookNode) -> str:

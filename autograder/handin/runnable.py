@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder.handin.missing import without_unused
-from autograder.handin.python import NOT_PYTHON, parse, python, tree
+from autograder.handin.missing import missing, without_unused
+from autograder.handin.python import NOT_PYTHON, python, tree
+from autograder.handin.uses import uses
 from bdlab.exercises.names import outer_names
 
 
@@ -17,12 +19,25 @@ from bdlab.exercises.names import outer_names
 class Answers:
     """What of a hand-in counts.  cells: sources to run, in order; written: exercise -> its answer, stubs left out.
 
-    unread: a sentence for each of the student's cells that is no Python.
+    unread: a sentence for each of the student's cells that is no Python.  used: names that all of them reach for, spelled
+    out; lacking: exercise -> modules that its answer imports and that are not installed.
     """
 
     cells: tuple[str, ...]
     written: dict[str, str]
     unread: tuple[str, ...] = ()
+    used: frozenset[str] = frozenset()
+    lacking: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Answers:
+        """Those of `plain`."""
+        lists = {name: tuple(plain[name]) for name in ("cells", "unread")}
+        return cls(**{**plain, **lists, "used": frozenset(plain["used"])})
+
+    def plain(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return {**vars(self), "used": sorted(self.used)}
 
 
 def answers(book: NotebookNode, release: NotebookNode) -> Answers:
@@ -46,13 +61,15 @@ def answers(book: NotebookNode, release: NotebookNode) -> Answers:
             sources.append(written[cell.metadata.bdlab.exercise])
     named = [*written.items(), *((f"your own cell {number}", source) for number, source in enumerate(own, 1))]
     unread = tuple(_unread(name, source) for name, source in named if tree(source) is None)
-    return Answers(tuple(source for source in sources if source), written, unread)
+    cells = tuple(source for source in sources if source)
+    used = frozenset[str]().union(*map(uses, (*written.values(), *cells[1:])))
+    return Answers(cells, written, unread, used, {name: missing(source) for name, source in written.items()})
 
 
 def _unread(name: str, source: str) -> str:
     """Why a cell does not run."""
     try:
-        parse(source)
+        ast.parse(source)
     except SyntaxError as error:
         return f"{name} is no Python from its line {error.lineno} on: it does not run"
     except NOT_PYTHON:
@@ -165,6 +182,6 @@ def _statements(source: str) -> Iterator[tuple[str, ast.stmt]]:
 
 def _reads(source: str) -> set[str]:
     try:
-        return outer_names(parse(source))
+        return outer_names(ast.parse(source))
     except NOT_PYTHON:
         return set()

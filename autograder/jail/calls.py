@@ -23,6 +23,8 @@ REFUSED = (
     # where attacks on a kernel begin
     "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register io_setup fanotify_init "
     "inotify_init inotify_init1 inotify_add_watch keyctl add_key request_key vmsplice "
+    # a place behind all others, where it would seem to wait for a core
+    "setpriority sched_setscheduler sched_setparam sched_setattr setrlimit "
     # other users
     "setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups "
     # memory that no limit counts: of no process and of no file system of the jail
@@ -38,13 +40,13 @@ NEWER = {
 SOCKETS = "socket bind connect listen accept accept4"
 """Refused besides where a jail could reach another by the name of a UNIX socket; a pair of sockets is all it gets."""
 ALONE = (
-    "fork vfork execve execveat kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo setpriority ioprio_set "
+    "fork vfork execve execveat kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo ioprio_set "
     "chmod fchmod fchmodat chown fchown lchown fchownat utime utimes utimensat futimesat truncate "
     "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr"
 )
 """Refused besides where a jail shares processes, files and perhaps its user with others; Landlock sees none of them."""
 FCHMODAT2 = 452
-OF_OTHERS = "prlimit64 sched_setaffinity sched_setscheduler sched_setparam sched_setattr"
+OF_OTHERS = "prlimit64 sched_setaffinity"
 """There, these take no process id but 0."""
 LAST = 456
 """Of the calls with higher numbers nobody has thought here; the C library takes ENOSYS for an older kernel."""
@@ -83,6 +85,7 @@ def rules(processes: bool, sockets: bool) -> Any:
     for kind in () if sockets else (2, 3, 4, 5):  # all but SOCK_STREAM: a datagram can name whom it goes to
         refuse("socketpair", masked(1, 0xF, kind))
     refuse("prctl", masked(0, LOW, PR_SET_PDEATHSIG))
+    refuse("prlimit64", seccomp.Arg(2, seccomp.NE, 0))  # who lowers a limit of its own would end as if killed by others
     for name, commands in SIGNALS_BY_FILE.items():
         for command in commands:
             refuse(name, masked(1, LOW, command))

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from select import select
 from typing import Any
@@ -42,6 +43,7 @@ class Jail:
     cause: str = ""
     over: bool = False
     left: bool = False
+    began: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Server:
         elif asked["op"] == "cause":  # of one that has ended; empty where it has not
             self._reap()
             self._send({"cause": KILLED if jail is None else jail.cause})
+        elif asked["op"] == "spared":
+            self._send({"spared": 0.0 if jail is None else self._spared(jail)})
         elif jail is not None:
             jail.left = True
             self._reap()
@@ -191,6 +195,11 @@ class Server:
         if seconds > jail.limits.cpu:
             return "CpuLimit"
         return "DiskLimit" if jail.work and usage.disk(jail.work, jail.pid) > jail.limits.disk else ""
+
+    def _spared(self, jail: Jail) -> float:
+        """Seconds that no process of a jail could run in: it waited for a core, and has used none."""
+        used, waited = usage.scheduled(usage.family(jail.pid, usage.children()))
+        return max(0.0, min(waited, time.monotonic() - jail.began - used))
 
     def _reap(self) -> None:
         """Collect what has ended; forget what nobody will ask for again."""

@@ -47,6 +47,18 @@ def spent(pid: int) -> tuple[int, float, int]:
         return 0, 0.0, 0
 
 
+def scheduled(pids: list[int]) -> tuple[float, float]:
+    """Seconds that all threads of these processes have run, and that they have waited for a core."""
+    ran = waited = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError):
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as told:
+                    words = told.read().split()
+                    ran, waited = ran + int(words[0]), waited + int(words[1])
+    return ran / 1e9, waited / 1e9
+
+
 def data() -> int:
     """Bytes that RLIMIT_DATA counts of this process."""
     with open("/proc/self/statm", encoding="ascii") as memory:

@@ -10,7 +10,7 @@ from typing import Any
 
 from autograder.course.folder import handed_in, released
 from autograder.gradebook import read
-from autograder.handin.python import python
+from autograder.handin.reader import ask
 from autograder.handin.sanitize import is_student
 from autograder.reports.people import Person
 from autograder.verdict.journal import Journal, Record
@@ -74,5 +74,5 @@ def _answers(path: Path, stubs: Mapping[str, str]) -> dict[str, str]:
         if about.get("role") == "answer":
             source = "".join(cell["source"])
             if source.strip() not in ("", stubs.get(about["exercise"], "").strip()):
-                found[about["exercise"]] = python(source)
+                found[about["exercise"]] = ask("python", source)
     return found

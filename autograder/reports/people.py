@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import hmac
 import keyword
@@ -12,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.authoring.sources import alternatives, mistakes, references
-from autograder.handin.python import NOT_PYTHON
+from autograder.handin import shape
+from autograder.handin.reader import ask
 
 PURPOSE = b"bdlab pseudonyms\0"
 FILE = re.compile(r"(^|[,;:])(\s*+)(?!expected )[^,;:]*\.ipynb\b(?!\))")
 """The name of a file that was handed in; students put their own into it."""
 LINES = 60
 """Lines of an answer that are shown."""
-TOO_DEEP = "(this answer cannot be shown)"
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class People:
 
     def code(self, source: str) -> str:
         """An answer without comments and docstrings; anonymously also without texts and identifiers of one's own."""
-        found = bare(source, None if self.hidden is None else self.words)
+        found = _cut(ask("bare", source, None if self.hidden is None else sorted(self.words)))
         return found if self.hidden is None else self.hidden.sub("…", found)
 
     def handed_in(self, source: str) -> str:
@@ -78,51 +77,9 @@ def _pattern(known: Iterable[Person]) -> re.Pattern[str]:
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(longest) or '(?!)'})(?![^\W_])", re.IGNORECASE)
 
 
-def bare(source: str, words: frozenset[str] | None = None) -> str:
-    """The code alone, as Python itself writes it.  words: identifiers that stay; others are numbered, texts are left out."""
-    try:
-        tree = ast.parse(source)
-        _strip(tree)
-        if words is not None:
-            _mask(tree, words)
-        return _cut(ast.unparse(tree))
-    except NOT_PYTHON:
-        return TOO_DEEP
-
-
 def _cut(text: str) -> str:
     lines = text.strip("\n").split("\n")
     return "\n".join([*lines[:LINES], f"# [{len(lines) - LINES} more lines]"] if len(lines) > LINES else lines)
-
-
-def _strip(tree: ast.AST) -> None:
-    """Take out docstrings, and lines that are a constant."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            kept = [each for each in body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
-            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-
-
-def _mask(tree: ast.AST, words: frozenset[str]) -> None:
-    """Number every identifier that is none of `words`, and empty every text."""
-    own: dict[str, str] = {}
-
-    def named(name: str) -> str:
-        return ".".join(
-            part if part in words else own.setdefault(part, f"name{len(own) + 1}") for part in name.split(".")
-        )
-
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant):
-            if isinstance(node.value, str | bytes):
-                node.value = type(node.value)()
-            continue
-        for key, value in ast.iter_fields(node):
-            if isinstance(value, str):
-                setattr(node, key, named(value))
-            elif isinstance(value, list):
-                setattr(node, key, [named(each) if isinstance(each, str) else each for each in value])
 
 
 def words(home: Path) -> frozenset[str]:
@@ -133,7 +90,5 @@ def words(home: Path) -> frozenset[str]:
     for module in (torch, torch.Tensor, torch.nn, torch.nn.functional):
         found.update(dir(module))
     for answer in (*references(home).values(), *alternatives(home), *mistakes(home)):
-        for node in ast.walk(ast.parse(answer.source)):
-            values = [] if isinstance(node, ast.Constant) else [value for _, value in ast.iter_fields(node)]
-            found.update(value for value in values if isinstance(value, str))
+        found |= shape.words(answer.source)
     return frozenset(found)

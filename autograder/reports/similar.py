@@ -9,7 +9,6 @@ the common way to do it; one exercise alone never flags; students of one style i
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from autograder.handin.python import NOT_PYTHON
+from autograder.handin.reader import ask
 
 GRAM = 4
 """Neighbouring nodes that are compared together."""
@@ -28,8 +27,6 @@ SIZE = 45
 """Grams below which an answer says nothing: it has few right forms."""
 LEAST = 4.0
 """Bits below which nothing is flagged: in a class of five, everything is rare."""
-SILENT = {"ctx", "annotation", "returns", "type_comment", "type_params", "kind", "type_ignores"}
-"""Fields of the tree that change nothing of what an answer does."""
 
 
 @dataclass(frozen=True)
@@ -114,51 +111,5 @@ def grams(source: str) -> Iterator[tuple[object, ...]]:
 
 @lru_cache(4096)
 def labels(source: str) -> tuple[str, ...]:
-    """The nodes of the tree from top to bottom; comments, docstrings, annotations, texts and own names are all one."""
-    try:
-        tree = ast.parse(source)
-    except NOT_PYTHON:
-        return ()
-    own = _bound(tree)
-    found: list[str] = []
-    left: list[ast.AST] = [*reversed(tree.body)]
-    while left:
-        node = left.pop()
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            continue  # a docstring, or a line without effect
-        found.append(_label(node, own))
-        if not isinstance(node, ast.JoinedStr):
-            left += reversed(list(_children(node)))
-    return tuple(found)
-
-
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    for name, value in ast.iter_fields(node):
-        if name not in SILENT:
-            yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, ast.AST))
-
-
-def _label(node: ast.AST, own: set[str]) -> str:
-    if isinstance(node, ast.Name):
-        return "own" if node.id in own else node.id
-    if isinstance(node, ast.Attribute | ast.keyword):
-        return f"{type(node).__name__} {node.attr if isinstance(node, ast.Attribute) else node.arg}"
-    if isinstance(node, ast.Constant):
-        short = isinstance(node.value, bool | float | None) or (isinstance(node.value, int) and abs(node.value) < 2**63)
-        return repr(node.value) if short else type(node.value).__name__
-    return "str" if isinstance(node, ast.JoinedStr) else type(node).__name__
-
-
-def _bound(tree: ast.AST) -> set[str]:
-    """Names that the answer itself chose."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-    return found
+    """See `autograder.handin.shape.labels`."""
+    return tuple(ask("labels", source))

@@ -8,20 +8,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.authoring import judged_by
 from autograder.course import secret as secrets
 from autograder.course.folder import handed_in, released
-from autograder.handin.read import Unreadable, contents, find, read
-from autograder.handin.repair import repair
-from autograder.handin.runnable import Answers, answers
+from autograder.handin.reader import TooMuch, ask
+from autograder.handin.rebuild import Rebuilt
 from autograder.handin.sanitize import is_student
-from autograder.verdict.grade import Master, grade, master, unwritten
+from autograder.verdict.grade import Master, grade, master, unsure, unwritten
 from autograder.verdict.journal import CellGrade, Journal, Record
 from autograder.warden.pool import Warden
 from autograder.warden.tiers import TIERS, Refused
@@ -30,23 +30,16 @@ OURS = "grading failed, by a fault of ours"
 
 
 @dataclass(frozen=True)
-class Rebuilt:
-    """One hand-in, put together from our own release and the student's text.  refused: why there is none of it."""
-
-    student: str
-    notebook: NotebookNode | None = field(default=None, repr=False)
-    answers: Answers = field(default_factory=lambda: Answers((), {}), repr=False)
-    remarks: Sequence[str] = ()
-    refused: str = ""
-
-
-@dataclass(frozen=True)
 class Assignment:
-    """What one assignment's hand-ins are graded against.  name: of the assignment, home: solutions/NN_topic."""
+    """What one assignment's hand-ins are graded against.
+
+    name: of the assignment; home: solutions/NN_topic; path: of the released notebook.
+    """
 
     root: Path
     home: Path
     name: str
+    path: Path
     release: NotebookNode = field(repr=False)
     master: Master = field(repr=False)
     secret: str = ""
@@ -66,17 +59,14 @@ class Assignment:
 
     def rebuilt(self, student: str) -> Rebuilt:
         """The hand-in of one student; what cannot be read is refused, never raised."""
+        folder = self.root / "submitted" / student / self.name
         try:
-            path, found = find(self.root / "submitted" / student / self.name, f"{self.home.name}.ipynb")
-            mended = repair(read(contents(path), path.name), self.release)
-            counted = answers(mended.notebook, self.release)
-        except Unreadable as refused:
-            return Rebuilt(student, refused=str(refused))
-        except OSError:
-            raise
-        except Exception as error:  # of ours: it costs this hand-in alone, and a human is asked
-            return Rebuilt(student, refused=f"{OURS}: it could not be read ({type(error).__name__})")
-        return Rebuilt(student, mended.notebook, counted, (*found, *mended.remarks, *counted.unread))
+            found = Rebuilt.of(ask("rebuild", str(folder), self.path.name, str(self.path), self.master.lesson.names))
+        except TooMuch as refused:
+            found = Rebuilt(refused=str(refused))
+        except RuntimeError as error:  # of ours: it costs this hand-in alone, and a human is asked
+            found = Rebuilt(refused=f"{OURS}: it could not be read ({error})")
+        return replace(found, student=student, remarks=(*found.remarks, *found.answers.unread))
 
     def key(self, rebuilt: Rebuilt, limits: dict[str, float]) -> str:
         """See `Record`."""
@@ -93,18 +83,20 @@ def assignment(root: Path, home: Path, name: str | None = None) -> Assignment:
     path = released(root, home.name, name)
     course = secrets.load(root)
     release = nbformat.read(path, as_version=4)
-    return Assignment(root, home, name, release, master(home, name, course), secrets.fingerprint(course))
+    judge = master(home, name, course, judged_by.kept(root, home, name))
+    return Assignment(root, home, name, path, release, judge, secrets.fingerprint(course))
 
 
-def grade_one(work: Assignment, rebuilt: Rebuilt, warden: Warden, journal: Journal) -> Record:
-    """The record of one hand-in: the journal's where it knows the same answers, else a new one."""
+def grade_one(work: Assignment, student: str, warden: Warden, journal: Journal) -> tuple[Rebuilt, Record]:
+    """One hand-in and its record: the journal's where it knows the same answers, else a new one."""
+    start = time.monotonic()
+    rebuilt = work.rebuilt(student)
     key = work.key(rebuilt, warden.limits.plain())
     last, alike = journal.records.get(rebuilt.student), journal.by_key.get(key)
-    if alike is not None and TIERS.index(alike.tier) > TIERS.index(warden.tier):  # graded behind weaker walls
-        alike = None
+    if alike is not None and (TIERS.index(alike.tier) > TIERS.index(warden.tier) or unsure(alike)):
+        alike = None  # graded behind weaker walls, or on a machine that was too busy
     if alike is not None and last is not None and last.key == key and last.tier == alike.tier:
-        return last
-    start = time.monotonic()
+        return rebuilt, last
     if rebuilt.refused:
         cells = {task.id: unwritten(task, rebuilt.refused) for task in work.master.lesson.exercises}
     elif alike is not None:
@@ -117,7 +109,7 @@ def grade_one(work: Assignment, rebuilt: Rebuilt, warden: Warden, journal: Journ
         round(time.monotonic() - start, 3), datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
     journal.add(record)
-    return record
+    return rebuilt, record
 
 
 def run(
@@ -146,7 +138,7 @@ def run(
 
 def _graded(work: Assignment, student: str, warden: Warden, journal: Journal) -> Record:
     try:
-        return grade_one(work, work.rebuilt(student), warden, journal)
+        return grade_one(work, student, warden, journal)[1]
     except (Refused, OSError):  # walls, or a disk: no other hand-in would fare better
         raise
     except Exception as error:

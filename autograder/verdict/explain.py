@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autograder.authoring import judged_by
 from autograder.verdict.assignment import Assignment
 from autograder.verdict.journal import Journal
 from autograder.warden.pool import Warden
@@ -23,6 +24,7 @@ def replay(work: Assignment, student: str, exercise: str, warden: Warden) -> Ite
     if student not in work.students():
         raise ValueError(f"{student} handed in nothing for {work.name}; there are: {', '.join(work.students())}")
     task, rebuilt = tasks[exercise], work.rebuilt(student)
+    yield from judged_by.differs(work.root, work.home, work.name)
     record = Journal.read(work.journal).records.get(student)
     if record is None:
         yield f"{student} has not been graded yet."

@@ -104,6 +104,13 @@ class ForkServer:
                 self._stop()
                 return KILLED
 
+    def spared(self, number: int) -> float:
+        """Seconds for which a process could not run, since the machine was busy with others."""
+        with self.lock, contextlib.suppress(OSError, ValueError):
+            self.control.send(json.dumps({"op": "spared", "id": number}).encode())
+            return float(json.loads(self.control.recv(1 << 16))["spared"])
+        return 0.0
+
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(START)

@@ -84,7 +84,10 @@ class Warden:
             select.select([handle], [], [], 1)  # it hangs up a moment before it has ended
             return self.server.cause(number) or "ProtocolError"
 
-        return Line(ours.fileno(), ours.fileno(), lambda: self._end(ours, handle, number, slot), cause)
+        def end() -> None:
+            self._end(ours, handle, number, slot)
+
+        return Line(ours.fileno(), ours.fileno(), end, cause, lambda: self.server.spared(number))
 
     def _end(self, link: socket.socket, handle: int, number: int, slot: int) -> None:
         """Kill a jail, and with it all of its namespace, and forget it."""

@@ -300,6 +300,11 @@ class Lesson:
         return f"l{self.id[:2]}"
 
     @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Exercise -> the names that its answer makes."""
+        return {task.id: task.names for task in self.exercises}
+
+    @property
     def setup(self) -> str:
         """What the setup cell has imported when an answer runs."""
         return "\n".join(self.imports) + "\n"

@@ -9,6 +9,7 @@ from bdlab.plots.families import families
 from bdlab.plots.networks import firing, layers, learning, line, rates, sure
 from bdlab.plots.panes import chosen, over_strength
 from bdlab.plots.plot import Plot, images
+from bdlab.plots.pruned import activations, falling, stopped, ways
 from bdlab.plots.threats import Plane, grid, over_steps, pockets
 
 __all__ = [
@@ -18,12 +19,14 @@ __all__ = [
     "Plane",
     "Plot",
     "Row",
+    "activations",
     "anomaly",
     "answers",
     "bars",
     "boards",
     "card",
     "chosen",
+    "falling",
     "families",
     "firing",
     "grid",
@@ -43,9 +46,11 @@ __all__ = [
     "rates",
     "scores",
     "sets",
+    "stopped",
     "sure",
     "tails",
     "trace",
     "trophy_wall",
     "wall",
+    "ways",
 ]

@@ -13,19 +13,23 @@ from bdlab.submission.submission import Raised, Submission, request
 
 START = 120.0
 """Seconds until a new process must be there: torch may have to be imported."""
+PATIENCE = 20
+"""Times its limit that an answer is waited for on a machine that gives it no time to run."""
 
 
 @dataclass(frozen=True)
 class Line:
     """Two file descriptors, to read from and to write to, and how to end the process behind them for good.
 
-    end: kills and closes.  cause: what is known of why it ended, as a class name.
+    end: kills and closes.  cause: what is known of why it ended, as a class name.  spared: seconds for which it could not
+    run, since the machine was busy with others: they are not its own.
     """
 
     source: int
     target: int
     end: Callable[[], None]
     cause: Callable[[], str] | None = None
+    spared: Callable[[], float] = float
 
 
 class Remote:
@@ -33,10 +37,12 @@ class Remote:
 
     Its request raises then, and `renew` starts another, which runs the cells again without those that ended the first.
     seconds: how long one answer may take; cell: how long one cell may run; whole: how long all of it, after which every
-    request raises.
+    request raises.  starved: whether an answer was given up that had no chance to run: nobody can say how long it takes.
     """
 
     detail = printed = ""
+    starved = False
+    spared = before = 0.0
 
     def __init__(
         self, cells: Sequence[str] = (), *, seconds: float = 10.0, cell: float = 20.0, whole: float = float("inf")
@@ -69,20 +75,25 @@ class Remote:
         """Other code: an empty namespace, then `cells`; the class names of what they raised, or None."""
         self.cells, self.fatal = list(cells), set[int]()
         self.raised: list[str | None] = [None] * len(self.cells)
-        self.deadline = time.monotonic() + self.whole
+        self.deadline = self.now() + self.whole
         if self._ended() or not self._load():
             self._start()
         return self.raised
 
     def allow(self, seconds: float) -> None:
         """From now on everything may take `seconds` more, in place of what was left."""
-        self.deadline = time.monotonic() + seconds
+        self.deadline = self.now() + seconds
+
+    def now(self) -> float:
+        """Seconds, of which only those count that the code here could have used."""
+        return time.monotonic() - self.before - self.spared
 
     def close(self) -> None:
         """Kill the process."""
         if self.line is not None:
             self.line.end()
             self.line = None
+            self.before, self.spared = self.before + self.spared, 0.0
 
     def _ended(self) -> bool:
         """Whether there is no process, or it has gone, or it said what nobody asked for."""
@@ -92,7 +103,7 @@ class Remote:
         return self.line.cause() if self.line is not None and self.line.cause is not None else "ProcessDied"
 
     def _left(self) -> float:
-        return self.deadline - time.monotonic()
+        return self.deadline - self.now()
 
     def _start(self) -> None:
         """A process that has run every cell but those that end it.  Raises: what ended it, where three do not even begin."""
@@ -131,21 +142,22 @@ class Remote:
 
     def _exchange(self, frame: bytes, seconds: float) -> bytes:
         assert self.line is not None
-        end = min(time.monotonic() + seconds, self.deadline)
-        _send(self.line.target, frame, end)
-        source = self.line.source
-        return read(lambda count: _receive(source, count, end))
+        line, end, given_up = self.line, min(self.now() + seconds, self.deadline), time.monotonic() + PATIENCE * seconds
+        left = memoryview(frame)
+        while left:
+            self._wait(line, end, given_up, [], [line.target])
+            left = left[os.write(line.target, left[:65536]) :]
 
+        def some(count: int) -> bytes:
+            self._wait(line, end, given_up, [line.source], [])
+            return os.read(line.source, count)
 
-def _send(target: int, frame: bytes, end: float) -> None:
-    left = memoryview(frame)
-    while left:
-        if not select.select([], [target], [], max(0.0, end - time.monotonic()))[1]:
-            raise TimeoutError
-        left = left[os.write(target, left[:65536]) :]
+        return read(some)
 
-
-def _receive(source: int, count: int, end: float) -> bytes:
-    if not select.select([source], [], [], max(0.0, end - time.monotonic()))[0]:
-        raise TimeoutError
-    return os.read(source, count)
+    def _wait(self, line: Line, end: float, given_up: float, sources: list[int], targets: list[int]) -> None:
+        """Until one of them is ready.  Raises: `TimeoutError` where that takes too long."""
+        while not any(select.select(sources, targets, [], max(0.0, min(end - self.now(), given_up - time.monotonic())))):
+            self.spared = max(self.spared, line.spared())
+            self.starved |= time.monotonic() > given_up
+            if self.starved or self.now() >= end:
+                raise TimeoutError

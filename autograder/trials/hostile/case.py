@@ -67,10 +67,15 @@ class Material:
 
     home: Path
 
+    @property
+    def path(self) -> Path:
+        """Of the notebook that students get."""
+        return student_folder(self.home) / f"{self.home.name}.ipynb"
+
     @cached_property
     def release(self) -> NotebookNode:
         """The notebook that students get."""
-        return nbformat.read(student_folder(self.home) / f"{self.home.name}.ipynb", as_version=4)
+        return nbformat.read(self.path, as_version=4)
 
     @cached_property
     def tasks(self) -> Sequence[Exercise]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
 
 from autograder.trials.hostile.case import PATIENT, QUICK, Case, Material, notebook, tried
 
@@ -74,6 +77,12 @@ RESULT = {
     "reply: a tensor of a huge shape without memory": "torch.zeros(1).expand(1 << 40)",
     "reply: recursion": "(lambda f: f(f))(lambda f: f(f))",
 }
+THREADS = """
+import threading
+def spin():
+    while True: pass
+for _ in range(8): threading.Thread(target=spin, daemon=True).start()
+"""
 ENDINGS = {
     "hangs": "while True: pass",
     "ends its process": "__import__('os')._exit(0)",
@@ -100,6 +109,23 @@ def exhausting(of: Material) -> Iterator[Case]:
         )
         book = of.book({**of.right, of.first.id: f"# [{of.first.id}]\n{code}\n"})
         yield Case(kind, f"one answer cell {name}, the others are right", deserved, notebook(book), True, PATIENT, wild)
+    for name, write in hogs(of).items():
+        yield Case(kind, f"reading: {name}", of.full, write)
     many = "\n".join(f"def helper{n}(): return {n}" for n in range(200))
     book = of.book(of.wrong("helper199()"), own=[many] * 50)
     yield Case(kind, "time: fifty cells that an answer needs", 0.0, notebook(book))
+
+
+def hogs(of: Material) -> dict[str, Callable[[Path, str], None]]:
+    """Right hand-ins, each with what is dear to read or to run beside its answers: name -> what writes it."""
+    half, plain = f"{'y = 1; ' * 28_000}\nx = (", "a=1;" * 49_000
+    copies = of.book(of.right)
+    mark = {"nbgrader": {"grade_id": f"{of.tasks[1].id}_answer"}}
+    copies.cells += [nbformat.v4.new_code_cell(half, metadata=mark) for _ in range(90)]
+    return {
+        "ninety copies of an answer, each half a statement": notebook(copies),
+        "four hundred thousand characters of statements": notebook(of.book(of.right, own=[plain, plain])),
+        "a magic among a hundred thousand characters": notebook(of.book(of.right, own=[f"%time {plain}"] * 9)),
+        "an own cell that never ends": notebook(of.book(of.right, before="while True: pass")),
+        "threads in every answer": notebook(of.book(of.right, before=THREADS)),
+    }

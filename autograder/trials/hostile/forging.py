@@ -11,6 +11,15 @@ from nbformat import NotebookNode
 from autograder.trials.hostile.case import Case, Material, edited, index, notebook, tried
 from autograder.trials.hostile.texts_points import HELPERS, HOOKS, INSPECTION, LIAR_CLASSES, LIARS, TRANSFORMERS
 
+CARRIED = {
+    "text": "raise ValueError('@MARK@' + repr(args))",
+    "a name": "raise type('@MARK@' + 'x' * len(args), (Exception,), {'__module__': 'builtins'})()",
+    "a name of a result": "return type('@MARK@', (dict,), {'__module__': 'builtins', '__repr__': lambda s: '@MARK@'})()",
+    "a number": "return float(int('@MARK@'[3:], 16))",
+    "numbers": "return torch.full(args[0].shape, float(int('@MARK@'[3:], 16)))",
+    "printed text": "print('@MARK@', args)\n        raise KeyError('@MARK@')",
+}
+"""What an answer does with draws that no student should see."""
 CREDIT = {"nan": "float('nan')", "inf": "float('inf')", "99": "99.0", "negative": "-1.0", "a word": "'full'"}
 
 
@@ -77,10 +86,14 @@ def _tests(of: Material, least: str) -> Iterator[Case]:
     for name, changed in changes.items():
         yield Case(kind, name, 0.0, notebook(changed))
     yield Case(kind, "the notebook's own draws learned by heart", 0.0, notebook(of.book(by_heart(of))))
+    for name, told in CARRIED.items():
+        yield Case("forged credit", f"secret draws are carried out as {name}", 0.0, notebook(of.book(by_heart(of, told))))
 
 
-def by_heart(of: Material) -> dict[str, str]:
+def by_heart(of: Material, otherwise: str = "return None") -> dict[str, str]:
     """Answers that are right on the public draws only: they look their inputs up among the digests of those.
+
+    otherwise: the statement for all others.
 
     An exercise that asks for something else than one function stays unsolved.
     """
@@ -106,7 +119,7 @@ def by_heart(of: Material) -> dict[str, str]:
         sub.load([of.setup, watch + body])
         outcomes(task, sub)
         seen = sorted(set(local.executor.namespace["SEEN"]))
-        refuse = f"    if digest(args) not in {seen}:\n        return None\n    return _{task.name}(*args, **named)\n"
+        refuse = f"    if digest(args) not in {seen}:\n        {otherwise}\n    return _{task.name}(*args, **named)\n"
         answers[task.id] = f"# [{task.id}]\n{watch}def {task.name}(*args, **named):\n{refuse}"
     return answers
 

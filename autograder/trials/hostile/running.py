@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nbformat import NotebookNode
-
-from autograder.handin.read import Unreadable, contents, find, read
-from autograder.handin.repair import repair
-from autograder.handin.runnable import answers
+from autograder.handin.reader import TooMuch, ask
+from autograder.handin.rebuild import Rebuilt
 from autograder.trials.hostile.case import Case, Material, filled
 from autograder.trials.hostile.surroundings import Outside, family, settled
 from autograder.verdict.grade import Master, grade, master, unwritten
@@ -91,7 +88,7 @@ def _outcome(case: Case, warden: Warden, of: Material, lesson: Master, outside: 
         begin, peak = time.monotonic(), _peak()
         try:
             with _alarm(allowed + slack + 60):
-                grades = graded(folder, f"{of.home.name}.ipynb", lesson, warden, of.release)
+                grades = graded(folder, f"{of.home.name}.ipynb", lesson, warden, of.path)
         except Exception as error:  # whatever it is, it would have ended the run
             troubles.append(f"the run was aborted by {type(error).__name__}: {error}"[:200])
         seconds = time.monotonic() - begin
@@ -106,14 +103,15 @@ def _outcome(case: Case, warden: Warden, of: Material, lesson: Master, outside: 
     return Outcome(case, given, seconds, troubles, [doubt for one in grades.values() for doubt in one.doubts])
 
 
-def graded(folder: Path, name: str, lesson: Master, warden: Warden, release: NotebookNode) -> dict[str, CellGrade]:
+def graded(folder: Path, name: str, lesson: Master, warden: Warden, release: Path) -> dict[str, CellGrade]:
     """Exercise -> its grade, of what lies in a student's folder; a reason where nothing can be read."""
     try:
-        path, _ = find(folder, name)
-        book = repair(read(contents(path), path.name), release).notebook
-    except Unreadable as refused:
-        return {task.id: unwritten(task, str(refused)) for task in lesson.lesson.exercises}
-    return grade(answers(book, release), lesson, warden)
+        found = Rebuilt.of(ask("rebuild", str(folder), name, str(release), lesson.lesson.names))
+    except TooMuch as refused:
+        found = Rebuilt(refused=str(refused))
+    if found.refused:
+        return {task.id: unwritten(task, found.refused) for task in lesson.lesson.exercises}
+    return grade(found.answers, lesson, warden)
 
 
 def _server(warden: Warden, before: dict[int, str]) -> list[str]:
@@ -132,7 +130,8 @@ def _told(grades: dict[str, CellGrade], outside: Outside) -> list[str]:
         words = "\n".join((*one.reasons, *one.doubts))
         if not one.reasons or not math.isfinite(one.points) or not 0 <= one.points <= one.maximum:
             found.append(f"{name} has no proper grade")
-        if outside.mark in words or str(outside.folder) in words or re.search(r"<\w", words):
+        own = (outside.mark, str(int(outside.mark[3:], 16)), str(outside.folder))
+        if any(text in words for text in own) or re.search(r"<\w", words):
             found.append(f"{name}: a student's own words are told")
     return found
 

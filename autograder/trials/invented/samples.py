@@ -133,7 +133,7 @@ def mend(root: Path, lesson: str) -> dict[str, list[str]]:
     for path in sorted((root / "submitted").glob(f"*/{lesson}/{lesson}.ipynb")):
         student = path.parents[1].name
         try:
-            found = repair(read(contents(path), path.name), release)
+            found = repair(read(contents(path), path.name), release, lessons.lesson(lesson).names)
         except ValueError as refused:
             remarks[student] = [f"not graded: {refused}"]
             continue
