@@ -12,12 +12,14 @@ from bdlab import Split, channels, metrics, nets
 from bdlab.attacks.operations import Swap
 from bdlab.attacks.quantization import quantised
 from bdlab.contracts import Recipe
-from bdlab.defenses.fine_pruning import TUNING, FinePruning, FineTuning, Pruning
+from bdlab.defenses import fine_pruning
+from bdlab.defenses.fine_pruning import TUNING, FinePruning, FineTuning, Pruning, moved
 from bdlab.training import evaluate, fit, logits
 
 NETS = {"small_bn": "conv3", "badnets_cnn": "conv2", "fast_bn": "conv2"}
 QUICK = Recipe(epochs=2, batch=32, optimiser="sgd", lr=0.05, weight_decay=0.1, schedule="constant")
-REPAIRS = [Pruning(max_drop=0.3), FineTuning(recipe=QUICK), FinePruning(max_drop=0.3, recipe=QUICK)]
+STILL = {"recipe": QUICK, "shift": 0}
+REPAIRS = [Pruning(max_drop=0.3), FineTuning(**STILL), FinePruning(max_drop=0.3, **STILL)]
 MASKING = [REPAIRS[0], REPAIRS[2]]
 
 
@@ -118,7 +120,10 @@ def in_place_or_not(kind, in_place):
 
 @pytest.mark.parametrize("kind", ["behind a linear layer", "right behind the stage"])
 def test_what_works_in_place_does_not_change_the_curve(kind):
-    x, order = 3 * torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 1, 0, 5, 2, 4])
+    x, order = (
+        3 * torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([3, 1, 0, 5, 2, 4]),
+    )
     net, plain = (in_place_or_not(kind, in_place) for in_place in (True, False))
     ours = channels.pruned_predictions(net, "conv", order, x)
     keeps = [~torch.isin(torch.arange(6), order[:count]) for count in range(7)]
@@ -230,7 +235,7 @@ def test_the_whole_curve_costs_at_most_three_evaluations(badnets, digits):
 
 def test_fine_tuning_is_training_on_clean_images_and_nothing_else(trained):
     net, _, data = trained
-    repaired = FineTuning(recipe=QUICK, seed=3)(net, data)
+    repaired = FineTuning(**STILL, seed=3)(net, data)
     plain = fit(net, data, QUICK, seed=3)
     assert all(
         torch.equal(a, b)
@@ -242,9 +247,38 @@ def test_fine_tuning_is_training_on_clean_images_and_nothing_else(trained):
     assert [row["clean_accuracy"] for row in repaired.trace] == ends
 
 
+def test_images_are_moved_each_by_its_own_draw_and_their_edges_repeated(noise):
+    x = noise(300, (3, 6, 9), 4).x
+    wide = torch.nn.functional.pad(x, (2, 2, 2, 2), mode="replicate")
+    places = [(down, right) for down in range(5) for right in range(5)]
+    all_of = torch.stack([wide[:, :, d : d + 6, r : r + 9] for d, r in places])  # (25, N, C, H, W)
+    out = moved(x, 2, torch.Generator().manual_seed(0))
+    hits = (all_of == out).flatten(2).all(2)  # (25, N)
+    assert (hits.sum(0) == 1).all() and (hits.sum(1) >= 3).all()  # 12 of each on average
+    assert torch.equal(moved(x, 0, torch.Generator()), x)
+    assert not torch.equal(out, moved(x, 2, torch.Generator().manual_seed(1)))
+
+
+@pytest.mark.parametrize("make", [FineTuning, FinePruning])
+def test_tuning_moves_its_images_anew_in_every_batch_and_by_its_seed(make, noise, monkeypatch):
+    net, data, seen = nets.build("small_bn", (1, 8, 8), 5), noise(40, (1, 8, 8), 5), []
+
+    def move(x, shift, generator):
+        seen.append((len(x), shift))
+        return moved(x, shift, generator)
+
+    monkeypatch.setattr(fine_pruning, "moved", move)
+    ends = [logits(make(recipe=QUICK, shift=1, seed=seed)(net, data).model, data.x) for seed in (3, 3, 4)]
+    assert seen == [(32, 1), (8, 1)] * 2 * 3
+    assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
+    assert not torch.equal(ends[0], logits(make(**STILL, seed=3)(net, data).model, data.x))
+    with pytest.raises(ValueError, match=r"^shift must be 0 or more pixels, got -1"):
+        make(shift=-1)
+
+
 def test_fine_pruning_is_pruning_and_then_fine_tuning(trained):
     net, layer, data = trained
-    both = FinePruning(max_drop=0.3, recipe=QUICK, seed=3)(net, data)
+    both = FinePruning(max_drop=0.3, **STILL, seed=3)(net, data)
     pruned = Pruning(max_drop=0.3)(net, data)
     tuned = fit(pruned.model, data, QUICK, seed=3)
     assert torch.equal(logits(both.model, data.x), logits(tuned, data.x))
