@@ -130,7 +130,7 @@ class FinePruning(Sanitizer):
     """
 
     layer: str | None = None
-    max_drop: float = 0.15
+    max_drop: float = 0.2
     recipe: Recipe = TUNING
     shift: int = 2
     seed: int = 0

@@ -39,7 +39,7 @@ REPAIRS: dict[str, Sanitizer | None] = {
     "fine-tuning": FineTuning(recipe=PLAIN, shift=0),
     "fine-pruning": FinePruning(max_drop=0.04, recipe=PLAIN, shift=0),
 }
-"""As the paper describes them; what the library's defaults do is in docs/repairs.md."""
+"""Four points and a short, plain tuning, as these tables were made; what the defaults do stands in docs/repairs.md."""
 ATTACKS = ("baseline", "pruning-aware")
 PUBLISHED = {
     "faces": ((0.978, 1.0), (0.978, 0.0), (0.978, 0.0), (0.974, 0.998), (0.978, 0.0), (0.977, 0.0)),
