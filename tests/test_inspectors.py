@@ -328,7 +328,7 @@ def test_beside_a_repair_stands_the_same_training_on_the_same_images(digits, noi
         monkeypatch.setattr(inspections.Trials, "scan", lambda *_, found=found: found)
         (row,) = inspections.Trials(digits, (7,)).trained_on(DeepInspect(), SQUARE, recipe)
         assert row == {"asr": 0.25, "fall": 0.0}
-    plain = FineTuning(recipe=recipe, shift=0, seed=7)  # as the unlearning trains, but for the triggers
+    plain = FineTuning(recipe=recipe, shift=0, apart=0, seed=7)  # as the unlearning trains, but for the triggers
     assert seen == [(plain, digits.held_out), (plain, made)]
 
 

@@ -36,8 +36,8 @@ SHORT = Recipe(epochs=10)
 REPAIRS: dict[str, Sanitizer | None] = {
     "none": None,
     "pruning": Pruning(),
-    "fine-tuning": FineTuning(recipe=PLAIN, shift=0),
-    "fine-pruning": FinePruning(max_drop=0.04, recipe=PLAIN, shift=0),
+    "fine-tuning": FineTuning(recipe=PLAIN, shift=0, apart=0),
+    "fine-pruning": FinePruning(max_drop=0.04, recipe=PLAIN, shift=0, apart=0),
 }
 """Four points and a short, plain tuning, as these tables were made; what the defaults do stands in docs/repairs.md."""
 ATTACKS = ("baseline", "pruning-aware")
