@@ -495,13 +495,27 @@ def test_the_control_has_a_common_target_too_and_stands_in_every_row(monkeypatch
 
     def numbers(self, run):
         asr = 0.3 if run.relabel == all_to_one(3) else 0.01
-        return {"asr": 0.95, "ra": 0.1, "control": asr, "kept": 0.5, "drop": 0.0, "injected": 0.1, "scene": 0.0}
+        out = {"asr": 0.95, "ra": 0.1, "control": asr, "kept": 0.5, "drop": 0.0, "injected": 0.1, "scene": 0.0}
+        return out | {"highest": 0.4, "label": 2.0}
 
     monkeypatch.setattr(experiment.Trials, "_numbers", numbers)
     claims = experiment._defaults(trials)
     assert trials.common == 3
-    assert [claim.values for claim in claims[2:]] == [[0.01] * 2, [0.95] * 2, [0.3] * 2]
-    assert "target 3 (the most common class)" in claims[4].what
-    assert [claim.verdict for claim in claims[2:]] == ["holds", "holds", "sanity check fails"]
+    assert [claim.values for claim in claims[2:]] == [[0.01] * 2, [0.4] * 2, [0.95] * 2, [0.3] * 2]
+    assert "(class 2, 2)" in claims[3].what and "target 3 (the most common class)" in claims[5].what
+    assert [claim.verdict for claim in claims[2:]] == ["holds", "sanity check fails", "holds", "sanity check fails"]
     rows = [*experiment._weak(trials), *experiment._poison_label(trials), *experiment._kinds(trials)[1]]
     assert len(rows) == 13 and all("(a clean model's 1.0%)" in row.what for row in rows)
+
+
+def test_the_class_that_is_said_most_is_counted_over_images_of_other_classes():
+    """Seven images of class 1 that stay class 1 count for nothing; two of three others become class 2."""
+
+    class Grey(nn.Module):
+        def forward(self, x):
+            return F.one_hot((x.mean((1, 2, 3)) * 10).round().long(), 4).float()
+
+    y = torch.tensor([1] * 7 + [0, 3, 3])
+    x = (torch.tensor([1] * 7 + [2, 2, 3]) / 10)[:, None, None, None].expand(10, 1, 4, 4).contiguous()
+    still = Reflection(kind="same_depth", alpha=0.0, reflections=torch.zeros(1, 3, 4, 4))
+    assert experiment.most_said(Grey(), Split(x, y, 4), still) == (2, pytest.approx(0.2))
