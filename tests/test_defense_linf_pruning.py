@@ -10,6 +10,7 @@ from torch import nn
 from bdlab import Split, channels, metrics, nets
 from bdlab.defenses.linf_pruning import ORDERS, LinfPruning, Recovered, rise
 from bdlab.experiments import linf_pruning as experiment
+from bdlab.experiments.curves import along
 from bdlab.training import evaluate, logits
 
 READINGS = ["recovered", "clean"]
@@ -280,14 +281,11 @@ def test_the_asr_stands_over_the_channels_beside_the_end_point():
 
 
 def test_the_levels_are_nets_without_so_many_channels(badnets, digits):
-    trials, layer = experiment.Trials(digits, (100,)), "conv3"
-    score = torch.rand(64, generator=torch.Generator().manual_seed(0))
-    found = trials._levels(badnets, layer, score, 100)
-    order = score.argsort(descending=True)
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+    found = along(badnets, "conv3", order, digits.test, experiment.LEVELS, seed=100)
+    assert len(found) == 12
     for count in (1, 8, 32):
         keep = ~torch.isin(torch.arange(64), order[:count])
-        scores = evaluate(channels.masked(badnets.shipped, layer, keep), digits.test, badnets, seed=100)
+        scores = evaluate(channels.masked(badnets.shipped, "conv3", keep), digits.test, badnets, seed=100)
         assert found[f"clean {count}"] == pytest.approx(scores.clean_accuracy, abs=0.002)
         assert found[f"asr {count}"] == pytest.approx(scores.asr, abs=0.002)
-    pruned = experiment.prune(badnets.shipped, layer, score, digits.held_out, 0.04).model
-    assert found["stop"] == int((pruned.conv3[1].keep == 0).sum())

@@ -26,7 +26,7 @@ from bdlab.contracts import Backdoor, Shape
 from bdlab.data import Dataset
 from bdlab.defenses.linf_pruning import ORDERS, LinfPruning, prune, rise
 from bdlab.experiments.claims import Claim, Reproduction
-from bdlab.experiments.curves import pruned_scores
+from bdlab.experiments.curves import along
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.experiments.trials import SeededTrials
 from bdlab.nets import Net, seeded, small_bn
@@ -93,18 +93,10 @@ class Trials(SeededTrials):
                 out |= {f"{how} {norm} clean": after.clean_accuracy, f"{how} {norm} asr": after.asr}
             out |= {f"{how} {norm} bias": float(score.abs().sum() / usual.sum()) for how, score in scores.items()}
             if norm == "linf":
-                out |= self._levels(backdoor, layer, scores["recovered"], seed)
+                order = scores["recovered"].argsort(descending=True, stable=True)  # (channels,)
+                out |= along(backdoor, layer, order, data.test, LEVELS, seed=seed)
+                out["stop"] = float(curve(net, layer, order, clean).stop(guard.max_drop))
         return out
-
-    def _levels(self, backdoor: Backdoor, layer: str, score: Tensor, seed: int) -> Numbers:
-        """Clean accuracy and ASR on test images without the first channels by `score` (channels,); where the rule stops."""
-        net, data = cast(Net, backdoor.shipped), self.data
-        order = score.argsort(descending=True, stable=True)  # (channels,)
-        clean, asr = pruned_scores(
-            net, layer, order[: max(LEVELS)], data.test, backdoor.trigger, backdoor.relabel, seed=seed
-        )
-        at = {f"clean {k}": clean[k] for k in LEVELS} | {f"asr {k}": asr[k] for k in LEVELS}
-        return {**at, "stop": float(curve(net, layer, order, data.held_out).stop(GUARD.max_drop))}
 
     def looks(self, net: str) -> list[Numbers]:
         """Where the clean and the backdoored `net` of every seed look, see `_looks`."""
