@@ -131,11 +131,11 @@ class FineTuning(Tuning):
     that fine-tuning does 'not work' on the baseline attack, since clean images give no reason to change the backdoor's
     channels; its own table 1 leaves .000 (faces), .435 (speech), .921 (traffic signs).
 
-    Measured: docs/repairs.md.  BadNets keeps most of its ASR on digits and GTSRB, a third to a half of it on natural pictures where
-    the repair is taken; a clean net loses a point at most on the sets tried.  As `recipe=PLAIN, shift=0, apart=0`: digits,
-    small_bn, seeds 100-102.  BadNets: ASR .994, .996, .996 becomes .971, .968, .951; pruning-aware: .984, .979, .986 becomes
-    .515, .520, .392.  On spoken digits (one net of 300 clean images) .727 becomes .270 or .433, by the drawn order of the
-    batches, and with lr=0.02 .027, at a loss of .063 clean accuracy: what is left depends on the recipe too.
+    Measured: docs/repairs.md.  BadNets keeps most of its ASR on digits and GTSRB, and a third to a half of it on natural
+    pictures where the repair is taken; a clean net loses 1.1 points at most.  As `recipe=PLAIN, shift=0, apart=0`:
+    digits, small_bn, seeds 100-102.  BadNets: ASR .994, .996, .996 becomes .971, .968, .951; pruning-aware: .984, .979, .986
+    becomes .515, .520, .392.  On spoken digits (one net of 300 clean images) .727 becomes .270 or .433, by the drawn order
+    of the batches, and with lr=0.02 .027, at a loss of .063 clean accuracy: what is left depends on the recipe too.
     """
 
     def __call__(self, model: nn.Module, clean: Split) -> Repaired:
