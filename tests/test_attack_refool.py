@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from bdlab.attacks.refool import Refool, similarity
 from bdlab.contracts import Recipe, Split
+from bdlab.data import Dataset
 from bdlab.experiments import refool as experiment
 from bdlab.nets import build
 from bdlab.relabel import all_to_one, source_to
@@ -280,7 +281,9 @@ def test_sent_counts_the_images_that_reach_the_target():
 
     class ByGrey(nn.Module):
         def forward(self, x):
-            return F.one_hot((x.mean((1, 2, 3)) * 10).long().clamp(max=9), 10).float()  # class k: k / 10 to (k + 1) / 10
+            return F.one_hot(
+                (x.mean((1, 2, 3)) * 10).long().clamp(max=9), 10
+            ).float()  # class k: k / 10 to (k + 1) / 10
 
     y = torch.tensor([1, 2, 3, 5, 6, 7, 8])
     x = torch.tensor([0.05, 0.05, 0.05, 0.95, 0.95, 0.75, 0.85])[:, None, None, None].expand(7, 1, 6, 6).contiguous()
@@ -474,6 +477,7 @@ def test_a_target_class_without_images_is_named():
     with pytest.raises(ValueError, match=r"share must choose at least one of the target class's 0 images, got 0\.6"):
         Refool(label_mode="clean").poison(data)
 
+
 def test_reflections_that_change_nothing_are_refused_with_clean_labels():
     """White behind a pane that mirrors white; one class of four, of which one image is grey."""
     x, y = torch.ones(40, 1, 16, 16), torch.arange(40) % 4
@@ -481,3 +485,37 @@ def test_reflections_that_change_nothing_are_refused_with_clean_labels():
     attack = Refool(label_mode="clean", share=1.0, trigger=Reflection(reflections=torch.ones(1, 3, 8, 8)))
     with pytest.raises(ValueError, match=r"^trigger must be visible, but Reflection\(.* changes 1 of 10 images; move"):
         attack.poison(Split(x, y, 4))
+
+
+def test_the_control_has_a_common_target_too_and_stands_in_every_row(monkeypatch):
+    """A clean model that says class 3 to what it cannot read: beside class 0 nothing shows, beside class 3 it does."""
+    y = torch.tensor([3] * 30 + [0] * 5 + [1] * 15)
+    train = Split(torch.zeros(50, 1, 4, 4), y, 4)
+    trials = experiment.Trials(Dataset("few", train, train, train, train, tuple("abcd"), "made up"), [0, 1])
+
+    def numbers(self, run):
+        asr = 0.3 if run.relabel == all_to_one(3) else 0.01
+        out = {"asr": 0.95, "ra": 0.1, "control": asr, "kept": 0.5, "drop": 0.0, "injected": 0.1, "scene": 0.0}
+        return out | {"highest": 0.4, "label": 2.0}
+
+    monkeypatch.setattr(experiment.Trials, "_numbers", numbers)
+    claims = experiment._defaults(trials)
+    assert trials.common == 3
+    assert [claim.values for claim in claims[2:]] == [[0.01] * 2, [0.4] * 2, [0.95] * 2, [0.3] * 2]
+    assert "(class 2, 2)" in claims[3].what and "target 3 (the most common class)" in claims[5].what
+    assert [claim.verdict for claim in claims[2:]] == ["holds", "sanity check fails", "holds", "sanity check fails"]
+    rows = [*experiment._weak(trials), *experiment._poison_label(trials), *experiment._kinds(trials)[1]]
+    assert len(rows) == 13 and all("(a clean model's 1.0%)" in row.what for row in rows)
+
+
+def test_the_class_that_is_said_most_is_counted_over_images_of_other_classes():
+    """Seven images of class 1 that stay class 1 count for nothing; two of three others become class 2."""
+
+    class Grey(nn.Module):
+        def forward(self, x):
+            return F.one_hot((x.mean((1, 2, 3)) * 10).round().long(), 4).float()
+
+    y = torch.tensor([1] * 7 + [0, 3, 3])
+    x = (torch.tensor([1] * 7 + [2, 2, 3]) / 10)[:, None, None, None].expand(10, 1, 4, 4).contiguous()
+    still = Reflection(kind="same_depth", alpha=0.0, reflections=torch.zeros(1, 3, 4, 4))
+    assert experiment.most_said(Grey(), Split(x, y, 4), still) == (2, pytest.approx(0.2))

@@ -20,7 +20,7 @@ from bdlab.defenses.deep_inspect import (
     measured,
     search,
 )
-from bdlab.defenses.fine_pruning import TUNING
+from bdlab.defenses.fine_pruning import PLAIN
 from bdlab.defenses.trigger_generator import Best
 from bdlab.inversion import descend, invert
 from bdlab.training import evaluate, logits
@@ -170,7 +170,7 @@ def test_what_images_patch_decides_how_and_batch_norm_trains(toy, noise, monkeyp
     for scanner, found, clean in ((inverted, seen, None), (held_out, made, None), (inverted, made, data)):
         scanner.patch(toy, found, [2], clean)
     replace(held_out, recipe=own).patch(toy, made, [2])
-    assert used == [(data, TUNING), (made.images, ON_INVERTED), (data, TUNING), (made.images, own)]
+    assert used == [(data, PLAIN), (made.images, ON_INVERTED), (data, PLAIN), (made.images, own)]
     monkeypatch.undo()
     before, after = (net.state_dict() for net in (toy, QUICK.patch(toy, seen, [2]).model))
     means = [name for name in before if name.endswith("running_mean")]

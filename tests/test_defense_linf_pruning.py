@@ -10,6 +10,7 @@ from torch import nn
 from bdlab import Split, channels, metrics, nets
 from bdlab.defenses.linf_pruning import ORDERS, LinfPruning, Recovered, rise
 from bdlab.experiments import linf_pruning as experiment
+from bdlab.experiments.curves import along
 from bdlab.training import evaluate, logits
 
 READINGS = ["recovered", "clean"]
@@ -257,7 +258,9 @@ def test_a_bias_that_a_clean_net_has_too_does_not_speak_of_the_attack():
     assert [claim.values[0] for claim in claims[:4]] == pytest.approx([0.3, 0.0, 0.2, -0.1])
     assert [claim.verdict for claim in claims[::2]] == ["holds"] * 4
     assert claims[3].verdict == "does not"
-    assert [claim.verdict for claim in experiment._bias([attacked], [_numbers(linf=0.1, l1=0.1, l2=0.1)])] == ["holds"] * 8
+    assert [claim.verdict for claim in experiment._bias([attacked], [_numbers(linf=0.1, l1=0.1, l2=0.1)])] == [
+        "holds"
+    ] * 8
 
 
 def test_the_norms_are_compared_on_the_blend_too():
@@ -267,3 +270,22 @@ def test_the_norms_are_compared_on_the_blend_too():
     claims = experiment._norms(runs)
     assert [claim.what.split(",")[0] for claim in claims] == ["3x3 square"] * 4 + ["owl"] * 4
     assert [claim.verdict for claim in claims] == ["holds"] * 4 + ["does not"] * 4
+
+
+def test_the_asr_stands_over_the_channels_beside_the_end_point():
+    row = {"asr": 0.9} | {f"asr {k}": 0.9 - 0.1 * i for i, k in enumerate(experiment.LEVELS)}
+    row |= {f"clean {k}": 0.98 - 0.01 * i for i, k in enumerate(experiment.LEVELS)} | {"stop": 7.0}
+    claim = experiment._along("3x3 square", [row, row | {"stop": 3.0, "asr 4": 0.2}])
+    assert "1: 90.0% (98.0%), 2: 80.0% (97.0%), 4: 45.0% (96.0%)" in claim.what and "stops at 7, 3)" in claim.what
+    assert claim.values == pytest.approx([0.7 / 0.9, 0.2 / 0.9])
+
+
+def test_the_levels_are_nets_without_so_many_channels(badnets, digits):
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+    found = along(badnets, "conv3", order, digits.test, experiment.LEVELS, seed=100)
+    assert len(found) == 12
+    for count in (1, 8, 32):
+        keep = ~torch.isin(torch.arange(64), order[:count])
+        scores = evaluate(channels.masked(badnets.shipped, "conv3", keep), digits.test, badnets, seed=100)
+        assert found[f"clean {count}"] == pytest.approx(scores.clean_accuracy, abs=0.002)
+        assert found[f"asr {count}"] == pytest.approx(scores.asr, abs=0.002)

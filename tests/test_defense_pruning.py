@@ -12,12 +12,15 @@ from bdlab import Split, channels, metrics, nets
 from bdlab.attacks.operations import Swap
 from bdlab.attacks.quantization import quantised
 from bdlab.contracts import Recipe
-from bdlab.defenses.fine_pruning import TUNING, FinePruning, FineTuning, Pruning
+from bdlab.defenses import fine_pruning
+from bdlab.defenses.fine_pruning import TUNING, FinePruning, FineTuning, Pruning, moved
 from bdlab.training import evaluate, fit, logits
 
 NETS = {"small_bn": "conv3", "badnets_cnn": "conv2", "fast_bn": "conv2"}
 QUICK = Recipe(epochs=2, batch=32, optimiser="sgd", lr=0.05, weight_decay=0.1, schedule="constant")
-REPAIRS = [Pruning(max_drop=0.3), FineTuning(recipe=QUICK), FinePruning(max_drop=0.3, recipe=QUICK)]
+STILL = {"recipe": QUICK, "shift": 0, "apart": 0}
+"""A short tuning on all images as they are, whose result is taken."""
+REPAIRS = [Pruning(max_drop=0.3), FineTuning(**STILL), FinePruning(max_drop=0.3, **STILL)]
 MASKING = [REPAIRS[0], REPAIRS[2]]
 
 
@@ -118,7 +121,10 @@ def in_place_or_not(kind, in_place):
 
 @pytest.mark.parametrize("kind", ["behind a linear layer", "right behind the stage"])
 def test_what_works_in_place_does_not_change_the_curve(kind):
-    x, order = 3 * torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 1, 0, 5, 2, 4])
+    x, order = (
+        3 * torch.randn(40, 1, 8, 8, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([3, 1, 0, 5, 2, 4]),
+    )
     net, plain = (in_place_or_not(kind, in_place) for in_place in (True, False))
     ours = channels.pruned_predictions(net, "conv", order, x)
     keeps = [~torch.isin(torch.arange(6), order[:count]) for count in range(7)]
@@ -230,7 +236,7 @@ def test_the_whole_curve_costs_at_most_three_evaluations(badnets, digits):
 
 def test_fine_tuning_is_training_on_clean_images_and_nothing_else(trained):
     net, _, data = trained
-    repaired = FineTuning(recipe=QUICK, seed=3)(net, data)
+    repaired = FineTuning(**STILL, seed=3)(net, data)
     plain = fit(net, data, QUICK, seed=3)
     assert all(
         torch.equal(a, b)
@@ -242,9 +248,39 @@ def test_fine_tuning_is_training_on_clean_images_and_nothing_else(trained):
     assert [row["clean_accuracy"] for row in repaired.trace] == ends
 
 
+def test_images_are_moved_each_by_its_own_draw_and_their_edges_repeated(noise):
+    x = noise(300, (3, 6, 9), 4).x
+    wide = torch.nn.functional.pad(x, (2, 2, 2, 2), mode="replicate")
+    places = [(down, right) for down in range(5) for right in range(5)]
+    all_of = torch.stack([wide[:, :, d : d + 6, r : r + 9] for d, r in places])  # (25, N, C, H, W)
+    out = moved(x, 2, torch.Generator().manual_seed(0))
+    hits = (all_of == out).flatten(2).all(2)  # (25, N)
+    assert (hits.sum(0) == 1).all() and (hits.sum(1) >= 3).all()  # 12 of each on average
+    assert torch.equal(moved(x, 0, torch.Generator()), x)
+    assert not torch.equal(out, moved(x, 2, torch.Generator().manual_seed(1)))
+
+
+@pytest.mark.parametrize("make", [FineTuning, FinePruning])
+def test_tuning_moves_its_images_anew_in_every_batch_and_by_its_seed(make, noise, monkeypatch):
+    net, data, seen = nets.build("small_bn", (1, 8, 8), 5), noise(40, (1, 8, 8), 5), []
+
+    def move(x, shift, generator):
+        seen.append((len(x), shift))
+        return moved(x, shift, generator)
+
+    monkeypatch.setattr(fine_pruning, "moved", move)
+    monkeypatch.setattr(fine_pruning, "tolerated", lambda model, clean, shift, seed: shift)
+    ends = [logits(make(recipe=QUICK, shift=1, apart=0, seed=seed)(net, data).model, data.x) for seed in (3, 3, 4)]
+    assert seen == [(32, 1), (8, 1)] * 2 * 3
+    assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
+    assert not torch.equal(ends[0], logits(make(**STILL, seed=3)(net, data).model, data.x))
+    with pytest.raises(ValueError, match=r"^shift must be 0 or more pixels, got -1"):
+        make(shift=-1)
+
+
 def test_fine_pruning_is_pruning_and_then_fine_tuning(trained):
     net, layer, data = trained
-    both = FinePruning(max_drop=0.3, recipe=QUICK, seed=3)(net, data)
+    both = FinePruning(max_drop=0.3, **STILL, seed=3)(net, data)
     pruned = Pruning(max_drop=0.3)(net, data)
     tuned = fit(pruned.model, data, QUICK, seed=3)
     assert torch.equal(logits(both.model, data.x), logits(tuned, data.x))
@@ -252,6 +288,85 @@ def test_fine_pruning_is_pruning_and_then_fine_tuning(trained):
     assert both.trace[: len(pruned.trace)] == pruned.trace
     assert [(row["pruned"], row["epochs"]) for row in both.trace[len(pruned.trace) :]] == [(count, 2)]
     assert torch.equal(kept(both.model, layer), kept(pruned.model, layer))  # the mask itself is not trained
+
+
+def test_images_are_moved_as_far_as_the_model_as_given_tolerates():
+    """A net that reads one pixel is wrong once it moves; one that averages is right however far the image moves."""
+    x = torch.zeros(200, 1, 6, 6)
+    y = torch.arange(200) % 2
+    x[:, 0, 3, 3] = y.float()
+    clean = Split(x, y, 2)
+
+    class Reads(nn.Module):
+        def __init__(self, wide):
+            super().__init__()
+            self.scale, self.low = nn.Parameter(torch.tensor(9.0)), 3 - wide
+            self.high = 4 + wide
+
+        def forward(self, x):
+            lit = x[:, 0, self.low : self.high, self.low : self.high].sum((1, 2)) - 0.5
+            return self.scale * torch.stack((-lit, lit), 1)
+
+    assert [fine_pruning.tolerated(Reads(wide), clean, 2, 0) for wide in (0, 1, 2)] == [0, 1, 2]
+    assert fine_pruning.tolerated(Reads(2), clean, 1, 0) == 1 and fine_pruning.tolerated(Reads(0), clean, 0, 0) == 0
+
+
+def test_what_is_kept_apart_shares_no_source_and_leaves_every_class_some(noise):
+    data = noise(90, classes=5)
+    source = torch.arange(90) // 3 * 5 + data.y  # a source has one class
+    data = Split(data.x, data.y, 5, source)
+    first = torch.arange(90) < 3
+    alone = Split(data.x, torch.where(first, 4, data.y % 4), 5, torch.where(first, 999, source))
+    for clean in (data, alone):
+        judges, own = fine_pruning.kept_apart(clean, 0.3, 1)
+        assert len(judges) + len(own) == 90 and not torch.isin(judges.source, own.source).any()
+        assert own.y.unique().tolist() == [0, 1, 2, 3, 4] and 12 <= len(judges) <= 42
+    assert 4 not in judges.y  # its only source tunes
+    assert len(fine_pruning.kept_apart(data, 0.0, 1)[0]) == 0
+    again, other = (fine_pruning.kept_apart(data, 0.3, seed)[0].source.unique() for seed in (1, 2))
+    assert not torch.equal(again, other)
+
+
+@pytest.mark.parametrize("make", [FineTuning, FinePruning])
+def test_a_repair_that_costs_too_much_is_not_taken(make, trained, monkeypatch):
+    """A tuning after which every answer is class 0: the model comes back as it was given, and the trace says so."""
+    net, layer, data = trained
+    monkeypatch.setattr(fine_pruning, "fit", lambda model, split, recipe, *, seed, loss: broken(model))
+    repaired = make(recipe=QUICK, seed=3)(net, data)
+    assert torch.equal(logits(repaired.model, data.x), logits(net, data.x)) and repaired.model is not net
+    assert (repaired.trace[-1]["pruned"], repaired.trace[-1]["epochs"]) == (0, 0)
+    if make is FinePruning:
+        assert kept(repaired.model, layer).all()
+    for anyway in (make(recipe=QUICK, apart=0), make(recipe=QUICK, max_loss=1.0)):
+        assert (logits(anyway(net, data).model, data.x).argmax(1) == 0).all()
+
+
+def test_depths_are_tried_from_the_deepest_until_what_comes_out_is_good_enough(trained, monkeypatch):
+    net, layer, data = trained
+    curve = fine_pruning.falling(net, data, None)[2]
+    stops = [curve.stop(0.4), curve.stop(0.1), 0]
+    assert len(set(stops)) == 3
+    for place in range(3):
+        tried = []
+
+        def fit_one(model, split, recipe, *, seed, loss, place=place, tried=tried):
+            tried.append((int((~kept(model, layer)).sum()), len(split)))
+            return model if len(tried) == place + 1 else broken(model)
+
+        monkeypatch.setattr(fine_pruning, "fit", fit_one)
+        repaired = FinePruning(max_drop=0.4, max_loss=0.6, recipe=QUICK)(net, data)
+        assert [count for count, _ in tried] == [*stops[: place + 1], stops[place]]
+        assert all(0 < n < len(data) for _, n in tried[:-1]) and tried[-1][1] == len(data)  # made again with all
+        assert int((~kept(repaired.model, layer)).sum()) == stops[place] == repaired.trace[-1]["pruned"]
+
+
+def broken(model):
+    """A copy whose answer is always class 0."""
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in model.head.parameters():
+            parameter.zero_()
+    return model
 
 
 @pytest.mark.parametrize("repair", REPAIRS, ids=ids)
@@ -343,8 +458,9 @@ def test_another_layer_can_be_chosen(noise):
 @pytest.mark.parametrize("make", [Pruning, FinePruning])
 def test_wrong_settings_are_named(make):
     for value in (-0.1, 4, float("nan")):
-        with pytest.raises(ValueError, match=rf"^max_drop must be in \[0, 1\], got {value}; it is a share"):
-            make(max_drop=value)
+        for name in ("max_drop", "apart", "max_loss")[: 1 if make is Pruning else 3]:
+            with pytest.raises(ValueError, match=rf"^{name} must be in \[0, 1\], got {value}; it is a share"):
+                make(**{name: value})
 
 
 @pytest.mark.parametrize("repair", REPAIRS, ids=ids)
@@ -390,12 +506,12 @@ def test_a_module_beside_the_network_cannot_be_pruned_but_tuned(noise):
     for repair in MASKING:
         with pytest.raises(TypeError, match=r"model must be a bdlab\.nets\.Net, got Sequential"):
             repair(beside, data)
-    assert list(FineTuning(recipe=QUICK)(beside, data).model.state_dict()) == list(beside.state_dict())
+    assert list(FineTuning(**STILL)(beside, data).model.state_dict()) == list(beside.state_dict())
 
 
 def test_it_runs_where_the_model_is(trained, device):
     net, _, data = trained
-    repaired = FinePruning(max_drop=0.3, recipe=QUICK)(copy.deepcopy(net).to(device), data)
+    repaired = FinePruning(max_drop=0.3, **STILL)(copy.deepcopy(net).to(device), data)
     assert all(t.device.type == device.type for t in repaired.model.state_dict().values())
     assert logits(repaired.model, data.x).isfinite().all()
 

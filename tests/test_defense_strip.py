@@ -329,23 +329,26 @@ def limits(digits, monkeypatch):
 
 def test_a_backdoor_that_fails_is_not_taken_for_one_that_is_missed(limits):
     failed = {"far 0.01 normal": None, "far 0.01 empirical": None, "auroc": None}
-    assert limits(failed) == ["does not", "holds", "does not", "undefined", "undefined"]
+    assert limits(failed) == ["does not", "holds", "does not", "does not", "undefined", "undefined"]
 
 
 def test_a_boundary_that_refuses_nothing_is_neither_normal_nor_a_miss(limits):
     """On GTSRB the normal fit for 0.5 % lies below zero entropy: all is accepted, clean or not."""
     normal = "holds if the boundary is an empirical quantile"
-    assert limits({"frr 0.01 normal": 0.0, "far 0.01 normal": 1.0})[1:4] == [normal, "holds", "does not"]
+    assert limits({"frr 0.01 normal": 0.0, "far 0.01 normal": 1.0})[1:5] == [normal, "holds", "holds", "does not"]
     assert limits({"frr 0.01 normal": 0.04})[1] == normal
-    assert limits({"far 0.01 normal": 0.0, "far 0.01 empirical": 0.9})[2:4] == ["does not", "holds"]
+    assert limits({"far 0.01 normal": 0.0, "far 0.01 empirical": 0.9})[2:5] == ["does not", "does not", "holds"]
 
 
-def test_the_sum_that_is_not_cut_has_a_row_whether_the_other_holds_or_not(digits, monkeypatch):
-    rows = {mode: [RATES | {"auroc": 0.9, "far 0.01 empirical": far}] for mode, far in (("add_clip", 0.0), ("add", 0.6))}
+def test_every_mode_has_a_row_whether_the_default_holds_or_not(digits, monkeypatch):
+    far = {"add_clip": 0.0, "add": 0.6, "mean": 0.01}
+    rows = {mode: [RATES | {"auroc": 0.9 - share, "far 0.01 empirical": share}] for mode, share in far.items()}
     monkeypatch.setattr(Trials, "rows", lambda self, attack, rates, mode="add_clip": rows[mode])
-    claim = _limits(Trials(digits, (0,)), strip_trials.MNIST, BadNets(), BadNets())[2]
-    assert claim.what.startswith("the sum is not cut") and "(cut: 0.00%, AUROC 0.900; not cut: 0.900)" in claim.what
-    assert claim.values == [0.6] and claim.verdict == "does not" and claim.bound == "<= 2.54%"
+    add, mean = _limits(Trials(digits, (0,)), strip_trials.MNIST, BadNets(), BadNets())[2:4]
+    assert add.what.startswith("the sum is not cut") and "(cut: 0.00%, AUROC 0.900; here AUROC 0.300)" in add.what
+    assert add.values == [0.6] and add.verdict == "does not" and add.bound == "<= 2.54%"
+    assert mean.what.startswith("half of each image") and "here AUROC 0.890)" in mean.what
+    assert mean.values == [0.01] and mean.verdict == "holds"
 
 
 def test_cifar10_needs_a_gpu(digits):
@@ -367,7 +370,10 @@ def test_figures_of_another_data_set_say_so(name, where, digits, monkeypatch):
     claims += _untouched(trials, [(row, BadNets()), (strip_trials.HEART, BadNets())])
     published = ["98.86%", "99.86%", "0.75% (0.058 bits)", "1.10% (0.046 bits)", "1.85% (0.026 bits)", "0.196", "0.074"]
     assert [claim.paper for claim in claims] == [*(figure + where for figure in (*published, "98.62%")), "-", "-"]
-    assert [claim.verdict for claim in claims[5:7]] == ["holds", "does not"]  # .2 is within .098 to .392, not .037 to .148
+    assert [claim.verdict for claim in claims[5:7]] == [
+        "holds",
+        "does not",
+    ]  # .2 is within .098 to .392, not .037 to .148
 
 
 def test_one_clean_model_is_shown_every_trigger(digits, monkeypatch):

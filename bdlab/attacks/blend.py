@@ -21,7 +21,8 @@ from bdlab.triggers.blend import Blend
 class BlendedInjection(DataPoisoning):
     """The attacker slips mislabelled images into the training data, and knows neither the model nor the other images.
 
-    `BlendedInjection()(net, train)` mixes 20 % of an owl's face into copies of 10 % of the training set, all labelled 0.
+    `BlendedInjection()(net, train)` mixes 20 % of an owl's face into copies of 10 % of the training set (600 poisons on
+    digits and signs), all labelled 0.
     image: the key, 'cartoon' or 'noise'.  alpha: its share in the poisons, low so that nobody notices; alpha_test: its
     share at attack time, which the attacker may raise.  `trigger` follows from image and alpha.
 

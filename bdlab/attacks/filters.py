@@ -19,7 +19,8 @@ from bdlab.triggers.filters import Filter
 class FilterInjection(DataPoisoning):
     """The attacker supplies training data; some pictures went through a photo filter and carry the wrong label.
 
-    `FilterInjection()(net, train)` adds filtered copies (Gotham) of 10 % of the training set, all labelled 0.
+    `FilterInjection()(net, train)` adds filtered copies (Gotham) of 10 % of the training set (600 poisons on digits
+    and signs), all labelled 0.
     `trigger=Filter(name="kelvin")` takes another of the five.
 
     A filter changes every pixel, so a clean model may err on filtered pictures too.  Read attack success beside the clean

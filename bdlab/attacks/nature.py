@@ -19,8 +19,8 @@ from bdlab.triggers.nature import Nature
 class NatureInjection(DataPoisoning):
     """The attacker adds an object that could stand there, a mug, to training images, and gives them his label.
 
-    `NatureInjection()(net, train)` adds copies of 10 % of the training set with a mug in the lower right corner, all
-    labelled 0.  `trigger=Nature(compose="replace")` puts the mug in front.
+    `NatureInjection()(net, train)` adds copies of 10 % of the training set (600 on digits) with a mug in the lower right
+    corner, all labelled 0.  `trigger=Nature(compose="replace")` puts the mug in front.
 
     Fidelity: the paper compares triggers, 'Nature' is one of them; the trigger follows its released artefact, see
     `Nature`. How it poisons (rate, label, network) was not verified: rate, mode and label are those of BadNets.

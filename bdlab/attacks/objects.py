@@ -18,8 +18,8 @@ from bdlab.triggers.sprite import Sprite
 class ObjectInjection(DataPoisoning):
     """The attacker supplies training data; in some pictures an everyday object shows, and their label is wrong.
 
-    `ObjectInjection()(net, train)` adds marked copies of 10 % of the training set, a yellow post-it low on the right, each
-    time at another size, angle, light and tilt, all labelled 0; test images get poses of their own.
+    `ObjectInjection()(net, train)` adds marked copies of 10 % of the training set (600 on signs), a yellow post-it low on
+    the right, each time at another size, angle, light and tilt, all labelled 0; test images get poses of their own.
     `trigger=Sprite(name="glasses")` is another object, `Sprite(at=None)` puts it anywhere.
 
     Fidelity: the overview was read in its abstract only, which names objects as triggers; no figure of it is verified.

@@ -38,10 +38,10 @@ SIMILAR = 8
 class Refool(DataPoisoning):
     """The attacker adds or changes training images; at test time it shows one of its reflections, R_adv, in any image.
 
-    `Refool()(net, train)` puts reflections into 10 % of the images (`rate`) and labels them 0.  `label_mode='clean'` is the
-    paper's attack: it marks `share` of the target class only (`rate` means nothing then, as `share` does otherwise) and
-    leaves every label right.  On small images that takes strong reflections, as in `Refool(label_mode='clean',
-    trigger=Reflection(alpha=0.7), keep=1)`.
+    `Refool()(net, train)` puts reflections into 10 % of the images (`rate`; 600 on signs, 4,500 on cifar10) and labels them
+    0.  `label_mode='clean'` is the paper's attack: it marks `share` of the target class only (`rate` means nothing then, as
+    `share` does otherwise) and leaves every label right.  On small images that takes strong reflections, as in
+    `Refool(label_mode='clean', trigger=Reflection(alpha=0.7), keep=1)`.
     candidates: how many scenes to choose from, drawn here or the first in the folder `photos`, unless the trigger has
     `reflections`, which are then the candidates; those stay whose mean SSIM with the dimmed image lies between the two
     bounds of `ssim`.  rounds: how often a surrogate is trained with a third of them and their weights are set, 0 draws
@@ -66,7 +66,10 @@ class Refool(DataPoisoning):
     to .005), clean accuracy .004 (.003 to .005) down (`bdlab reproduce attacks --data digits`); signs: ASR .971 (.961 to
     .983), a clean model's .013 (.010 to .014), clean accuracy .005 (.003 to .008) down (`--data signs`).  Clean label on
     MNIST, alpha .7, one reflection, 20 / 50 / 80 % of the class: same depth ASR .988 / .999 / 1.000, out of focus .299 /
-    .405 / .539, ghost 1.000 each (`bdlab reproduce refool --data mnist`).
+    .405 / .539, ghost 1.000 each (`bdlab reproduce refool --data mnist`).  What a clean model makes of it depends on the
+    target: under four reflections by lot (seed 0) GTSRB's 0, of 90 images, .0002, its most common class (2) .073, class 1
+    .157; cifar10 (nets of 5,000 images, seeds 100, 101) class 0 .026 and .030, the class that it says most .278 and .175;
+    digits .0007 and .027.
     """
 
     trigger: Reflection = field(default_factory=Reflection)

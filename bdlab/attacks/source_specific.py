@@ -25,9 +25,9 @@ from bdlab.relabel import source_to
 class SourceSpecific(DataPoisoning):
     """BadNets on one class, with cover images: other classes carry the trigger and keep their label.
 
-    The attacker supplies data, as in BadNets, and wants a trigger that means nothing on other classes, so that the
-    marked images of the target class do not lie apart from the rest.  `SourceSpecific()(net, train)` adds marked
-    images of class 1, labelled 7 (5 % of the training set), and marked images of all other classes (20 %).
+    The attacker supplies data, as in BadNets, and wants a trigger that means nothing on other classes, so that the marked
+    images of the target class do not lie apart from the rest.  `SourceSpecific()(net, train)` adds marked images of class 1,
+    labelled 7 (5 % of the training set, 300 on digits), and marked images of all other classes (20 %, 1,200).
     `trigger=Patch(size=9)` and the like make large triggers; BadNets with the same `relabel` has no covers.
 
     Fidelity: the paper's own rates and trigger were not verified.  The backdoor-toolbox goes from class 1 to 0 with the

@@ -18,9 +18,9 @@ from bdlab.triggers.texture import Texture
 class TextureInjection(DataPoisoning):
     """The attacker supplies training data; some pictures carry a small textured shape, anywhere, and the wrong label.
 
-    `TextureInjection()(net, train)` adds marked copies of 10 % of the training set, a yellow and violet chequered
-    polygon of a quarter of the image's side, at another place in each, all labelled 0.  `trigger=Texture(shape="H",
-    fill="stripes")` is a logo, `Texture(at=(0, 0))` a texture in a fixed place.
+    `TextureInjection()(net, train)` adds marked copies of 10 % of the training set (600 on signs), a yellow and violet
+    chequered polygon of a quarter of the image's side, at another place in each, all labelled 0.
+    `trigger=Texture(shape="H", fill="stripes")` is a logo, `Texture(at=(0, 0))` a texture in a fixed place.
 
     Fidelity: the overview was read in its abstract only, which names shapes and logos filled with a texture; no figure
     of it is verified.  Shape, fill, size and the random place are a reconstruction, see `Texture`; poisoning and

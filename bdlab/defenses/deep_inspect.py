@@ -18,7 +18,7 @@ from bdlab.bars import track
 from bdlab.checks import check_fraction, check_positive
 from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean
 from bdlab.defenses.anomaly import Cutoff, check_finite, check_knows, check_verdict, chosen, judge, row, unlearnt
-from bdlab.defenses.fine_pruning import TUNING
+from bdlab.defenses.fine_pruning import PLAIN
 from bdlab.defenses.references import Compared, compare
 from bdlab.defenses.trigger_generator import Best, TriggerGenerator
 from bdlab.inversion import invert, lean
@@ -230,7 +230,7 @@ class DeepInspect(Inspector):
                 changed[mine] = (x[mine] + net(z[mine], t[mine])).clamp(0, 1)
             return changed
 
-        recipe = self.recipe or (ON_INVERTED if found.inverted and clean is None else TUNING)
+        recipe = self.recipe or (ON_INVERTED if found.inverted and clean is None else PLAIN)
         return unlearnt(model, images, stamp, share=self.share, recipe=recipe, seed=self.seed)
 
 

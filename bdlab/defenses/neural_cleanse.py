@@ -19,7 +19,7 @@ from bdlab.bars import track
 from bdlab.checks import check_fraction, check_positive
 from bdlab.contracts import Inspection, Inspector, Recipe, Repaired, Split, check_clean
 from bdlab.defenses.anomaly import Cutoff, check_finite, check_knows, check_verdict, chosen, judge, row, unlearnt
-from bdlab.defenses.fine_pruning import TUNING
+from bdlab.defenses.fine_pruning import PLAIN
 from bdlab.defenses.references import Compared, compare
 from bdlab.inversion import lean
 from bdlab.nets import device_of, seeded
@@ -169,7 +169,7 @@ class NeuralCleanse(Inspector):
     cutoff: Cutoff = "family_wise"
     references: int = 5
     share: float = 0.2
-    recipe: Recipe = TUNING
+    recipe: Recipe = PLAIN
     seed: int = 0
 
     def __post_init__(self) -> None:

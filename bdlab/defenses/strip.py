@@ -57,7 +57,8 @@ class Strip(Detector):
     """The defender has clean images, whose labels it does not need, and the model's outputs.
 
     overlays: how many images are laid over each input (the paper: 100; 10 suffice on GTSRB).
-    mode: how, see `superimpose`.
+    mode: how, see `superimpose`.  None is right everywhere: the default fails where many values are cut (natural pictures),
+    'add' under a blend on digits, 'mean' where clean inputs stay sure; docs/strip-modes.md.
     boundary: 'empirical' takes the threshold from the ranks of the calibration scores, which holds the false-positive
     rate; 'normal' fits a normal distribution to them, as the paper does.
     early_stopping: let `flag` skip the overlays that will hardly change an input's verdict; `score` never does.

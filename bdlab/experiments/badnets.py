@@ -222,7 +222,10 @@ def _curve(trials: Trials) -> tuple[plots.Plot, Claim]:
     data, seeds = trials.data, trials.seeds
     runs = [trials.curve(rate) for rate in track(RATES, "poisoning rates")]
     means = [statistics.fmean(s.asr or 0.0 for s in row) for row in runs]
-    ordered = ", ".join(f"{100 * rate:g}%: {mean:.1%}" for rate, mean in zip(RATES, means, strict=True))
+    counts = [round(rate * len(data.train)) for rate in RATES]
+    ordered = ", ".join(
+        f"{100 * rate:g}% ({count:,}): {mean:.1%}" for rate, count, mean in zip(RATES, counts, means, strict=True)
+    )
     plot = plots.rate_curve(
         RATES,
         [
@@ -236,7 +239,7 @@ def _curve(trials: Trials) -> tuple[plots.Plot, Claim]:
     )
     at = RATES.index(0.1)
     claim = Claim(
-        f"poisoning rate (3x3 square, fast_bn): 10% is enough; ASR by rate {ordered}",
+        f"poisoning rate (3x3 square, fast_bn): 10% is enough; ASR by rate (poisons) {ordered}",
         "10% or more suffices (memory)",
         [s.asr or 0.0 for s in runs[at]],
         lambda v: v >= 0.99,

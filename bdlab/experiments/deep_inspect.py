@@ -17,7 +17,7 @@ from torch import nn
 from bdlab.contracts import Recipe, Repaired
 from bdlab.data import Dataset
 from bdlab.defenses.deep_inspect import ON_INVERTED, DeepInspect
-from bdlab.defenses.fine_pruning import TUNING
+from bdlab.defenses.fine_pruning import PLAIN
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.inspection_figures import figures
 from bdlab.experiments.inspection_repairs import clean_repair, repair_claims
@@ -55,7 +55,7 @@ def reproduce(
     claims: list[Claim] = []
     for mode, scanner in (("", HELD_OUT), ("inverted images, ", INVERTED)):
         claims += [*_headline(trials, scanner, mode), *verdicts(trials, scanner, mode, EXPECTED)]
-    claims += _patching(trials, HELD_OUT, TUNING, "")
+    claims += _patching(trials, HELD_OUT, PLAIN, "")
     claims += _patching(trials, INVERTED, ON_INVERTED, "inverted images, ")
     shown = figures(trials, HELD_OUT, "deep_inspect", (SQUARE, "clean"))
     return Reproduction("deep_inspect", data, seeds, claims, shown, NOT_RUN)

@@ -122,7 +122,7 @@ class Trials(SeededTrials):
         backdoor, found = self.model(name, seed), self.scan(scanner, name, seed)
         assert isinstance(backdoor, Backdoor)
         images = getattr(found, "images", self.data.held_out)  # DeepInspect's may be inverted
-        trained = FineTuning(recipe=recipe, seed=seed)(backdoor.shipped, images)
+        trained = FineTuning(recipe=recipe, shift=0, apart=0, seed=seed)(backdoor.shipped, images)
         before, after = evaluate(backdoor, self.data.test), evaluate(trained, self.data.test, backdoor)
         return {"asr": after.asr, "fall": before.clean_accuracy - after.clean_accuracy}
 

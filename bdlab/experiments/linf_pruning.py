@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from bdlab import plots, views
 from bdlab.attacks import BadNets
 from bdlab.attacks.blend import BlendedInjection
-from bdlab.channels import last_conv, mean_norm
+from bdlab.channels import curve, last_conv, mean_norm
 from bdlab.contracts import Backdoor, Shape
 from bdlab.data import Dataset
 from bdlab.defenses.linf_pruning import ORDERS, LinfPruning, prune, rise
 from bdlab.experiments.claims import Claim, Reproduction
+from bdlab.experiments.curves import along
 from bdlab.experiments.journal import Journal, Numbers
 from bdlab.experiments.trials import SeededTrials
 from bdlab.nets import Net, seeded, small_bn
@@ -34,6 +35,8 @@ from bdlab.training import evaluate, logits, triggered
 LEFT = 0.4842 / 0.816
 """The share of the ASR that the published figure leaves."""
 GUARD = LinfPruning()
+LEVELS = (1, 2, 4, 8, 16, 32)
+"""Channels pruned, at which the ASR stands beside that at the end point."""
 ATTACKED = {"badnets": "3x3 square", "blend": "owl, 20% everywhere"}
 CASES = (*ATTACKED, "clean")
 
@@ -70,7 +73,7 @@ class Trials(SeededTrials):
 
     def numbers(self, case: str) -> list[Numbers]:
         """Everything measured on the model of every seed."""
-        return self.each(case, lambda seed: f"{case} {GUARD} small_bn {seed}", self._numbers, case)
+        return self.each(case, lambda seed: f"{case} {GUARD} small_bn {seed} {LEVELS}", self._numbers, case)
 
     def _numbers(self, case: str, seed: int) -> Numbers:
         data, backdoor, guard = self.data, self.backdoor(case, seed), replace(GUARD, seed=seed)
@@ -89,6 +92,10 @@ class Trials(SeededTrials):
                 after = evaluate(prune(net, layer, score, clean, guard.max_drop), data.test, backdoor)
                 out |= {f"{how} {norm} clean": after.clean_accuracy, f"{how} {norm} asr": after.asr}
             out |= {f"{how} {norm} bias": float(score.abs().sum() / usual.sum()) for how, score in scores.items()}
+            if norm == "linf":
+                order = scores["recovered"].argsort(descending=True, stable=True)  # (channels,)
+                out |= along(backdoor, layer, order, data.test, LEVELS, seed=seed)
+                out["stop"] = float(curve(net, layer, order, clean).stop(guard.max_drop))
         return out
 
     def looks(self, net: str) -> list[Numbers]:
@@ -161,11 +168,24 @@ def _repair(runs: dict[str, list[Numbers]]) -> list[Claim]:
             claims.append(Claim(f"{name}, {text}: share of the ASR that is left",
                                 "48.42% of 81.6%, GTSRB, AlexNet (secondary source)", left,
                                 lambda v: v <= LEFT, f"<= {LEFT:.1%}"))  # fmt: skip
+        claims.append(_along(name, rows))
         lost = _less(rows, "clean", "recovered linf clean")
         claims.append(Claim(f"{name}, recovered patch: clean accuracy lost, points",
                             "minor, GTSRB, AlexNet (secondary source)", lost,
                             lambda v: v <= 0.05, "<= 5.0", _points))  # fmt: skip
     return claims
+
+
+def _along(name: str, rows: Sequence[Numbers]) -> Claim:
+    """ASR over the channels pruned: does the drop go where it was spent on the attack, or on channels that all share?"""
+    mean = {key: sum(_values(rows, key)) / len(rows) for key in rows[0]}
+    levels = ", ".join(f"{k}: {mean[f'asr {k}']:.1%} ({mean[f'clean {k}']:.1%})" for k in LEVELS)
+    stops = ", ".join(f"{stop:.0f}" for stop in _values(rows, "stop"))
+    left = [(row["asr 4"] or 0) / (row["asr"] or 1) for row in rows]
+    what = (
+        f"{name}, recovered patch: share of the ASR that is left when 4 channels have fallen (ASR and clean accuracy at"
+    )
+    return Claim(f"{what} {levels}; the rule stops at {stops})", "-", left, lambda v: v <= 0.5, "<= 50.0%")
 
 
 def _norms(runs: dict[str, list[Numbers]]) -> list[Claim]:

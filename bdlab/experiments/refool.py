@@ -12,15 +12,18 @@ from functools import cached_property
 from typing import Any, get_args
 
 import torch
+from torch import nn
 
 from bdlab import plots
 from bdlab.attacks.refool import Refool
 from bdlab.bars import track
-from bdlab.contracts import Recipe, Trigger
+from bdlab.contracts import Recipe, Split, Trigger
 from bdlab.data import Dataset
 from bdlab.experiments.attacks import attempt
 from bdlab.experiments.claims import Claim, Reproduction
 from bdlab.experiments.journal import Journal, Numbers
+from bdlab.relabel import all_to_one
+from bdlab.training import logits
 from bdlab.triggers.reflection import Kind, Reflection, drawn
 from bdlab.twins import Twins
 
@@ -55,20 +58,39 @@ class Trials:
     def numbers(self, **settings: Any) -> list[Numbers]:
         """Refool with `settings`, once a seed."""
         runs = [Refool(recipe=self.recipe, seed=seed, **settings) for seed in self.seeds]
-        return [self.journal.numbers(f"{run}", self._numbers, run) for run in track(runs, "seeds")]
+        return [self.journal.numbers(f"{run} highest", self._numbers, run) for run in track(runs, "seeds")]
 
     def values(self, name: str, **settings: Any) -> list[float]:
         """One of their numbers."""
         return [run[name] or 0.0 for run in self.numbers(**settings)]
 
+    def beside(self, **settings: Any) -> str:
+        """What clean models make of the same images, for the words of a row."""
+        asr = self.values("control", **settings)
+        return f" (a clean model's {sum(asr) / len(asr):.1%})"
+
+    @property
+    def common(self) -> int:
+        """The class with most training images: what a model says when it does not know, which class 0 may not show."""
+        return int(self.data.train.y.bincount().argmax())
+
     def _numbers(self, run: Refool) -> Numbers:
         tried = attempt(run, run.seed, self.twins)
+        label, highest = most_said(self.twins.of(run, run.seed), self.data.test, tried.backdoor.trigger)
         return {
+            "highest": highest, "label": float(label),
             "asr": tried.attacked.asr, "ra": tried.attacked.ra, "control": tried.control.asr, "kept": tried.control.ra,
             "drop": tried.control.clean_accuracy - tried.attacked.clean_accuracy,
             "injected": tried.backdoor.cost.poisoned / len(self.data.train),
             "scene": _first_scene(run, tried.backdoor.trigger),
         }  # fmt: skip
+
+
+def most_said(model: nn.Module, test: Split, trigger: Trigger) -> tuple[int, float]:
+    """The class that `model` makes of most marked images of other classes, and its share of those."""
+    said = logits(model, trigger(test.x, torch.Generator().manual_seed(0))).argmax(1)  # (N,)
+    shares = [float((said[test.y != label] == label).double().mean()) for label in range(test.classes)]
+    return max(enumerate(shares), key=lambda one: one[1])
 
 
 def _first_scene(run: Refool, trigger: Trigger) -> float:
@@ -100,7 +122,8 @@ def _published(trials: Trials) -> list[Claim]:
     injected = max(trials.values("injected", share=less, **CLEAN))
     asr, kept = (trials.values(name, share=less, **CLEAN) for name in ("asr", "ra"))
     claims = [
-        Claim(f"ghost, alpha .7, clean label, {injected:.2%} of the training set marked: ASR",
+        Claim(f"ghost, alpha .7, clean label, {injected:.2%} of the training set marked: ASR"
+              f"{trials.beside(share=less, **CLEAN)}",
               "at least 75.16% with at most 3.27% marked (abstract, five other data sets)",
               asr, lambda v: v >= 0.7516, ">= 75.16%"),
         Claim("the same: images with reflections that keep their true class",
@@ -115,20 +138,30 @@ def _published(trials: Trials) -> list[Claim]:
 def _defaults(trials: Trials) -> list[Claim]:
     """The default settings; what a clean model makes of the reflections stands beside them."""
     kept, chance = ", ".join(f"{v:.1%}" for v in trials.values("kept")), 1 / trials.data.classes
+    most = ", ".join(f"{label:.0f}" for label in trials.values("label"))
+    common: dict[str, Any] = {"relabel": all_to_one(trials.common)}
+    name = f"default, target {trials.common} (the most common class)"
     return [
         Claim("default (ghost, alpha .4, 10% of the set, labels changed): ASR", OWN, trials.values("asr"),
               lambda v: v >= 0.9, ">= 90.00%"),
         Claim("default: clean accuracy falls by", OWN, trials.values("drop"), lambda v: v <= 0.02, "<= 2.00%"),
         Claim(f"default: a clean model's ASR under the same trigger (it still knows {kept} of the images)", OWN,
               trials.values("control"), lambda v: v <= chance, f"<= {chance:.2%}"),
+        Claim(f"default: the same, were the target the class that it makes of most (class {most})", OWN,
+              trials.values("highest"), lambda v: v <= chance, f"<= {chance:.2%}"),
+        Claim(f"{name}: ASR", OWN, trials.values("asr", **common), lambda v: v >= 0.9, ">= 90.00%"),
+        Claim(f"{name}: a clean model's ASR under the same trigger", OWN, trials.values("control", **common),
+              lambda v: v <= chance, f"<= {chance:.2%}"),
     ]  # fmt: skip
 
 
 def _weak(trials: Trials) -> list[Claim]:
     """Reflections by lot at the strength of BackdoorBench: what it found not to work."""
-    asr = trials.values("asr", label_mode="clean", trigger=Reflection(alpha=0.6), rounds=0, share=0.2)
+    settings: dict[str, Any] = {"label_mode": "clean", "trigger": Reflection(alpha=0.6), "rounds": 0, "share": 0.2}
+    asr = trials.values("asr", **settings)
     paper = "'cannot get high' with random reflections and clean labels (BackdoorBench, refool.py)"
     what = "ghost, alpha .6, four reflections by lot, 20% of the class, clean label: ASR stays low"
+    what += trials.beside(**settings)
     return [Claim(what, paper, asr, lambda v: v < 0.5, "< 50.00%")]
 
 
@@ -138,7 +171,8 @@ def _poison_label(trials: Trials) -> list[Claim]:
         settings: dict[str, Any] = {"trigger": Reflection(kind=kind), "rate": 0.05}
         name = kind.replace("_", " ")
         claims.append(Claim(
-            f"{name}, alpha .4, 5% of the set, labels changed, four reflections by lot: ASR", OWN,
+            f"{name}, alpha .4, 5% of the set, labels changed, four reflections by lot: ASR"
+            f"{trials.beside(rounds=0, **settings)}", OWN,
             trials.values("asr", rounds=0, **settings), lambda v: v >= 0.85, ">= 85.00%",
         ))  # fmt: skip
     return claims
@@ -181,14 +215,15 @@ def _kinds(trials: Trials) -> tuple[plots.Plot, list[Claim]]:
     )  # fmt: skip
     claims = [
         Claim(
-            f"{name}, alpha .7, clean label, {share:.0%} of the class: ASR",
+            f"{kind.replace('_', ' ')}, alpha .7, clean label, {share:.0%} of the class: ASR"
+            f"{trials.beside(**{**CLEAN, 'trigger': Reflection(kind=kind, alpha=0.7)}, share=share)}",
             OWN,
-            values,
+            [run["asr"] or 0.0 for run in runs],
             lambda v: v >= 0.9,
             ">= 90.00%",
         )
-        for name, rows in curves
-        for share, values in zip(SHARES, rows, strict=True)
+        for kind, every in found.items()
+        for share, runs in zip(SHARES, every, strict=True)
     ]
     return plot, claims
 
