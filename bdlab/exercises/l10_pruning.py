@@ -34,7 +34,7 @@ def state_draws(rng: RandomState) -> Iterator[Draw]:
 
 
 MEAN_ACTIVATION = Exercise(
-    "mean_activation(model, layer, x)", minutes=18, difficulty=2, importance=4,
+    "mean_activation(model, layer, x)", minutes=20, difficulty=2, importance=4,
     parts=[values(2, activation_draws, "20 draws, one image and several, networks in train and eval mode", tolerance=1e-4),
            nothing_left(state_restored(1, state_draws))],
     hints=(
@@ -115,7 +115,7 @@ def copied_draws(rng: RandomState) -> Iterator[Draw]:
 
 
 PRUNE = Exercise(
-    "prune_order(activations)", "prune(model, layer, channels)", minutes=25, difficulty=3, importance=5,
+    "prune_order(activations)", "prune(model, layer, channels)", minutes=27, difficulty=3, importance=5,
     parts=[values(1, order_draws, "21 draws, some with equal means", name="order", calls="prune_order"),
            values(2, prune_draws, "20 draws: no channel to five of six", name="prune", run=silenced, calls="prune",
                   tolerance=1e-4),

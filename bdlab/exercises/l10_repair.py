@@ -84,7 +84,7 @@ def dip_draws(rng: RandomState) -> Iterator[Draw]:
 
 
 PRUNE_UNTIL = Exercise(
-    "prune_until(accuracy, order, drop)", minutes=17, difficulty=2, importance=4,
+    "prune_until(accuracy, order, drop)", minutes=18, difficulty=2, importance=4,
     parts=[values(2, falling_draws, "15 draws, a drop that is met exactly, and one that is never reached", run=counted),
            values(1, dip_draws, "8 draws whose accuracy rises in between", name="dips", run=counted, after="values")],
     hints=(

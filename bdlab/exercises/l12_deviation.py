@@ -70,11 +70,11 @@ DEVIATION_FACTOR = Exercise(
 
 
 def cutoff_draws(rng: RandomState) -> Iterator[Draw]:
-    """Seven classes to forty-three, both kinds, several rates of alarm."""
+    """Seven classes to forty-three, both kinds, a rate of alarm that nobody knows beforehand."""
     for number in range(20):
         yield {
             "n": (10, 7, 16, 8, 43)[number % 5], "kind": ("median", "mean")[number % 2],
-            "alpha": (0.3, 0.1, 0.2, 0.05)[number % 4], "generator": made("generator", int(rng.randint(1000))),
+            "alpha": (0.3, 0.1, 0.2, 0.05)[number % 4] + rng.randint(30) / 1000, "generator": made("generator", int(rng.randint(1000))),
         }  # fmt: skip
 
 
