@@ -74,7 +74,8 @@ def cutoff_draws(rng: RandomState) -> Iterator[Draw]:
     for number in range(20):
         yield {
             "n": (10, 7, 16, 8, 43)[number % 5], "kind": ("median", "mean")[number % 2],
-            "alpha": (0.3, 0.1, 0.2, 0.05)[number % 4] + rng.randint(30) / 1000, "generator": made("generator", int(rng.randint(1000))),
+            "alpha": (0.3, 0.1, 0.2, 0.05)[number % 4] + rng.randint(30) / 1000,
+            "generator": made("generator", int(rng.randint(1000))),
         }  # fmt: skip
 
 

@@ -330,7 +330,7 @@ bdlab.use(
 #
 # <details><summary>What we measured</summary>
 #
-# In four orders of the signs: twice the rate leaves under 1 % in C, 2 to 6 % in A and B, and costs 0.3 to 1.7 points. A drop of 30 leaves up to 2 % in A and C, 9 % in B, and costs 1.7 to 4.1. The recipe decides as much as the attack; the city cannot see which was right.
+# In four orders: twice the rate leaves under 1 % in C, 2 to 6 % in A and B, and costs 0.3 to 1.7 points. A drop of 30 leaves up to 2 % in A and C, 9 % in B, and costs 1.7 to 4.1. The recipe decides as much as the attack; the city cannot see which was right.
 # </details>
 
 # %% role="demo"
