@@ -327,6 +327,19 @@ def test_what_is_kept_apart_shares_no_source_and_leaves_every_class_some(noise):
     assert not torch.equal(again, other)
 
 
+def test_what_is_lost_has_a_standard_error_over_sources(noise):
+    """Two images a source: as if every source were one image twice as heavy."""
+    data = noise(40, classes=4)
+    first, other = (nets.build("small_bn", data.x.shape[1:], 4, seed=seed) for seed in (0, 1))
+    right = [(logits(net, data.x).argmax(1) == data.y).double() for net in (first, other)]
+    fell = (right[0] - right[1]).numpy()
+    loss, error = fine_pruning.lost(first, other, Split(data.x, data.y, 4, torch.arange(40)))
+    assert loss == pytest.approx(fell.mean()) and error == pytest.approx(fell.std(ddof=1) / 40**0.5)
+    twice = Split(data.x.repeat(2, 1, 1, 1), data.y.repeat(2), 4, torch.arange(40).repeat(2))
+    assert fine_pruning.lost(first, other, twice) == pytest.approx((loss, error))  # frames of one sign tell nothing new
+    assert fine_pruning.lost(first, first, data) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize("make", [FineTuning, FinePruning])
 def test_a_repair_that_costs_too_much_is_not_taken(make, trained, monkeypatch):
     """A tuning after which every answer is class 0: the model comes back as it was given, and the trace says so."""
